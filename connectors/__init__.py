@@ -1,0 +1,1 @@
+"""The contract with email platforms, and the platforms. What an author needs is in `base`, `types` and `errors`."""

@@ -1,0 +1,367 @@
+"""The only HTTP: pacing, Retry-After, error mapping, masked logs. Connectors call it; it never knows a provider."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import logging
+import re
+import threading
+import time
+from collections import deque
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlencode, urlsplit
+
+import tenacity
+
+from connectors import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = [
+    "Clock", "Handler", "Http", "LocalPace", "Pace", "Rate", "Request", "Response", "SystemClock", "Wire", "mask",
+]  # fmt: skip
+
+_log = logging.getLogger("ciblage.http")
+_ADDRESS = re.compile(r"[^\s@\"'<>(),;:/?&=]+@[^\s@\"'<>(),;:/?&=]+\.[^\s@\"'<>(),;:/?&=]+")
+_ENCODED = re.compile(r"[^\s@\"'<>(),;:/?&=]+%40[^\s@\"'<>(),;:/?&=]+")
+_REQUEST_IDS = ("x-request-id", "request-id", "sib-request-id", "cf-ray")
+_TIMEOUT = 60.0  # seconds; a provider's own server timeout is 120 s at most
+_PATIENCE = 60.0  # seconds that a GET may wait for a throttle before the caller is told
+_SHARE = 0.8  # of every declared window: the account has other users
+_READS = frozenset({"GET", "HEAD"})
+_FAMILY = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `calls` in any `seconds`."""
+
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call as it leaves; `headers` are lower-cased names."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    timeout: float = _TIMEOUT
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer as it came; `headers` are lower-cased names."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> Any:  # noqa: ANN401 - what a provider sends is any JSON; wire.py gives it a type
+        """The body as JSON; `None` for an empty one. Raises UnexpectedResponse when it is something else."""
+        if not self.body:
+            return None
+        try:
+            return jsonlib.loads(self.body)
+        except ValueError:
+            message = f"the answer (status {self.status}) is not JSON"
+            raise errors.UnexpectedResponse(message, status=self.status) from None
+
+
+class Handler(Protocol):
+    """What answers a request: the network, or a fake of the same interface.
+
+    Raises TimeoutError (no answer in time) or ConnectionError: ConnectionRefusedError when nothing can have
+    been sent, any other when the request may have arrived.
+    """
+
+    def handle(self, request: Request) -> Response: ...
+
+
+class Clock(Protocol):
+    """The real clock of the outside world; no result depends on it."""
+
+    def utc(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def utc(self) -> datetime:
+        """Now, UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)  # noqa: TID251 - the Clock is the one place that sleeps
+
+
+class Pace(Protocol):
+    """Who may call when: one per provider account, shared by all who call it."""
+
+    def take(self, family: str, windows: Sequence[Rate], now: float) -> float:
+        """Reserve a call and return 0, or return the seconds to wait before asking again."""
+
+    def rest(self, family: str, until: float) -> None:
+        """The provider asked for silence on this family until that monotonic second."""
+
+    def slot(self, count: int) -> AbstractContextManager[None]:
+        """Hold one of `count` simultaneous calls."""
+
+
+class LocalPace:
+    """A Pace for the threads of one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: dict[str, deque[float]] = {}
+        self._rest: dict[str, float] = {}
+        self._slots: dict[int, threading.BoundedSemaphore] = {}
+
+    def take(self, family: str, windows: Sequence[Rate], now: float) -> float:
+        """Sliding windows: a call is allowed when every window has room at `now`."""
+        with self._lock:
+            wait = max(0.0, self._rest.get(family, now) - now)
+            calls = self._calls.setdefault(family, deque())
+            longest = max((rate.seconds for rate in windows), default=0.0)
+            while calls and calls[0] <= now - longest:
+                calls.popleft()
+            for rate in windows:
+                recent = [at for at in calls if at > now - rate.seconds] if len(calls) >= rate.calls else []
+                if len(recent) >= rate.calls:
+                    wait = max(wait, recent[-rate.calls] + rate.seconds - now)
+            if wait <= 0:
+                calls.append(now)
+            return wait
+
+    def rest(self, family: str, until: float) -> None:
+        """Keep the later of the known and the new end."""
+        with self._lock:
+            self._rest[family] = max(until, self._rest.get(family, until))
+
+    @contextmanager
+    def slot(self, count: int) -> Iterator[None]:
+        """One semaphore per count: an account declares one."""
+        with self._lock:
+            slots = self._slots.setdefault(count, threading.BoundedSemaphore(count))
+        with slots:
+            yield
+
+
+class Wire:
+    """The network, through httpx: one pooled client, no retries, no redirects."""
+
+    def __init__(self) -> None:
+        import httpx
+
+        self._httpx = httpx
+        self._client = httpx.Client(follow_redirects=False, trust_env=True)
+
+    def handle(self, request: Request) -> Response:
+        """Send it; httpx's errors become the two that Handler names."""
+        httpx = self._httpx
+        try:
+            answer = self._client.request(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                content=request.body or None,
+                timeout=request.timeout,
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+            raise ConnectionRefusedError(type(error).__name__) from None
+        except httpx.TimeoutException as error:
+            raise TimeoutError(type(error).__name__) from None
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise ConnectionError(type(error).__name__) from None
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return Response(answer.status_code, headers, answer.content)
+
+
+def mask(text: str) -> str:
+    """The text without addresses, for logs, errors and the provider's words: `a…@…`."""
+    return _ENCODED.sub("…%40…", _ADDRESS.sub("…@…", text))
+
+
+class Http:
+    """Calls to one account: `http("POST", "/lists", json={…}, rate="bulk")`.
+
+    `base_url` ends without a slash; a path that starts with `https://` or `http://` goes elsewhere and then
+    without the credentials. `rates` are all windows of each family; the families share `in_flight` slots.
+    Only GET is tried again here (twice); writes are `push`'s business.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        handler: Handler,
+        clock: Clock,
+        pace: Pace | None = None,
+        rates: Mapping[str, tuple[Rate, ...]] | None = None,
+        share: Mapping[str, float] | None = None,
+        in_flight: int = 1,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._headers = {name.lower(): value for name, value in headers.items()}
+        self._handler = handler
+        self._clock = clock
+        self._pace = pace or LocalPace()
+        self._windows = _shared(rates or {}, share or {})
+        self._in_flight = in_flight
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        rate: str = _FAMILY,
+        accept: frozenset[int] = frozenset(),
+        timeout: float = _TIMEOUT,
+    ) -> Response:
+        """The answer, when its status is 2xx or in `accept`; otherwise an error of `connectors.errors`."""
+        request = self._request(method, path, json=json, params=params, headers=headers, body=body, timeout=timeout)
+        if method.upper() not in _READS:
+            return self._send(request, rate, accept)
+        retry = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(3),
+            retry=tenacity.retry_if_exception(_is_passing),
+            wait=_wait,
+            sleep=self._clock.sleep,
+            reraise=True,
+        )
+        return retry(self._send, request, rate, accept)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object,
+        params: Mapping[str, str | int] | None,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+        timeout: float,
+    ) -> Request:
+        url = path if path.startswith(("http://", "https://")) else self.base_url + path
+        if params:
+            url += ("&" if "?" in url else "?") + urlencode(params)
+        sent = {"user-agent": "ciblage", "accept": "application/json"}
+        if urlsplit(url).netloc == urlsplit(self.base_url).netloc:
+            sent |= self._headers
+        if json is not None:
+            body = jsonlib.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
+            sent.setdefault("content-type", "application/json")
+        sent |= {name.lower(): value for name, value in (headers or {}).items()}
+        return Request(method.upper(), url, sent, body or b"", timeout)
+
+    def _send(self, request: Request, family: str, accept: frozenset[int]) -> Response:
+        self._wait_for_turn(family)
+        started = self._clock.monotonic()
+        try:
+            with self._pace.slot(self._in_flight):
+                response = self._handler.handle(request)
+        except (TimeoutError, ConnectionError) as error:
+            sent = request.method not in _READS and not isinstance(error, ConnectionRefusedError)
+            message = f"{_place(request)}: no answer ({type(error).__name__}: {mask(str(error))})"
+            raise errors.Unavailable(message, ambiguous=sent) from None
+        _log.debug("%s %s in %.3f s", _place(request), response.status, self._clock.monotonic() - started)
+        if response.status // 100 == 2 or response.status in accept:  # noqa: PLR2004 - HTTP's own number
+            return response
+        error_ = _failure(request, response, self._clock.utc())
+        if isinstance(error_, errors.RateLimited):
+            self._pace.rest(family, self._clock.monotonic() + error_.wait)
+        raise error_
+
+    def _wait_for_turn(self, family: str) -> None:
+        windows = self._windows.get(family, self._windows.get(_FAMILY, ()))
+        while (wait := self._pace.take(family, windows, self._clock.monotonic())) > 0:
+            self._clock.sleep(wait)
+
+
+def _shared(rates: Mapping[str, tuple[Rate, ...]], share: Mapping[str, float]) -> dict[str, tuple[Rate, ...]]:
+    return {
+        family: tuple(Rate(max(1, int(rate.calls * share.get(family, _SHARE))), rate.seconds) for rate in windows)
+        for family, windows in rates.items()
+    }
+
+
+def _is_passing(error: BaseException) -> bool:
+    if isinstance(error, errors.RateLimited):
+        return error.wait <= _PATIENCE
+    return isinstance(error, errors.Unavailable)
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, errors.RateLimited):
+        return error.wait
+    return float(2**state.attempt_number)
+
+
+def _place(request: Request) -> str:
+    parts = urlsplit(request.url)
+    return f"{request.method} {parts.netloc}{mask(parts.path)}"
+
+
+def _failure(request: Request, response: Response, now: datetime) -> errors.ConnectorError:
+    """The provider's refusal as one of ours; a 403 or 429 without JSON is a throttle in front of the API."""
+    status, body = response.status, _body(response)
+    about: dict[str, Any] = {"status": status, "request_id": _request_id(response)}
+    message = f"{_place(request)}: {status} {_words(body)}".rstrip()
+    if status == 429 or (status == 403 and not isinstance(body, (dict, list))):  # noqa: PLR2004 - HTTP's own numbers
+        return errors.RateLimited(message, wait=_silence(response, now), **about)
+    if status in {401, 403, 407}:
+        return errors.Unauthorized(message, **about)
+    if status in {408, 425} or status >= 500:  # noqa: PLR2004 - HTTP's own number
+        return errors.Unavailable(message, ambiguous=request.method not in _READS and status != 425, **about)  # noqa: PLR2004
+    if status >= 400:  # noqa: PLR2004 - HTTP's own number
+        return errors.InvalidRequest(message, body=body, **about)
+    return errors.UnexpectedResponse(message, **about)
+
+
+def _body(response: Response) -> object:
+    try:
+        return jsonlib.loads(response.body)
+    except ValueError:
+        return response.body.decode("utf-8", "replace")
+
+
+def _words(body: object) -> str:
+    text = body if isinstance(body, str) else jsonlib.dumps(body, ensure_ascii=False)
+    return mask(" ".join(text.split())[:500])
+
+
+def _request_id(response: Response) -> str | None:
+    return next((response.headers[name] for name in _REQUEST_IDS if name in response.headers), None)
+
+
+def _silence(response: Response, now: datetime) -> float:
+    """Seconds: Retry-After (a number or a date), else Brevo's reset (seconds, not an epoch), else ten."""
+    value = response.headers.get("retry-after") or response.headers.get("x-sib-ratelimit-reset") or "10"
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
+    except (TypeError, ValueError):
+        return 10.0

@@ -1,0 +1,1 @@
+"""Audiences computed, planned and carried: the verbs in flow order."""

@@ -1,0 +1,1 @@
+"""The segment language: text to tree and back; it knows no SQL."""

@@ -1,0 +1,506 @@
+"""The typed tree of a segment or trait: what a definition means, without a word of SQL.
+
+Nodes are frozen and compare by meaning: `at`, the place in the text (offset of the first character), does not
+count. `Test` nodes are true or false for every customer, `Value` nodes have a `Type` and may be unknown.
+Inside a `Rows.where`, `Column` stands for a column of the row; outside, `Trait` stands for a fact of the customer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class Type(StrEnum):
+    """What a value is."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    MONEY = "money"
+    DURATION = "duration"  # seconds as a number, or calendar units in a literal
+    DATE = "date"
+    INSTANT = "instant"
+    BOOLEAN = "boolean"
+    LIST = "list"  # of texts
+
+
+class Unit(StrEnum):
+    """Calendar and clock units."""
+
+    SECOND = "second"
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+
+
+def _at() -> int:
+    return field(default=0, compare=False, repr=False, kw_only=True)
+
+
+# points and windows in time
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A literal date: a whole local day when it stands for an instant (rule 10)."""
+
+    day: date
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A literal instant: naive means local (rule 25)."""
+
+    moment: datetime
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """The local day of now."""
+
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The run's now."""
+
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """`n unit ago` (n < 0) or `n unit from now` (n > 0)."""
+
+    n: int
+    unit: Unit
+    at: int = _at()
+
+
+Point: TypeAlias = Day | Moment | Today | Now | Shifted
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """`last n unit` (rule 11)."""
+
+    n: int
+    unit: Unit
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """`next n unit` (rule 12)."""
+
+    n: int
+    unit: Unit
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class This:
+    """`this unit`: the calendar period of now."""
+
+    unit: Unit
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """`previous unit`: the calendar period before."""
+
+    unit: Unit
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """`since point`."""
+
+    point: Point
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """`before point`."""
+
+    point: Point
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`between point and point`."""
+
+    start: Point
+    end: Point
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """`2026`."""
+
+    year: int
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """`2026-03`."""
+
+    year: int
+    month: int
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class On:
+    """A single point as a window: `2026-03-02`, `today`."""
+
+    point: Point
+    at: int = _at()
+
+
+Window: TypeAlias = Last | Next | This | Previous | Since | Before | Span | Year | Month | On
+
+
+# values
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number; `n%` is n/100 with `percent` kept for the printer."""
+
+    value: Decimal
+    percent: bool = False
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Money in the shop's currency (rule 19)."""
+
+    value: Decimal
+    currency: str
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """`45 days`."""
+
+    n: int
+    unit: Unit
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string literal."""
+
+    value: str
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """`true` or `false`: as a value, or as a whole test."""
+
+    value: bool
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """A fact of the customer: a column of customers, or a named trait."""
+
+    name: str
+    type: Type
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the row that a `where` constrains."""
+
+    name: str
+    type: Type
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """`left op right`, op one of + - * /."""
+
+    op: str
+    left: Value
+    right: Value
+    type: Type
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a source; every test of `where` is on the same row (rule 8)."""
+
+    source: str
+    where: Test | None = None
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """`fn(source.column where …, window)`; `by`, `step` and `least` belong to `periods`."""
+
+    fn: str
+    rows: Rows
+    column: str | None
+    window: Window | None
+    type: Type
+    by: Unit | None = None
+    step: int = 1
+    least: int = 1
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """`if(test, then, otherwise)`."""
+
+    test: Test
+    then: Value
+    otherwise: Value
+    type: Type
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class DaysSince:
+    """`days_since(date)` (rule 24)."""
+
+    of: Value
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """`default(x, y)`."""
+
+    of: Value
+    fallback: Value
+    type: Type
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """`quintile(x[, among])` and its kin: `parts` is 5, 10 or 100 (rule 16)."""
+
+    parts: int
+    of: Value
+    among: Test | None = None
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Anniversary:
+    """`anniversary(date)`: month and day only (rule 14). The trait `birthday` is the anniversary of birth_date."""
+
+    of: Value
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """`bucket('salt')` in [0, 100) (rule 18)."""
+
+    salt: str
+    at: int = _at()
+
+
+Value: TypeAlias = (
+    Number | Amount | Duration | Text | Truth | Day | Moment | Today | Now | Shifted | Trait | Column | Arithmetic
+    | Aggregate | If | DaysSince | Default | Rank | Anniversary | Bucket
+)  # fmt: skip
+
+
+# tests
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of them."""
+
+    items: tuple[Test, ...]
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """At least one of them."""
+
+    items: tuple[Test, ...]
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The exact complement (rule 3)."""
+
+    item: Test
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`left op right`, op one of = != < <= > >=."""
+
+    op: str
+    left: Value
+    right: Value
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """`of between low and high`, both ends included."""
+
+    of: Value
+    low: Value
+    high: Value
+    negated: bool = False
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """`of in (a, b)`."""
+
+    of: Value
+    values: tuple[Value, ...]
+    negated: bool = False
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class InWindow:
+    """`of in last 30 days`."""
+
+    of: Value
+    window: Window
+    negated: bool = False
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """`of is known`, or `is unknown` when negated."""
+
+    of: Value
+    negated: bool = False
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class TextTest:
+    """`of contains 'x'`; how is contains, starts or ends."""
+
+    how: str
+    of: Value
+    text: str
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """`list has any ('a', 'b')`; how is any, all or none (`has 'a'` is any of one)."""
+
+    how: str
+    of: Value
+    values: tuple[str, ...]
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Then:
+    """`then [no] rows [same column] [within n unit]` (rule 17)."""
+
+    rows: Rows
+    negated: bool = False
+    same: str | None = None
+    within: Duration | None = None
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Did:
+    """`did(rows, window, then …)`; `never` is its complement."""
+
+    rows: Rows
+    window: Window | None = None
+    then: Then | None = None
+    never: bool = False
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class InSegment:
+    """`in segment name`."""
+
+    name: str
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """`within n km of place`."""
+
+    km: Decimal
+    place: str
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """`top n% by value [among (test)]`; `bottom` the same from the other end."""
+
+    percent: Decimal
+    by: Value
+    among: Test | None = None
+    bottom: bool = False
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """`reachable(channel)`: the channel's test of `[reachable]`, with the accepted bases."""
+
+    channel: str
+    at: int = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Yes:
+    """A yes-no trait or column, standing alone."""
+
+    of: Trait | Column
+    at: int = _at()
+
+
+Test: TypeAlias = (
+    And | Or | Not | Compare | Between | OneOf | InWindow | Known | TextTest | Has | Did | InSegment | Within | Top
+    | Reachable | Yes | Truth
+)  # fmt: skip
+Node: TypeAlias = Test | Value
