@@ -1,0 +1,286 @@
+"""Read a client's config: the file, what it includes, and the secrets that it refers to."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from engine.config.document import Document, Keys, read
+from engine.config.settings import Money, Segment, Settings
+from engine.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+__all__ = ["Config", "load"]
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SECRET = re.compile(r"(^|_)(api_key|key|token|secret|password|access_token)$")
+_SHARED = ("sources", "places", "traits", "segments", "groups", "recipes", "offers")  # what a library may hold
+_MOST = 200  # mistakes shown at most
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One client's settings, and where each came from. Secrets never show in its `repr`."""
+
+    settings: Settings = field(repr=False)
+    file: Path
+    recipes: Mapping[str, Any]
+    places: Mapping[Keys, str] = field(repr=False)
+    hash: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Relative paths of the config start here."""
+        return self.file.parent
+
+    def place(self, *path: str | int) -> str:
+        """`file:line` of a key, or of the nearest key above it."""
+        return _place(self.places, path, str(self.file))
+
+    @property
+    def state(self) -> Path:
+        """The client's state folder: ledger, engagement, exports."""
+        return self.folder / "state"
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """The config in this file. Raises ConfigError with every mistake, each with file, line and nearest name."""
+    environment = os.environ if environment is None else environment
+    main = read(path)
+    values: dict[str, Any] = {name: value for name, value in main.values.items() if name != "recipes"}
+    places = {keys: f"{main.file}:{line}" for keys, line in main.lines.items()}
+    recipes = dict(main.values.get("recipes", {}))
+    for library in _libraries(main, path):
+        _merge(values, recipes, places, library)
+    spoken = _fill(values, places, path, environment)
+    settings = _settings(spoken, places, str(path))
+    _check(settings, places, str(path))
+    return Config(settings, path, recipes, places, _hash(values, recipes))
+
+
+def _libraries(main: Document, path: Path) -> Iterator[Document]:
+    include = main.values.get("include", [])
+    if not isinstance(include, list) or not all(isinstance(name, str) for name in include):
+        raise ConfigError("include is a list of names and files", place=main.place(("include",)))
+    for index, name in enumerate(include):
+        kind, _, rest = name.partition(":")
+        if kind != "library" or not rest:
+            yield read(path.parent / name)
+            continue
+        shelf = {item.name.removesuffix(".toml"): item for item in _shelf()}
+        if rest not in shelf:
+            near = nearest(rest, shelf)
+            hint = f"did you mean 'library:{near}'?" if near else f"shipped: {', '.join(sorted(shelf))}"
+            raise ConfigError(f"there is no library '{rest}'", place=main.place(("include", index)), hint=hint)
+        yield read(shelf[rest])
+
+
+def _shelf() -> Iterator[Path]:
+    folder = Path(str(files("engine"))) / "segments" / "library"
+    yield from sorted(folder.glob("*.toml"))
+
+
+def _merge(values: dict[str, Any], recipes: dict[str, Any], places: dict[Keys, str], library: Document) -> None:
+    """Add a library's definitions; a name that stands already needs `override = true` in the client's file."""
+    for section, items in library.values.items():
+        if section not in _SHARED:
+            hint = f"a library holds {', '.join(_SHARED)}"
+            raise ConfigError(f"'{section}' cannot stand in a library", place=library.place((section,)), hint=hint)
+        into = recipes if section == "recipes" else values.setdefault(section, {})
+        for name, item in items.items():
+            ours = into.get(name)
+            if ours is None:
+                into[name] = item
+                places |= {
+                    keys: f"{library.file}:{line}"
+                    for keys, line in library.lines.items()
+                    if keys[:2] == (section, name)
+                }
+            elif not (isinstance(ours, dict) and ours.get("override") is True):
+                there = places.get((section, name), "")
+                hint = f"it stands at {there} too; write override = true there to replace the library's"
+                raise ConfigError(f"{section}.{name} is defined twice", place=library.place((section, name)), hint=hint)
+
+
+def _fill(
+    values: Mapping[str, Any], places: Mapping[Keys, str], path: Path, environment: Mapping[str, str]
+) -> dict[str, Any]:
+    """The values with every `${NAME}` replaced. Raises ConfigError for literal secrets and missing names."""
+    folder = values.get("secrets", {}).get("folder") if isinstance(values.get("secrets"), dict) else None
+    shelf = path.parent / folder if isinstance(folder, str) else None
+    mistakes: list[str] = []
+
+    def secret(name: str) -> str | None:
+        if name in environment:
+            return environment[name]
+        file = shelf / name if shelf else None
+        return file.read_text("utf-8").strip() if file and file.is_file() else None
+
+    def filled(value: object, keys: Keys) -> object:
+        if isinstance(value, dict):
+            return {name: filled(item, (*keys, name)) for name, item in value.items()}
+        if isinstance(value, list):
+            return [filled(item, (*keys, index)) for index, item in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        place = _place(places, keys, str(path))
+        if keys[0] in {"destinations", "shop"} and _SECRET.search(str(keys[-1])) and not _REFERENCE.fullmatch(value):
+            variable = f"{keys[-2]}_{keys[-1]}".upper()
+            mistakes.append(
+                f'{place}: {_dotted(keys)} holds a secret; write "${{{variable}}}" and set {variable} in the environment'
+            )
+            return value
+        for name in _REFERENCE.findall(value):
+            found = secret(name)
+            if found is None:
+                mistakes.append(f"{place}: {_dotted(keys)} needs the environment variable {name}, which is not set")
+            value = value.replace(f"${{{name}}}", found or "")
+        return value
+
+    result = {name: filled(item, (name,)) for name, item in values.items()}
+    _refuse(mistakes)
+    return result
+
+
+def _settings(values: dict[str, Any], places: Mapping[Keys, str], file: str) -> Settings:
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        _refuse([f"{_where(detail, places, file)}: {_said(detail)}" for detail in details])
+        raise AssertionError from None  # _refuse raised
+
+
+def _where(detail: ErrorDetails, places: Mapping[Keys, str], file: str) -> str:
+    return _place(places, detail["loc"], file)
+
+
+def _said(detail: ErrorDetails) -> str:
+    """One mistake in words, with the nearest valid choice where there is one."""
+    where, kind = _dotted(detail["loc"]), detail["type"]
+    if kind == "extra_forbidden":
+        *above, name = detail["loc"]
+        near = nearest(str(name), _valid(tuple(above)))
+        return (
+            f"unknown key '{name}'"
+            + (f" in {_dotted(tuple(above))}" if above else "")
+            + (f" (did you mean '{near}'?)" if near else f" (valid: {', '.join(sorted(_valid(tuple(above))))})")
+        )
+    if kind == "missing":
+        return f"{where} is missing"
+    if kind == "value_error":
+        return f"{where}: {detail['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+
+
+def _valid(above: tuple[str | int, ...]) -> list[str]:
+    """The keys that may stand in the table at this path."""
+    model: type[BaseModel] | None = Settings
+    for key in above:
+        model = _inner(model, str(key)) if model else None
+    return list(model.model_fields) if model else []
+
+
+def _inner(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The model of the table at `key`, looking through `dict[name, model]`."""
+    known = model.model_fields.get(key)
+    if known is None:  # a name in a table of names: the model itself was reached through the dict
+        return model
+    return next(_models(known.annotation), None)
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from _models(part)
+
+
+def _check(settings: Settings, places: Mapping[Keys, str], file: str) -> None:
+    """What one table says of another: names that exist, and the client's currency."""
+    segments = set(settings.segments) | {group.otherwise for group in settings.groups.values() if group.otherwise}
+    mistakes = [
+        f"{_place(places, keys, file)}: {_dotted(keys)}: there is no {what} '{name}'{_hint(name, known)}"
+        for keys, what, name, known in _references(settings, segments)
+        if name not in known
+    ]
+    mistakes += [
+        f"{_place(places, keys, file)}: {_dotted(keys)}: amounts are in {settings.currency}, not {money.currency}"
+        for keys, money in _amounts(settings)
+        if money.currency not in {None, settings.currency}
+    ]
+    mistakes += [
+        f"{_place(places, ('segments', name, key), file)}: unknown key '{key}' in segments.{name}{_hint(key, known)}"
+        for name, segment in settings.segments.items()
+        for known in [set(Segment.model_fields)]
+        for key in (segment.model_extra or {} if segment.recipe is None else ())
+    ]
+    _refuse(mistakes)
+
+
+def _references(settings: Settings, segments: set[str]) -> Iterator[tuple[Keys, str, str, set[str]]]:
+    offers = set(settings.offers)
+    for name, destination in settings.destinations.items():
+        for index, segment in enumerate(destination.segments):
+            yield ("destinations", name, "segments", index), "segment", segment, segments
+        for tag, value in destination.merge_tags.items():
+            if value.offer:
+                yield ("destinations", name, "merge_tags", tag, "offer"), "offer", value.offer, offers
+    for name, offer in settings.offers.items():
+        yield ("offers", name, "segment"), "segment", offer.segment, segments
+    for tag, value in settings.merge_tags.items():
+        if value.offer:
+            yield ("merge_tags", tag, "offer"), "offer", value.offer, offers
+
+
+def _amounts(settings: Settings) -> Iterator[tuple[Keys, Money]]:
+    for name, offer in settings.offers.items():
+        for key in ("amount", "minimum"):
+            if (money := getattr(offer, key)) is not None:
+                yield ("offers", name, key), money
+        if offer.budget and offer.budget.amount:
+            yield ("offers", name, "budget"), offer.budget.amount
+
+
+def _hint(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def _place(places: Mapping[Keys, str], keys: tuple[str | int, ...], file: str) -> str:
+    for end in range(len(keys), 0, -1):
+        if keys[:end] in places:
+            return places[keys[:end]]
+    return file
+
+
+def _dotted(keys: tuple[str | int, ...]) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).removeprefix(".")
+
+
+def _refuse(mistakes: list[str]) -> None:
+    """Raise ConfigError for all of them at once; nothing when there are none."""
+    if not mistakes:
+        return
+    first, *more = mistakes[:_MOST]
+    place, _, message = first.partition(": ")
+    text = "\n".join([message, *more])
+    raise ConfigError(text, place=place)
+
+
+def _hash(values: Mapping[str, Any], recipes: Mapping[str, Any]) -> str:
+    """SHA-256 of what the files say (secrets only as references), the same for the same meaning."""
+    text = json.dumps([values, recipes], sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,306 @@
+"""The typed settings of one client: every key of the config, its default, and its shape."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+__all__ = [
+    "Compute", "Destination", "Group", "Holdout", "Ledger", "MergeTag", "Offer", "Place", "Secrets", "Segment",
+    "Settings", "Shop", "Size", "Source", "Trait",
+]  # fmt: skip
+
+_NAME = r"^[a-z][a-z0-9_]*$"
+_MANY = 100
+
+
+def _share(value: object) -> object:
+    """`"10%"` or a number between 0 and 1, as a fraction."""
+    if isinstance(value, str) and value.rstrip().endswith("%"):
+        return Decimal(value.rstrip()[:-1].strip()) / _MANY
+    return value
+
+
+def _money(value: object) -> object:
+    """`"60 EUR"` or a number; the currency is checked against the client's."""
+    if isinstance(value, str):
+        number, _, currency = value.strip().partition(" ")
+        return {"value": Decimal(number), "currency": currency.strip() or None}
+    if isinstance(value, (int, float, Decimal)):
+        return {"value": Decimal(str(value)), "currency": None}
+    return value
+
+
+def _span(value: object) -> object:
+    """`"30 days"`."""
+    if isinstance(value, str):
+        number, _, unit = value.strip().partition(" ")
+        return {"n": int(number), "unit": unit.strip().removesuffix("s")}
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"'{value}' is not a time zone (write for example 'Europe/Paris')") from None
+    return value
+
+
+def _title(value: object) -> object:
+    """A title for every language, or one a language."""
+    return {"en": value, "fr": value} if isinstance(value, str) else value
+
+
+class _Table(BaseModel):
+    """A table of the config: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Money(_Table):
+    """An amount in the client's currency."""
+
+    value: Decimal
+    currency: str | None = None
+
+
+class Span(_Table):
+    """A length of time in calendar units."""
+
+    n: int = Field(gt=0)
+    unit: Literal["minute", "hour", "day", "week", "month", "year"]
+
+
+Name = Annotated[str, Field(pattern=_NAME)]
+Share = Annotated[Decimal, BeforeValidator(_share), Field(ge=0, le=1)]
+Titles = Annotated[dict[Literal["en", "fr"], str], BeforeValidator(_title)]
+Amount = Annotated[Money, BeforeValidator(_money)]
+Duration = Annotated[Span, BeforeValidator(_span)]
+
+
+class Shop(_Table):
+    """Where the shop's data is."""
+
+    kind: Literal["files"] = "files"
+    path: Path = Path("data")
+    mapping: str | dict[str, Any] = Field(default_factory=dict)
+
+
+class Source(_Table):
+    """A table of the shop that becomes countable."""
+
+    table: str
+    customer: str = "customer_id"
+    time: str = "happened_at"
+    where: str | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+
+
+class Trait(_Table):
+    """A named fact per customer."""
+
+    value: str
+    title: Titles | None = None
+    sensitive: str | None = None
+    legal_basis: str | None = None
+    override: bool = False
+
+
+class Size(_Table):
+    """Bounds of a segment: people, or a share of the base."""
+
+    min: int | str | None = None
+    max: int | str | None = None
+
+
+class Holdout(_Table):
+    """People kept out of every destination, to measure against."""
+
+    share: Share
+    salt: str
+
+
+class Segment(BaseModel):
+    """Who: an expression, a recipe with its parameters (further keys), or fixed customers."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    where: str | None = None
+    recipe: str | None = None
+    customers: list[str] | None = None
+    file: Path | None = None
+    title: Titles | None = None
+    size: Size | None = None
+    holdout: Holdout | None = None
+    was: str | None = None
+    override: bool = False
+
+    @model_validator(mode="after")
+    def _one_definition(self) -> Segment:
+        given = [name for name in ("where", "recipe", "customers", "file") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("write exactly one of where, recipe, customers or file")
+        return self
+
+
+class Group(_Table):
+    """Segments of which a customer is in exactly one: the first that matches."""
+
+    exclusive: list[str]
+    otherwise: Name | None = None
+
+
+class Place(_Table):
+    """A point, in degrees."""
+
+    lat: float = Field(ge=-90, le=90)
+    lon: float = Field(ge=-180, le=180)
+
+
+class Budget(_Table):
+    """The most that an offer may issue."""
+
+    codes: int | None = Field(default=None, gt=0)
+    amount: Amount | None = None
+
+
+class Offer(_Table):
+    """A discount policy: who gets a code, for what, how long."""
+
+    segment: str
+    percent: Share | None = None
+    amount: Amount | None = None
+    free_shipping: bool = False
+    minimum: Amount | None = None
+    valid: Duration = Span(n=30, unit="day")
+    cooldown: Duration | None = None
+    budget: Budget | None = None
+    prefix: str = Field(default="", pattern=r"^[A-Z0-9]{0,12}$")
+    title: Titles | None = None
+
+    @model_validator(mode="after")
+    def _one_value(self) -> Offer:
+        if sum((self.percent is not None, self.amount is not None, self.free_shipping)) != 1:
+            raise ValueError("write exactly one of percent, amount or free_shipping")
+        return self
+
+
+class MergeTag(_Table):
+    """What a destination is told about a person: a trait, or a part of their code of an offer."""
+
+    trait: str | None = None
+    offer: str | None = None
+    field: Literal["code", "expires", "value", "minimum"] = "code"
+    when_unknown: Literal["keep", "clear"] | str = "keep"  # noqa: PYI051 - the two words, or the default's text
+    on_leave: Literal["keep", "clear"] = "keep"
+
+    @model_validator(mode="after")
+    def _one_value(self) -> MergeTag:
+        if (self.trait is None) == (self.offer is None):
+            raise ValueError("write either trait or offer")
+        return self
+
+
+class Destination(BaseModel):
+    """One account at one provider; further keys are the connector's own."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    connector: str
+    segments: list[str] = Field(min_length=1)
+    prefix: str | None = None
+    share: Share | None = None
+    merge_tags: dict[Name, MergeTag] = Field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The connector's own keys."""
+        return dict(self.model_extra or {})
+
+
+class Compute(_Table):
+    """How segments are computed."""
+
+    backend: Literal["duckdb"] = "duckdb"
+    memory_limit: str | None = None
+    threads: int | None = Field(default=None, gt=0)
+
+
+class Ledger(_Table):
+    """Where the memory of what was sent is kept."""
+
+    url: str | None = None
+
+
+class Secrets(_Table):
+    """Where `${NAME}` is looked for after the environment: one file a name."""
+
+    folder: Path
+
+
+def _short(key: str) -> BeforeValidator:
+    """A table may be written as the bare value of its main key."""
+
+    def widen(value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {name: {key: item} if isinstance(item, str) else item for name, item in value.items()}
+
+    return BeforeValidator(widen)
+
+
+class Settings(BaseSettings):
+    """Everything that one client's config says; the environment (`CIBLAGE_LEDGER__URL=…`) wins over the file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CIBLAGE_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    client: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    lang: Literal["en", "fr"] = "en"
+    week_starts: Literal["monday", "sunday"] = "monday"
+    leap_day: Literal["feb28", "mar1"] = "feb28"
+    include: list[str] = Field(default_factory=list)
+    consent_basis: list[Literal["consent", "existing_customer", "b2b"]] = Field(default=["consent"], min_length=1)
+    secrets: Secrets | None = None
+    shop: Shop = Shop()
+    sources: dict[Name, Source] = Field(default_factory=dict)
+    places: dict[Name, Place] = Field(default_factory=dict)
+    traits: Annotated[dict[Name, Trait], _short("value")] = Field(default_factory=dict)
+    reachable: dict[Name, str] = Field(default_factory=dict)
+    segments: Annotated[dict[Name, Segment], _short("where")] = Field(default_factory=dict)
+    groups: dict[Name, Group] = Field(default_factory=dict)
+    offers: dict[Name, Offer] = Field(default_factory=dict)
+    merge_tags: dict[Name, MergeTag] = Field(default_factory=dict)
+    destinations: dict[Name, Destination] = Field(default_factory=dict)
+    compute: Compute = Compute()
+    ledger: Ledger = Ledger()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the file."""
+        return env_settings, init_settings
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The client's zone: it decides days."""
+        return ZoneInfo(self.timezone)
