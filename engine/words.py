@@ -1,0 +1,80 @@
+"""What marketers read, in English and French: one catalogue, `words.toml`, and how numbers, money and dates look."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date, datetime
+    from decimal import Decimal
+
+__all__ = ["amount", "day", "moment", "number", "say", "share"]
+
+
+@cache
+def _catalogue() -> Mapping[str, Mapping[str, str]]:
+    text = (files("engine") / "words.toml").read_text("utf-8")
+    return {
+        f"{section}.{key}": words for section, entries in tomllib.loads(text).items() for key, words in entries.items()
+    }
+
+
+def say(key: str, lang: str, **values: object) -> str:
+    """The catalogue's sentence for `section.key`, with its `{holes}` filled.
+
+    With `count=`, an entry may hold `one` and `other` forms per language as `en_one`, `fr_one` (French: 0 and 1).
+    Raises KeyError for a key that the catalogue lacks: a test walks all of them.
+    """
+    entry = _catalogue()[key]
+    text = entry[lang]
+    if (count := values.get("count")) is not None and f"{lang}_one" in entry:
+        single = abs(count) < 2 if lang == "fr" else count == 1  # type: ignore[arg-type,operator]  # noqa: PLR2004 - French: 0 and 1 are singular; counts are numbers
+        text = entry[f"{lang}_one"] if single else text
+        values["count"] = number(count, lang)  # type: ignore[arg-type]  # counts are numbers
+    return text.format(**values)
+
+
+def number(value: int | Decimal, lang: str) -> str:
+    """`1,234` or `1 234`."""
+    from babel.numbers import format_decimal
+
+    return format_decimal(value, locale=lang)
+
+
+def amount(value: Decimal, currency: str, lang: str) -> str:
+    """`€1,234.50` or `1 234,50 €`; without cents when there are none."""
+    from babel.numbers import format_currency
+
+    whole = value == value.to_integral_value()
+    return format_currency(
+        value, currency, locale=lang, currency_digits=not whole, format=_whole(lang) if whole else None
+    )
+
+
+def _whole(lang: str) -> str:
+    return "¤#,##0" if lang == "en" else "#,##0 ¤"
+
+
+def share(value: float | Decimal, lang: str) -> str:
+    """`12%` or `12 %`."""
+    from babel.numbers import format_percent
+
+    return format_percent(value, locale=lang)
+
+
+def day(value: date, lang: str) -> str:
+    """`Jan 4, 2018` or `4 janv. 2018`."""
+    from babel.dates import format_date
+
+    return format_date(value, format="medium", locale=lang)
+
+
+def moment(value: datetime, lang: str) -> str:
+    """`Jan 4, 2018, 9:00 AM` or `4 janv. 2018, 09:00`, in the zone that `value` carries."""
+    from babel.dates import format_datetime
+
+    return format_datetime(value, format="d MMM y, HH:mm", locale=lang)
