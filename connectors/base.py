@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,6 +43,7 @@ class Limit:
     items: int  # changes in one call
     bytes: int | None = None  # size of one call's body
     names: str = ".{1,100}"  # what our list, field or pool names must look like there
+    each: int = 200  # bytes of a change in the body beyond its own values: envelope, quotes, escapes
     after: frozenset[type[Change]] = frozenset()  # kinds that must be acknowledged for the contact first
 
 
@@ -123,3 +125,26 @@ class PullsEngagement(Protocol):
 @runtime_checkable
 class ReadsSuppressions(Protocol):
     def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[Suppression]]: ...
+
+
+def cut(changes: Iterable[Change], limit: Limit) -> Iterator[tuple[Change, ...]]:
+    """The changes in order, in batches that one call may hold; one that is too big by itself travels alone."""
+    batch: list[Change] = []
+    size = 0
+    for change in changes:
+        weight = limit.each + _size(change) if limit.bytes else 0
+        if batch and (len(batch) >= limit.items or (limit.bytes and size + weight > limit.bytes)):
+            yield tuple(batch)
+            batch, size = [], 0
+        batch.append(change)
+        size += weight
+    if batch:
+        yield tuple(batch)
+
+
+def _size(change: Change) -> int:
+    """Bytes of a change's own values as JSON."""
+    values: list[object] = [getattr(change, name, None) for name in ("fields", "code")]
+    values.append(dict(getattr(change, "traits", {})))
+    values.append(getattr(getattr(change, "profile", None), "email", None))
+    return len(json.dumps(values, ensure_ascii=False).encode())

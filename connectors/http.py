@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json as jsonlib
 import logging
 import re
@@ -223,6 +224,12 @@ class Http:
         self._pace = pace or LocalPace()
         self._windows = _shared(rates or {}, share or {})
         self._in_flight = in_flight
+
+    def through(self, handler: Handler) -> Http:
+        """The same account, pace and clock, answered by another handler."""
+        other = copy.copy(self)
+        other._handler = handler  # noqa: SLF001 - a copy of ourselves
+        return other
 
     def __call__(
         self,
