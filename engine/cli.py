@@ -1,0 +1,366 @@
+"""The command line: one thin function a command; no logic.
+
+Exit codes: 0 done · 1 finished, with new rejections · 2 usage or config · 3 guard refused · 4 destination unreachable
+or unauthorised · 5 another run holds the lock · 6 stopped by time, more to do · 70 internal error · 130/143 signals.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from engine.errors import DefinitionError, EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from engine.client import Client
+
+INTERNAL, INTERRUPTED, TERMINATED = 70, 130, 143
+
+app = typer.Typer(
+    name="ciblage",
+    help="Audiences from a shop's own data, kept in step with Mailchimp, Klaviyo and Brevo.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+codes_app = typer.Typer(help="Discount codes by offer and state; export and confirm them.", invoke_without_command=True)
+app.add_typer(codes_app, name="codes")
+
+Config = Annotated[Path, typer.Option("--config", help="The client's config.")]
+Now = Annotated[str | None, typer.Option("--now", help="The run's moment, ISO 8601; default: the clock's.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Write it to this file.")]
+Force = Annotated[
+    list[str] | None, typer.Option("--force", help="DESTINATION or DESTINATION/SEGMENT: override the guard there.")
+]
+Recreate = Annotated[
+    list[str] | None, typer.Option("--recreate", help="A target that is gone at the provider: create it anew.")
+]
+Minutes = Annotated[float | None, typer.Option("--max-minutes", help="Stop at a safe point after this long.")]
+HERE = Path("ciblage.toml")
+
+
+class Session:
+    """One command: opens its client, shows its result, ends with its exit code."""
+
+    def __init__(self, command: str, config: Path, now: str | None, *, json: bool) -> None:
+        self.command, self.config, self.now, self.json = command, config, now, json
+        self.exit_code = 0
+        self.document: dict[str, Any] = {}
+        self._client: Client | None = None
+
+    @property
+    def client(self) -> Client:
+        """The client of `--config`, opened once."""
+        if self._client is None:
+            from engine.client import open_client
+
+            self._client = open_client(self.config, self.now)
+        return self._client
+
+    def show(self, result: Any) -> None:  # noqa: ANN401 - each command has its result; engine.show knows them all
+        """The result as one JSON document, or as people read it."""
+        from engine import show
+
+        self.exit_code = getattr(result, "exit_code", 0)
+        if self.json:
+            self.document = show.document(self.command, self._client, result)
+            print(jsonlib.dumps(self.document, ensure_ascii=False, indent=2))
+        else:
+            show.render(result, self.client.lang if self._client else "en")
+
+    def close(self) -> None:
+        """Let go of what the client holds."""
+        if self._client is not None:
+            self._client.close()
+
+
+@contextmanager
+def session(command: str, config: Path, now: str | None, *, json: bool) -> Iterator[Session]:
+    """Run a command's body; its errors become messages and exit codes."""
+    current = Session(command, config, now, json=json)
+    try:
+        yield current
+    except EngineError as error:
+        _fail(error, json=json, command=command)
+    except KeyboardInterrupt:
+        _quit(INTERRUPTED)
+    except BrokenPipeError:
+        _quit(0)
+    except Exception as error:  # noqa: BLE001 - the last place: a defect must end as exit 70, without a word of data
+        _crash(error, json=json)
+    finally:
+        current.close()
+    if current.exit_code:
+        raise typer.Exit(current.exit_code)
+
+
+def _fail(error: EngineError, *, json: bool, command: str) -> NoReturn:
+    if json:
+        said = {"kind": error.kind, "message": str(error), "place": error.place, "hint": error.hint}
+        if isinstance(error, DefinitionError):
+            said["mistakes"] = list(error.mistakes)
+        print(jsonlib.dumps({"command": command, "error": said}, ensure_ascii=False, indent=2))
+    else:
+        from engine import show
+
+        show.error(error)
+    raise typer.Exit(error.exit_code)
+
+
+def _crash(error: Exception, *, json: bool) -> NoReturn:
+    import traceback
+
+    from connectors.http import mask
+
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    words = f"{type(error).__name__}: {mask(str(error))}"
+    if json:
+        said = {"kind": "internal", "message": words, "place": None, "hint": "please report it with the text on stderr"}
+        print(jsonlib.dumps({"error": said}, ensure_ascii=False, indent=2))
+    print(f"{mask(frames)}internal error: {words}", file=sys.stderr)
+    raise typer.Exit(INTERNAL)
+
+
+def _quit(code: int) -> NoReturn:
+    raise typer.Exit(code)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Where the example shop is written.")] = Path("demo-shop"),
+    lang: Annotated[str, typer.Option("--lang", help="en or fr.")] = "en",
+) -> None:
+    """Play the whole round on real data, against emulated providers on this machine."""
+    with session("demo", HERE, None, json=False) as it:
+        from engine.demo.story import tell
+
+        it.exit_code = tell(out, lang)
+
+
+@app.command()
+def check(config: Config = HERE, now: Now = None, json: Json = False) -> None:
+    """Check config, shop data, credentials and quotas; change nothing."""
+    with session("check", config, now, json=json) as it:
+        from engine import run
+
+        it.show(run.check(it.client))
+
+
+@app.command()
+def segments(
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    sql: Annotated[bool, typer.Option("--sql", help="The SQL that computes them.")] = False,
+) -> None:
+    """Show every segment: matched, reachable, held out, blocked."""
+    with session("segments", config, now, json=json) as it:
+        from engine import run
+
+        it.show(run.statement(it.client) if sql else run.segments(it.client))
+
+
+@app.command()
+def members(
+    segment: str,
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    reachable: Annotated[
+        bool, typer.Option("--reachable", help="Only those who may be contacted, with their address.")
+    ] = False,
+    format: Annotated[str, typer.Option("--format", help="csv, jsonl or parquet.")] = "csv",  # noqa: A002 - the option's name
+    out: Out = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1)] = None,
+) -> None:
+    """Print the customer_id of every member, sorted as text, before any consent gate."""
+    with session("members", config, now, json=json) as it:
+        from engine import run
+
+        it.show(run.members(it.client, segment, reachable=reachable, file_format=format, out=out, limit=limit))
+
+
+@app.command()
+def traits(
+    customers: Annotated[list[str] | None, typer.Argument(metavar="[CUSTOMER]...")] = None,
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+) -> None:
+    """Show trait values, as the language sees them."""
+    with session("traits", config, now, json=json) as it:
+        from engine import run
+
+        it.show(run.traits(it.client, customers or []))
+
+
+@app.command()
+def explain(
+    segment: str,
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    customer: Annotated[str | None, typer.Option("--customer", help="Why this customer is in or out.")] = None,
+) -> None:
+    """Say a segment in words, and why a customer is in or out, condition by condition."""
+    with session("explain", config, now, json=json) as it:
+        from engine import run
+
+        it.show(run.explain(it.client, segment, customer))
+
+
+@app.command()
+def plan(
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    out: Out = None,
+    force: Force = None,
+    recreate: Recreate = None,
+) -> None:
+    """Show what would change where, calls and minutes needed, and side effects to expect."""
+    with session("plan", config, now, json=json) as it:
+        from engine import run
+
+        it.show(run.plan(it.client, out=out, force=force or (), recreate=recreate or ()))
+
+
+@app.command()
+def approve(
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN")],
+    by: Annotated[str, typer.Option("--by", help="Who approves.")],
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+) -> None:
+    """Record that a person approved a plan; the first push to an account needs one."""
+    with session("approve", config, now, json=json) as it:
+        from engine import run
+
+        it.show(run.approve(it.client, plan_file, by))
+
+
+@app.command()
+def push(
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    plan_file: Annotated[Path | None, typer.Option("--plan", help="A reviewed plan, pushed as it is.")] = None,
+    checksum: Annotated[str | None, typer.Option("--checksum", help="Of that plan, as `plan` printed it.")] = None,
+    max_age: Annotated[str, typer.Option("--max-age", help="Refuse an older plan.")] = "24 hours",
+    yes: Annotated[bool, typer.Option("--yes", help="Approve by hand what was never approved.")] = False,
+    max_minutes: Minutes = None,
+    force: Force = None,
+    recreate: Recreate = None,
+) -> None:
+    """Carry a plan."""
+    with session("push", config, now, json=json) as it:
+        from engine import run
+
+        options = run.Options(force=force or (), recreate=recreate or (), max_minutes=max_minutes, yes=yes)
+        it.show(run.push(it.client, options, plan_file=plan_file, checksum=checksum, max_age=max_age))
+
+
+@app.command()
+def pull(config: Config = HERE, now: Now = None, json: Json = False) -> None:
+    """Bring back engagement and suppressions since the saved cursor."""
+    with session("pull", config, now, json=json) as it:
+        from engine import run
+
+        it.show(run.pull(it.client))
+
+
+@app.command(name="run")
+def run_(
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    max_minutes: Minutes = None,
+    force: Force = None,
+    recreate: Recreate = None,
+) -> None:
+    """Pull, compute, plan, guard, push, verify: what a schedule calls."""
+    with session("run", config, now, json=json) as it:
+        from engine import run
+
+        it.show(run.run(it.client, run.Options(force=force or (), recreate=recreate or (), max_minutes=max_minutes)))
+
+
+@app.command()
+def status(config: Config = HERE, now: Now = None, json: Json = False) -> None:
+    """Show what happened: the last runs, what each destination holds, what is in flight."""
+    with session("status", config, now, json=json) as it:
+        from engine import run
+
+        it.show(run.status(it.client))
+
+
+@codes_app.callback()
+def codes(context: typer.Context, config: Config = HERE, now: Now = None, json: Json = False) -> None:
+    """Show codes by offer and state."""
+    if context.invoked_subcommand is None:
+        with session("codes", config, now, json=json) as it:
+            from engine import run
+
+            it.show(run.codes(it.client))
+
+
+@codes_app.command("export")
+def codes_export(config: Config = HERE, now: Now = None, json: Json = False, out: Out = None) -> None:
+    """Write the codes that the shop does not know yet to a file."""
+    with session("codes export", config, now, json=json) as it:
+        from engine import run
+
+        it.show(run.export_codes(it.client, out))
+
+
+@codes_app.command("confirm")
+def codes_confirm(file: Path, config: Config = HERE, now: Now = None, json: Json = False) -> None:
+    """Say that the shop redeems the codes of this file."""
+    with session("codes confirm", config, now, json=json) as it:
+        from engine import run
+
+        it.show(run.confirm_codes(it.client, file))
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8025,
+    now: Now = None,
+    speed: Annotated[float, typer.Option("--speed", help="How fast its clock runs.")] = 1.0,
+) -> None:
+    """Serve the emulated providers on this machine."""
+    import subprocess
+
+    command = [sys.executable, "-m", "connectors.sandbox", "--port", str(port), "--speed", str(speed)]
+    raise typer.Exit(subprocess.call([*command, *(("--now", now) if now else ())]))
+
+
+@app.command()
+def connectors(json: Json = False) -> None:
+    """List the installed connectors with their capability table."""
+    with session("connectors", HERE, None, json=json) as it:
+        from engine import run
+
+        it.show(run.connectors())
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(TERMINATED)
+
+
+def main() -> None:
+    """The command `ciblage`."""
+    signal.signal(signal.SIGTERM, _terminated)
+    app()
