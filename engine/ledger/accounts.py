@@ -1,0 +1,97 @@
+"""Which account each destination writes to, and its targets: what we created there, and the provider's ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from connectors.types import Ref, Target, TargetKind, ValueKind
+from engine.ledger import schema
+from engine.ledger.store import Store, upsert
+
+__all__ = ["Accounts", "KnownTarget", "Targets"]
+
+
+class Accounts:
+    """The identity of each destination's account, as first seen."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, destination: str) -> str | None:
+        """The account's id, or None before the first push."""
+        rows = self._store.rows(sa.select(schema.accounts).where(schema.accounts.c.destination == destination))
+        return str(rows[0]["account"]) if rows else None
+
+    def record(self, destination: str, account: str, *, name: str, connector: str) -> None:
+        """Keep it: a later change is the guard's business."""
+        row = {"destination": destination, "account": account, "name": name, "connector": connector}
+        with self._store.move() as connection:
+            upsert(connection, schema.accounts, [row])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownTarget:
+    """A target as the ledger knows it; `ref` is None while its creation is under way."""
+
+    target: Target
+    position: int
+    ref: Ref | None
+    is_owned: bool
+
+
+class Targets:
+    """Targets by destination; a position, once given, is never given again."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def of(self, destination: str) -> Mapping[tuple[TargetKind, str], KnownTarget]:
+        """All targets of a destination, by kind and our name."""
+        query = sa.select(schema.targets).where(schema.targets.c.destination == destination)
+        found = {}
+        for row in self._store.rows(query):
+            value = ValueKind(row["value"]) if row["value"] else None
+            target = Target(kind=TargetKind(row["kind"]), name=row["name"], title=row["title"], value=value)
+            known = KnownTarget(target=target, position=row["position"], ref=row["ref"], is_owned=row["is_owned"])
+            found[target.kind, target.name] = known
+        return found
+
+    def expect(self, destination: str, targets: Iterable[Target], *, is_owned: bool, plan: str | None = None) -> None:
+        """Say, before the call, that these are about to be created (or adopted): ref unknown, position given."""
+        known = self.of(destination)
+        rows = []
+        counts = {
+            kind: 1 + max((at.position for at in known.values() if at.target.kind is kind), default=-1)
+            for kind in TargetKind
+        }
+        for target in targets:
+            before = known.get((target.kind, target.name))
+            position = before.position if before else counts[target.kind]
+            counts[target.kind] += 0 if before else 1
+            rows.append(_row(destination, target, position=position, is_owned=is_owned))
+        with self._store.move(plan) as connection:
+            upsert(connection, schema.targets, rows)
+
+    def record(self, destination: str, refs: Mapping[Target, Ref], *, plan: str | None = None) -> None:
+        """Keep the provider's ids of expected targets."""
+        columns = schema.targets.c
+        with self._store.move(plan) as connection:
+            for target, ref in refs.items():
+                same = (columns.destination == destination, columns.kind == target.kind, columns.name == target.name)
+                connection.execute(sa.update(schema.targets).where(*same).values(ref=ref))
+
+
+def _row(destination: str, target: Target, *, position: int, is_owned: bool) -> dict[str, object]:
+    return {
+        "destination": destination,
+        "kind": target.kind.value,
+        "name": target.name,
+        "title": target.title,
+        "value": target.value.value if target.value else None,
+        "position": position,
+        "ref": None,
+        "is_owned": is_owned,
+    }

@@ -1,0 +1,146 @@
+"""Contacts that each destination has acknowledged: one packed row each, keyed by the address it knows them by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from connectors.types import Ref
+from engine.ledger import packing, schema
+from engine.ledger.store import Store, chunks, upsert
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Contact", "ContactState", "Contacts", "read", "write"]
+
+
+class ContactState(StrEnum):
+    """How a contact came to be there, or that it is gone."""
+
+    ACKNOWLEDGED = "acknowledged"  # we created it
+    FOUND = "found"  # it was there before us: its status and its other values are not ours
+    LEFT = "left"  # deleted or archived there: never created again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """One contact: target positions where we put it, where it was before us, and JSON scalars by field position."""
+
+    address: str
+    customer_id: str
+    state: ContactState
+    ref: Ref | None = None
+    members: frozenset[int] = frozenset()
+    foreign_members: frozenset[int] = frozenset()
+    fields: Mapping[int, str]
+
+
+class Contacts:
+    """Contacts by destination."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def table(self, destination: str) -> pa.Table:
+        """All contacts in key order: address, customer_id, ref, state, members, foreign_members (packed), fields."""
+        import pyarrow as pa
+
+        columns = schema.contacts.c
+        query = (
+            sa.select(
+                columns.address, columns.customer_id, columns.ref, columns.state, columns.members,
+                columns.foreign_members, columns.fields,
+            )
+            .where(columns.destination == destination)
+            .order_by(columns.address)
+        )  # fmt: skip
+        text, packed = pa.string(), pa.binary()
+        arrow = pa.schema(
+            [
+                ("address", text), ("customer_id", text), ("ref", text), ("state", text), ("members", packed),
+                ("foreign_members", packed), ("fields", text),
+            ]
+        )  # fmt: skip
+        return self._store.table(query, arrow)
+
+    def of(self, destination: str, addresses: Sequence[str]) -> dict[str, Contact]:
+        """These contacts, by address; unknown ones are absent."""
+        with self._store.read() as connection:
+            return read(connection, destination, addresses)
+
+    def addresses(self, destination: str, customer_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The addresses by which a destination knows these customers, by customer id."""
+        columns = schema.contacts.c
+        found: dict[str, list[str]] = {}
+        for part in chunks(customer_ids):
+            query = sa.select(columns.customer_id, columns.address).where(
+                columns.destination == destination, columns.customer_id.in_(part)
+            )
+            for row in self._store.rows(query):
+                found.setdefault(row["customer_id"], []).append(row["address"])
+        return found
+
+    def count(self, destination: str) -> int:
+        """How many contacts a destination has of ours, those that left aside."""
+        columns = schema.contacts.c
+        here = (columns.destination == destination, columns.state != ContactState.LEFT.value)
+        with self._store.read() as connection:
+            return connection.scalar(sa.select(sa.func.count()).where(*here)) or 0
+
+    def learn(self, destination: str, refs: Mapping[str, Ref]) -> None:
+        """Keep the provider's ids of contacts, by address: not a move, nothing was changed there."""
+        columns = schema.contacts.c
+        statement = (
+            sa.update(schema.contacts)
+            .where(columns.destination == destination, columns.address == sa.bindparam("at"))
+            .values(ref=sa.bindparam("known"))
+        )
+        if refs:
+            with self._store.write() as connection:
+                connection.execute(statement, [{"at": address, "known": ref} for address, ref in refs.items()])
+
+
+def read(connection: sa.Connection, destination: str, addresses: Sequence[str]) -> dict[str, Contact]:
+    """These contacts within a transaction."""
+    columns = schema.contacts.c
+    found = {}
+    for part in chunks(addresses):
+        query = sa.select(schema.contacts).where(columns.destination == destination, columns.address.in_(part))
+        for row in connection.execute(query):
+            found[row.address] = _contact(row)
+    return found
+
+
+def write(connection: sa.Connection, destination: str, contacts: Sequence[Contact]) -> None:
+    """Insert or replace contacts within a transaction."""
+    rows = [
+        {
+            "destination": destination,
+            "address": contact.address,
+            "customer_id": contact.customer_id,
+            "ref": contact.ref,
+            "state": contact.state.value,
+            "members": packing.pack_bits(contact.members),
+            "foreign_members": packing.pack_bits(contact.foreign_members) or None,
+            "fields": packing.pack_fields(contact.fields),
+        }
+        for contact in contacts
+    ]
+    upsert(connection, schema.contacts, rows)
+
+
+def _contact(row: sa.Row[Any]) -> Contact:
+    return Contact(
+        address=row.address,
+        customer_id=row.customer_id,
+        state=ContactState(row.state),
+        ref=row.ref,
+        members=packing.unpack_bits(row.members),
+        foreign_members=packing.unpack_bits(row.foreign_members),
+        fields=packing.unpack_fields(row.fields),
+    )

@@ -1,0 +1,95 @@
+"""How one contact's targets and fields are packed in one row, and unpacked as Arrow columns without touching a row.
+
+Targets: little-endian bits, as many bytes as needed. Fields: one JSON scalar per field position, joined by U+001F
+(which JSON always escapes); an empty place is a field that we never set, or cleared.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pyarrow as pa
+
+    from connectors.types import Fitted
+
+__all__ = ["bit_column", "field_column", "pack_bits", "pack_fields", "scalar", "unpack_bits", "unpack_fields", "value"]
+
+SEPARATOR = "\x1f"
+_WORD = 8  # bytes
+
+
+def pack_bits(positions: Iterable[int]) -> bytes:
+    """The bits of these positions."""
+    number = 0
+    for position in positions:
+        number |= 1 << position
+    return number.to_bytes((number.bit_length() + 7) // 8, "little")
+
+
+def unpack_bits(packed: bytes | None) -> frozenset[int]:
+    """The positions of these bits."""
+    number = int.from_bytes(packed or b"", "little")
+    return frozenset(position for position in range(number.bit_length()) if number >> position & 1)
+
+
+def scalar(fitted: Fitted) -> str:
+    """A fitted value as one canonical JSON scalar."""
+    return json.dumps(fitted, ensure_ascii=False)
+
+
+def value(text: str) -> Fitted:
+    """The fitted value of a canonical JSON scalar."""
+    fitted: Fitted = json.loads(text)
+    return fitted
+
+
+def pack_fields(fields: Mapping[int, str]) -> str:
+    """JSON scalars by field position, in one text."""
+    if not fields:
+        return ""
+    return SEPARATOR.join(fields.get(position, "") for position in range(max(fields) + 1))
+
+
+def unpack_fields(packed: str) -> dict[int, str]:
+    """JSON scalars by field position; positions never set are absent."""
+    return {position: text for position, text in enumerate(packed.split(SEPARATOR)) if text}
+
+
+def bit_column(packed: pa.ChunkedArray, position: int) -> pa.Array[Any]:
+    """Whether the bit of `position` is set, one boolean a row (a null is no bit)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    start = position // 8 // _WORD * _WORD
+    padded = pc.binary_join_element_wise(
+        pc.fill_null(packed.cast(pa.binary()), b""), bytes(start + _WORD), pa.scalar(b"", pa.binary())
+    )
+    word = pc.binary_slice(padded, start, start + _WORD).cast(pa.binary(_WORD))
+    whole = pa.chunked_array([word]) if isinstance(word, pa.Array) else word
+    chunks = [_words(chunk) for chunk in whole.chunks]
+    numbers = pa.chunked_array(chunks, pa.uint64())
+    bit = pa.scalar(1 << (position - start * 8), pa.uint64())
+    return pc.not_equal(pc.bit_wise_and(numbers, bit), pa.scalar(0, pa.uint64())).combine_chunks()
+
+
+def _words(chunk: pa.Array[Any]) -> pa.Array[Any]:
+    """Fixed binaries of eight bytes read as numbers: Arrow keeps both little-endian."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.uint64(), len(chunk), [None, chunk.buffers()[1]], offset=chunk.offset)
+
+
+def field_column(packed: pa.ChunkedArray, position: int) -> pa.Array[Any]:
+    """The JSON scalar at a field position, one text a row, null where there is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    padded = pc.binary_join_element_wise(pc.fill_null(packed, ""), SEPARATOR * (position + 1), "")
+    parts = pc.split_pattern(padded, SEPARATOR, max_splits=position + 1)
+    text = pc.list_element(parts, position)
+    found = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found

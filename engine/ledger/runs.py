@@ -1,0 +1,153 @@
+"""What happened: runs, approvals, and what was rejected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from connectors.types import Reason
+from engine.ledger import schema
+from engine.ledger.store import Store, upsert
+
+__all__ = ["Approvals", "Rejection", "Rejections", "Run", "Runs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One command that changed something, or tried: `newest` and `rows` describe the shop that it read."""
+
+    command: str
+    started_at: datetime
+    now: datetime
+    config_hash: str
+    fingerprint: str | None = None
+    newest: datetime | None = None
+    rows: int | None = None
+    summary: Mapping[str, Any]
+    exit: int | None = None
+    id: int = 0
+
+
+class Runs:
+    """The history."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def begin(self, run: Run) -> int:
+        """Write down that a run has begun; returns its id."""
+        row = {
+            "command": run.command, "started_at": run.started_at, "now": run.now, "config_hash": run.config_hash,
+            "fingerprint": run.fingerprint, "newest": run.newest, "rows": run.rows,
+            "summary": json.dumps(run.summary, ensure_ascii=False, default=str), "exit": run.exit,
+        }  # fmt: skip
+        with self._store.write() as connection:
+            key = connection.execute(sa.insert(schema.runs), row).inserted_primary_key
+        return int(key[0]) if key else 0
+
+    def end(
+        self, run_id: int, *, summary: Mapping[str, Any], exit_code: int, shop: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write down how it ended; `shop` may give fingerprint, newest and rows, once they are known."""
+        told = json.dumps(summary, ensure_ascii=False, default=str)
+        values = {"summary": told, "exit": exit_code, **(shop or {})}
+        with self._store.write() as connection:
+            connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(values))
+
+    def last(self, count: int = 20, *, command: str | None = None) -> list[Run]:
+        """The latest runs, newest first."""
+        query = sa.select(schema.runs).order_by(schema.runs.c.id.desc()).limit(count)
+        if command is not None:
+            query = query.where(schema.runs.c.command == command)
+        return [_run(row) for row in self._store.rows(query)]
+
+    def last_shop(self) -> Run | None:
+        """The latest run that read the shop and ended well (exit 0 or 1): what the guard compares with."""
+        columns = schema.runs.c
+        good = (columns.rows.is_not(None), columns.exit.in_((0, 1)))
+        rows = self._store.rows(sa.select(schema.runs).where(*good).order_by(columns.id.desc()).limit(1))
+        return _run(rows[0]) if rows else None
+
+
+def _run(row: Mapping[str, Any]) -> Run:
+    return Run(**{**row, "summary": json.loads(row["summary"])})
+
+
+class Approvals:
+    """Who approved which plan, for which destinations."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def record(self, checksum: str, destinations: Sequence[str], *, by: str, at: datetime) -> None:
+        """Keep an approval; approving twice keeps the last."""
+        rows = [{"plan": checksum, "destination": name, "by": by, "at": at} for name in destinations]
+        with self._store.write() as connection:
+            upsert(connection, schema.approvals, rows)
+
+    def of(self, checksum: str) -> frozenset[str]:
+        """The destinations for which this plan was approved."""
+        columns = schema.approvals.c
+        return frozenset(
+            row["destination"] for row in self._store.rows(sa.select(schema.approvals).where(columns.plan == checksum))
+        )
+
+    def ever(self, destination: str) -> bool:
+        """Whether any plan for this destination was approved."""
+        query = sa.select(schema.approvals).where(schema.approvals.c.destination == destination).limit(1)
+        return bool(self._store.rows(query))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A change that a destination refused; it is not sent again until it, or the connector, changes."""
+
+    destination: str
+    content_hash: str
+    kind: str
+    target: str
+    customer_id: str
+    address: str
+    connector_version: str
+    reason: Reason
+    words: str | None
+    not_before: datetime | None
+    at: datetime
+
+    def holds(self, version: str, now: datetime) -> bool:
+        """Whether the same change is still withheld under this connector version."""
+        if self.connector_version != version:
+            return False
+        return self.not_before is None or now < self.not_before
+
+
+class Rejections:
+    """Rejected changes by content."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def of(self, destination: str | None = None) -> list[Rejection]:
+        """All of a destination, or of all, oldest first."""
+        columns = schema.rejections.c
+        query = sa.select(schema.rejections).order_by(columns.at, columns.destination, columns.content_hash)
+        if destination is not None:
+            query = query.where(columns.destination == destination)
+        return [Rejection(**{**row, "reason": Reason(row["reason"])}) for row in self._store.rows(query)]
+
+    def held(self, destination: str, version: str, now: datetime) -> frozenset[str]:
+        """Content hashes that are withheld."""
+        return frozenset(known.content_hash for known in self.of(destination) if known.holds(version, now))
+
+    def forgive(self, destination: str | None = None) -> int:
+        """Let everything be sent once more (`rejected --retry`); returns how many."""
+        statement = sa.delete(schema.rejections)
+        if destination is not None:
+            statement = statement.where(schema.rejections.c.destination == destination)
+        with self._store.write() as connection:
+            return connection.execute(statement).rowcount

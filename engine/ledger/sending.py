@@ -1,0 +1,238 @@
+"""Changes on their way: written before a batch leaves, settled by its outcomes, found again after a crash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from connectors.types import Left, Outcome, Reason, Ref, State, TargetKind
+from engine.ledger import contacts, schema
+from engine.ledger.accounts import KnownTarget
+from engine.ledger.outcomes import Sending, known_after
+from engine.ledger.store import Store, chunks, upsert
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Settlement", "Travelling"]
+
+_TARGET_KINDS = {"AddMember": TargetKind.SEGMENT, "RemoveMember": TargetKind.SEGMENT}
+_FINAL = frozenset({State.APPLIED, State.NOOP, State.REJECTED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """How outcomes are kept: when, by which connector version, for which plan, with the destination's targets."""
+
+    destination: str
+    at: datetime
+    version: str
+    targets: Mapping[tuple[TargetKind, str], KnownTarget]
+    plan: str | None = None
+
+    def known(self, kind: str) -> dict[str, KnownTarget]:
+        """The targets that a kind of change speaks of, by name."""
+        family = _TARGET_KINDS.get(kind, TargetKind.FIELD)
+        return {name: known for (group, name), known in self.targets.items() if group is family}
+
+
+class Travelling:
+    """Changes between `sending` and their final outcome."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def begin(self, destination: str, changes: Sequence[Sending], *, at: datetime, plan: str | None = None) -> None:
+        """Commit that these are about to leave."""
+        rows = [_row(destination, change, at, plan) for change in changes]
+        with self._store.move(plan) as connection:
+            upsert(connection, schema.sending, rows)
+
+    def wait(self, destination: str, jobs: Mapping[str, Ref], *, plan: str | None = None) -> None:
+        """Commit that these changes, by id, wait for a provider's job."""
+        self._mark(destination, [{"which": key, "now_job": ref, "now": "pending"} for key, ref in jobs.items()], plan)
+
+    def lose(self, destination: str, change_ids: Sequence[str], *, plan: str | None = None) -> None:
+        """Commit that the job of these changes told us nothing in time: they are `sending` again."""
+        self._mark(destination, [{"which": key, "now_job": None, "now": "sending"} for key in change_ids], plan)
+
+    def settle(self, settlement: Settlement, results: Sequence[tuple[Sending, Outcome]]) -> None:
+        """Commit final outcomes: what is acknowledged, what was rejected; PENDING ones are not for here."""
+        final = [(change, outcome) for change, outcome in results if outcome.state in _FINAL]
+        if not final:
+            return
+        with self._store.move(settlement.plan) as connection:
+            _acknowledge(connection, settlement, final)
+            _reject(connection, settlement, final)
+            _suppress(connection, settlement, final)
+            _forget(connection, settlement.destination, [change.change_id for change, _ in final])
+
+    def drop(self, destination: str, changes: Sequence[Sending], settlement: Settlement) -> None:
+        """Forget changes whose effect is unknown and no longer wanted, and the field values they may have written."""
+        touched = [change for change in changes if change.kind in {"SetTraits", "ClearTraits"}]
+        with self._store.move(settlement.plan) as connection:
+            before = contacts.read(connection, destination, sorted({change.address for change in touched}))
+            known = settlement.known("SetTraits")
+            for change in touched:
+                if (contact := before.get(change.address)) is not None:
+                    unsure = {known[name].position for name in change.fields if name in known}
+                    kept = {place: text for place, text in contact.fields.items() if place not in unsure}
+                    before[change.address] = replace(contact, fields=kept)
+            contacts.write(connection, destination, list(before.values()))
+            _forget(connection, destination, [change.change_id for change in changes])
+
+    def of(self, destination: str) -> list[Sending]:
+        """Everything on its way to a destination, oldest job first."""
+        columns = schema.sending.c
+        query = (
+            sa.select(schema.sending)
+            .where(columns.destination == destination)
+            .order_by(columns.started_at, columns.change_id)
+        )
+        return [_sending(row) for row in self._store.rows(query)]
+
+    def table(self, destination: str) -> pa.Table:
+        """Everything on its way, for the diff: kind, target, customer_id, address, payload (JSON), in key order."""
+        import pyarrow as pa
+
+        columns = schema.sending.c
+        query = (
+            sa.select(columns.kind, columns.target, columns.customer_id, columns.address, columns.payload)
+            .where(columns.destination == destination)
+            .order_by(columns.address, columns.change_id)
+        )
+        names = ("kind", "target", "customer_id", "address", "payload")
+        return self._store.table(query, pa.schema([(name, pa.string()) for name in names]))
+
+    def _mark(self, destination: str, rows: list[dict[str, Any]], plan: str | None) -> None:
+        columns = schema.sending.c
+        statement = (
+            sa.update(schema.sending)
+            .where(columns.destination == destination, columns.change_id == sa.bindparam("which"))
+            .values(job=sa.bindparam("now_job"), state=sa.bindparam("now"))
+        )
+        if rows:
+            with self._store.move(plan) as connection:
+                connection.execute(statement, rows)
+
+
+def _acknowledge(connection: sa.Connection, settlement: Settlement, final: Sequence[tuple[Sending, Outcome]]) -> None:
+    known = {kind: settlement.known(kind) for kind in {change.kind for change, _ in final}}
+    before = contacts.read(connection, settlement.destination, list({change.address for change, _ in final}))
+    after: dict[str, contacts.Contact] = {}
+    for change, outcome in final:
+        contact = after.get(change.address) or before.get(change.address)
+        updated = known_after(contact, change, outcome, known[change.kind])
+        if updated is not None and updated != contact:
+            after[change.address] = updated
+    contacts.write(connection, settlement.destination, list(after.values()))
+
+
+def _reject(connection: sa.Connection, settlement: Settlement, final: Sequence[tuple[Sending, Outcome]]) -> None:
+    done = [change.content_hash for change, outcome in final if outcome.state is not State.REJECTED]
+    columns = schema.rejections.c
+    here = columns.destination == settlement.destination
+    if connection.scalar(sa.select(sa.func.count()).select_from(schema.rejections).where(here)):
+        for part in chunks(done):
+            connection.execute(sa.delete(schema.rejections).where(here, columns.content_hash.in_(part)))
+    refused = [(change, outcome) for change, outcome in final if outcome.state is State.REJECTED]
+    upsert(connection, schema.rejections, [_rejection(settlement, change, outcome) for change, outcome in refused])
+
+
+def _rejection(settlement: Settlement, change: Sending, outcome: Outcome) -> dict[str, Any]:
+    is_passing = outcome.reason is Reason.TRY_LATER or outcome.wait is not None
+    wait = timedelta(seconds=outcome.wait or 0.0) if is_passing else None
+    return {
+        "destination": settlement.destination,
+        "content_hash": change.content_hash,
+        "kind": change.kind,
+        "target": change.target,
+        "customer_id": change.customer_id,
+        "address": change.address,
+        "connector_version": settlement.version,
+        "reason": (outcome.reason or "other"),
+        "words": outcome.words,
+        "not_before": settlement.at + wait if wait is not None else None,
+        "at": settlement.at,
+    }
+
+
+def _suppress(connection: sa.Connection, settlement: Settlement, final: Sequence[tuple[Sending, Outcome]]) -> None:
+    """What we told the destination ourselves: a read-back of it keeps this time and this origin."""
+    told = [
+        change
+        for change, outcome in final
+        if change.kind == "Suppress" and outcome.state in {State.APPLIED, State.NOOP}
+    ]
+    rows = [
+        {
+            "destination": settlement.destination,
+            "address": change.address,
+            "customer_id": change.customer_id,
+            "left": Left.UNSUBSCRIBED.value,
+            "at": settlement.at,
+            "first_seen": settlement.at,
+            "origin": "ours",
+        }
+        for change in told
+    ]
+    upsert(connection, schema.suppressions, rows)
+
+
+def _forget(connection: sa.Connection, destination: str, change_ids: Sequence[str]) -> None:
+    columns = schema.sending.c
+    for part in chunks(change_ids):
+        here = (columns.destination == destination, columns.change_id.in_(part))
+        connection.execute(sa.delete(schema.sending).where(*here))
+
+
+def _row(destination: str, change: Sending, at: datetime, plan: str | None) -> dict[str, Any]:
+    payload = {"fields": dict(change.fields), "defaults": sorted(change.defaults), "status": change.status}
+    return {
+        "destination": destination,
+        "change_id": change.change_id,
+        "content_hash": change.content_hash,
+        "kind": change.kind,
+        "target_kind": _TARGET_KINDS.get(change.kind, TargetKind.CONTACTS).value,
+        "target": change.target,
+        "customer_id": change.customer_id,
+        "address": change.address,
+        "payload": json.dumps(payload, ensure_ascii=False),
+        "state": "pending" if change.is_pending else "sending",
+        "job": change.job,
+        "started_at": at,
+        "plan": plan,
+    }
+
+
+def _sending(row: Mapping[str, Any]) -> Sending:
+    payload = json.loads(row["payload"])
+    return Sending(
+        change_id=row["change_id"],
+        content_hash=row["content_hash"],
+        kind=row["kind"],
+        target=row["target"],
+        customer_id=row["customer_id"],
+        address=row["address"],
+        fields=payload["fields"],
+        defaults=frozenset(payload["defaults"]),
+        status=payload["status"],
+        job=row["job"],
+        started_at=row["started_at"],
+        plan=row["plan"],
+        is_pending=row["state"] == "pending",
+    )
+
+
+def jobs(changes: Sequence[Sending]) -> Iterator[tuple[Ref, list[Sending]]]:
+    """Pending changes by the job that carries them."""
+    found: dict[Ref, list[Sending]] = {}
+    for change in changes:
+        if change.is_pending and change.job is not None:
+            found.setdefault(change.job, []).append(change)
+    yield from found.items()
