@@ -137,7 +137,7 @@ class AddContact:
     id: str
     profile: Profile
     status: Consent
-    traits: Mapping[Ref, Fitted] = field(default=_NOTHING)
+    traits: Mapping[Ref, Fitted] = field(default_factory=lambda: _NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,7 @@ class SetTraits:
 
     id: str
     profile: Profile
-    traits: Mapping[Ref, Fitted] = field(default=_NOTHING)
+    traits: Mapping[Ref, Fitted] = field(default_factory=lambda: _NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,107 @@
+"""Carries changes as the engine does: cut, push, reject culprits, halve, poll to the end; and writes down what it saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from connectors import errors
+from connectors.base import RunsJobs, cut
+from connectors.types import Batch, Job, Outcome, Reason, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from connectors.base import Limit
+    from connectors.testing.lab import Lab
+    from connectors.types import Change, Ref, Target
+
+__all__ = ["Carried", "carry"]
+
+_ROUNDS = 30  # of settle and poll, after which a job is said to be silent
+
+
+@dataclass(slots=True)
+class Carried:
+    """What became of the changes: every outcome that came, by change id, final ones and acceptances apart."""
+
+    final: dict[str, list[Outcome]] = field(default_factory=dict)
+    accepted: dict[str, list[Outcome]] = field(default_factory=dict)
+    batches: list[Batch] = field(default_factory=list)
+
+    def note(self, outcome: Outcome) -> None:
+        """Write an outcome down."""
+        place = self.accepted if outcome.state is State.PENDING else self.final
+        place.setdefault(outcome.id, []).append(outcome)
+
+    def of(self, change: Change) -> Outcome | None:
+        """The change's final outcome, when it has one."""
+        return next(iter(self.final.get(change.id, ())), None)
+
+    def knows(self, change: Change) -> bool:
+        """Something came for this change."""
+        return change.id in self.final or change.id in self.accepted
+
+
+def carry(
+    lab: Lab,
+    changes: Sequence[Change],
+    target: Target,
+    ref: Ref,
+    watch: Callable[[Outcome], None] = lambda _outcome: None,
+) -> Carried:
+    """Carry changes of one kind; `watch` sees each outcome at the moment it comes."""
+    carried = Carried()
+    limit: Limit = lab.connector.spec.carries[type(changes[0])]
+    for part in cut(changes, limit):
+        _push(lab, Batch(target, ref, part), carried, watch)
+    for _ in range(_ROUNDS):
+        waiting = [change for change in changes if change.id in carried.accepted and change.id not in carried.final]
+        if not waiting:
+            break
+        lab.settle()
+        _poll(lab, _jobs(lab, waiting, carried), carried, watch)
+    return carried
+
+
+def _push(lab: Lab, batch: Batch, carried: Carried, watch: Callable[[Outcome], None]) -> None:
+    carried.batches.append(batch)
+    try:
+        for outcome in lab.connector.push(batch):
+            watch(outcome)
+            carried.note(outcome)
+    except errors.InvalidRequest as refusal:
+        rest = [change for change in batch.changes if not carried.knows(change)]
+        named = {change.id: refusal.culprits[change.id] for change in rest if change.id in refusal.culprits}
+        if not named and len(rest) == 1:
+            named = {rest[0].id: Reason.OTHER}
+        for change, reason in named.items():
+            carried.note(Outcome(id=change, state=State.REJECTED, reason=reason))
+        rest = [change for change in rest if change.id not in named]
+        parts = [rest] if named else [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
+        for part in filter(None, parts):
+            _push(lab, Batch(batch.target, batch.ref, tuple(part)), carried, watch)
+
+
+def _jobs(lab: Lab, waiting: Sequence[Change], carried: Carried) -> list[Job]:
+    """Each job with the changes that its batch carried."""
+    jobs: dict[tuple[Ref, int], list[Change]] = {}
+    place = {change.id: at for at, batch in enumerate(carried.batches) for change in batch.changes}
+    for change in waiting:
+        job = carried.accepted[change.id][-1].job
+        assert job, f"change {change.id} is PENDING without a job: name the provider's job in Outcome.job"
+        jobs.setdefault((job, place[change.id]), []).append(change)
+    return [
+        Job(
+            ref=job, batch=Batch(carried.batches[at].target, carried.batches[at].ref, tuple(part)), started_at=lab.now()
+        )
+        for (job, at), part in jobs.items()
+    ]
+
+
+def _poll(lab: Lab, jobs: Sequence[Job], carried: Carried, watch: Callable[[Outcome], None]) -> None:
+    connector = lab.connector
+    assert isinstance(connector, RunsJobs), "an outcome is PENDING, but the connector has no poll(jobs)"
+    for outcome in connector.poll(jobs):
+        watch(outcome)
+        carried.note(outcome)
