@@ -28,6 +28,7 @@ class Carried:
     final: dict[str, list[Outcome]] = field(default_factory=dict)
     accepted: dict[str, list[Outcome]] = field(default_factory=dict)
     batches: list[Batch] = field(default_factory=list)
+    refusals: list[errors.InvalidRequest] = field(default_factory=list)
 
     def note(self, outcome: Outcome) -> None:
         """Write an outcome down."""
@@ -71,6 +72,7 @@ def _push(lab: Lab, batch: Batch, carried: Carried, watch: Callable[[Outcome], N
             watch(outcome)
             carried.note(outcome)
     except errors.InvalidRequest as refusal:
+        carried.refusals.append(refusal)
         rest = [change for change in batch.changes if not carried.knows(change)]
         named = {change.id: refusal.culprits[change.id] for change in rest if change.id in refusal.culprits}
         if not named and len(rest) == 1:
