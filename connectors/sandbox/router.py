@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from connectors.http import Request, Response
+from connectors.sandbox.control import Control
 from connectors.sandbox.world import START, Call, Provider, World, json_response
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ PROVIDERS = {"mailchimp": "MailchimpSandbox", "klaviyo": "KlaviyoSandbox", "brev
 class Sandbox:
     """Every built-in provider, emulated: `handle` answers by path prefix; `calls` is what arrived, in order.
 
-    `options` go to every provider (`{"brevo.switch": "worst"}` to Brevo alone, as `switch`); `only` these are
+    `/sandbox` and `/` are its control and its page, and not logged. `options` go to every provider (`{"brevo.switch": "worst"}` to Brevo alone, as `switch`); `only` these are
     loaded. Calls come one at a time: a lock keeps the world whole.
     """
 
@@ -45,6 +46,7 @@ class Sandbox:
         self._only = frozenset(only)
         self._keep_bodies = keep_bodies
         self.providers: dict[str, Provider] = {}
+        self.control = Control(self)
         self.reset()
 
     def reset(self) -> None:
@@ -63,6 +65,8 @@ class Sandbox:
             started = time.perf_counter()
             parts = urlsplit(request.url)
             provider = self._provider(parts.path)
+            if parts.path == "/" or parts.path.startswith("/sandbox"):
+                return self.control.handle(request, parts.path, dict(parse_qsl(parts.query)))
             if provider is None:
                 return json_response(404, {"error": f"no emulated provider answers {parts.path}"})
             response = self._answer(provider, request, parts.path.removeprefix(provider.prefix), parts.query)

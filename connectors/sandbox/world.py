@@ -79,6 +79,9 @@ class Provider(Protocol):
     def seed(self, contact: Contact) -> None:
         """Put a contact in a state, as if its history had made it so."""
 
+    def drop(self, list_ref: str) -> None:
+        """A list is deleted by hand: its people stay."""
+
     def mail(self, list_ref: str, subject: str) -> str:
         """Send a campaign to a list's mailable contacts; returns the campaign's id."""
 

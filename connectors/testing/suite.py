@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["ConnectorSuite"]
 
 _KIT = re.compile(rb"kit\.(\d+)@")
+_PULLS = 10  # resumptions of one read
 _BAD = "kit.bad.address"  # no provider takes it
 _SETTLED = {State.APPLIED, State.NOOP}
 _LEAVING = frozenset({"unsubscribed", "pending", "cleaned", "archived", "suppressed", "complained"})
@@ -348,8 +349,15 @@ def _react(lab: Lab, campaign: str, email: str, kind: EventKind) -> None:
 def _pull(lab: Lab, since: str | None) -> tuple[list[EngagementEvent], str | None]:
     assert isinstance(lab.connector, PullsEngagement)
     events: list[EngagementEvent] = []
-    cursor = since
-    for page in lab.connector.pull(since, lab.now()):
-        events.extend(page.items)
-        cursor = page.cursor
+    cursor, is_whole = since, False
+    for _ in range(_PULLS):
+        is_whole = True  # no page at all: nothing new
+        for page in lab.connector.pull(cursor, lab.now()):
+            events.extend(page.items)
+            cursor, is_whole = page.cursor, page.last
+            if not page.items and not page.last:
+                lab.settle()  # the provider works on it: look again later
+        if is_whole:
+            break
+    assert is_whole, f"a pull that was resumed {_PULLS} times never came to a page that is the last"
     return events, cursor

@@ -1,0 +1,84 @@
+"""The sandbox on a socket: HTTP/1.1 with connections kept alive, a thread each, on this machine only."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+from connectors.http import Request, Response
+from connectors.sandbox.world import json_response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from connectors.sandbox.router import Sandbox
+
+__all__ = ["Server", "serving"]
+
+HOST = "127.0.0.1"
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a sandbox; the port is free to choose when 0 is asked for."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, sandbox: Sandbox, port: int = 0) -> None:
+        super().__init__((HOST, port), Exchange)
+        self.sandbox = sandbox
+        sandbox.world.base_url = f"http://{HOST}:{self.server_port}"
+        sandbox.world.archive_url = f"http://localhost:{self.server_port}"  # another host for who holds credentials
+
+
+class Exchange(BaseHTTPRequestHandler):
+    """One connection: its requests become ours, our answers its answers."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "ciblage-sandbox"
+    sys_version = ""
+    wbufsize = -1  # head and body leave together
+    disable_nagle_algorithm = True
+    server: Server
+
+    def _exchange(self) -> None:
+        if "chunked" in self.headers.get("transfer-encoding", ""):
+            self.close_connection = True
+            self._send(json_response(411, {"error": "send a content-length"}))
+            return
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        url = f"http://{self.headers.get('host', HOST)}{self.path}"
+        self._send(self.server.sandbox.handle(Request(self.command, url, headers, body)))
+
+    def _send(self, response: Response) -> None:
+        self.send_response(response.status)
+        for name, value in response.headers.items():
+            self.send_header(name, value)
+        if response.status != 204:  # noqa: PLR2004 - HTTP's own number: no content
+            self.send_header("content-length", str(len(response.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _exchange  # noqa: N815 - the standard library's names
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
+        """The sandbox keeps its own log."""
+
+
+@contextmanager
+def serving(sandbox: Sandbox, port: int = 0) -> Iterator[Server]:
+    """The sandbox on a socket for as long as the block runs."""
+    server = Server(sandbox, port)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="sandbox", daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
