@@ -1,0 +1,99 @@
+"""Engagement at rest: immutable Parquet parts of one client, named by destination and page cursor."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from connectors.types import Cursor, EngagementEvent
+
+__all__ = ["Parts"]
+
+_SUFFIX = ".parquet"
+_TEXTS = ("event_id", "email", "kind", "campaign", "message", "url", "precision", "destination", "raw")
+
+
+class Parts:
+    """The parts in one folder. A part is written beside its name and renamed: a crash leaves none half-done."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def paths(self) -> list[Path]:
+        """All parts, in a stable order."""
+        return sorted(self.folder.glob(f"*{_SUFFIX}"))
+
+    def keep(self, destination: str, since: Cursor | None, events: Sequence[EngagementEvent]) -> Counter[str]:
+        """Write those events of a page that no part holds yet; returns how many of each kind.
+
+        `since` is the cursor that the page was read from: reading it again after a crash finds its events kept.
+        """
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        if not events:
+            return Counter()
+        table = _columns(destination, events)
+        known = self._ids(destination, min(event.happened_at for event in events))
+        fresh = table.filter(pc.invert(pc.is_in(table["event_id"], value_set=known)))
+        if not fresh.num_rows:
+            return Counter()
+        ids = "\n".join(sorted(fresh["event_id"].to_pylist()))
+        name = f"{destination}-{_hash(since or '')}-{_hash(ids)}{_SUFFIX}"
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        half = self.folder / f".{name}.half"
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            pq.write_table(fresh, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        half.replace(self.folder / name)
+        return Counter(fresh["kind"].to_pylist())
+
+    def _ids(self, destination: str, since: datetime) -> pa.Array:
+        """Ids of the destination's events in parts that reach beyond `since`: only those can repeat."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        found = [pa.array([], pa.string())]
+        for path in self.folder.glob(f"{destination}-*{_SUFFIX}"):
+            part = pq.ParquetFile(path)
+            at = part.schema_arrow.get_field_index("happened_at")
+            groups = [part.metadata.row_group(index).column(at) for index in range(part.metadata.num_row_groups)]
+            if any(group.statistics is None or group.statistics.max >= since.replace(tzinfo=None) for group in groups):
+                found += part.read(columns=["event_id"])["event_id"].chunks
+            part.close()
+        return pa.concat_arrays(found)
+
+
+def _columns(destination: str, events: Sequence[EngagementEvent]) -> pa.Table:
+    """The page as the neutral table `email_events`; ids are unique across destinations, instants naive UTC."""
+    import pyarrow as pa
+
+    once = list({event.id: event for event in events}.values())
+    rows = [
+        {
+            "event_id": f"{destination}:{event.id}", "email": event.email, "kind": event.kind.value,
+            "happened_at": event.happened_at.replace(tzinfo=None), "campaign": event.campaign, "message": event.message,
+            "url": event.url, "hard": event.hard, "is_machine": event.is_machine, "precision": event.precision.value,
+            "destination": destination, "raw": event.raw,
+        }
+        for event in once
+    ]  # fmt: skip
+    schema = pa.schema(
+        [(name, pa.string()) for name in _TEXTS]
+        + [("happened_at", pa.timestamp("us")), ("hard", pa.bool_()), ("is_machine", pa.bool_())]
+    )
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

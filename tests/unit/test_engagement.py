@@ -1,0 +1,144 @@
+"""What came back is kept once, whatever happens between two pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow.parquet as pq
+import pytest
+
+from connectors.types import EngagementEvent, EventKind, Left, Page, Suppression
+from engine.engagement import Patience, is_swept, pull
+from engine.engagement.parts import Parts
+from engine.ledger import Ledger
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+class Clock:
+    """Time that passes only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def utc(self) -> datetime:
+        return NOW + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def event(number: int, kind: EventKind = EventKind.OPEN) -> EngagementEvent:
+    at = NOW - timedelta(hours=1) + timedelta(minutes=number)
+    return EngagementEvent(id=f"e{number}", kind=kind, email=f"p{number}@example.com", happened_at=at, campaign="c")
+
+
+class Provider:
+    """Answers the pages that it is given; breaks off before page `breaks_at`, once."""
+
+    spec = SimpleNamespace(poll_after=(30.0, 60.0))
+
+    def __init__(self, events: list[Page[EngagementEvent]], left: list[Page[Suppression]], breaks_at: int = -1) -> None:
+        self.events, self.left, self.breaks_at = events, left, breaks_at
+        self.asked: list[str | None] = []
+
+    def check(self) -> None: ...
+    def find(self) -> None: ...
+    def create(self) -> None: ...
+    def push(self) -> None: ...
+
+    def pull(self, since: str | None, now: datetime) -> Iterator[Page[EngagementEvent]]:
+        self.asked.append(since)
+        start = int(since or 0)
+        for number, page in enumerate(self.events[start:], start):
+            if number == self.breaks_at:
+                self.breaks_at = -1
+                raise ConnectionError
+            yield page
+
+    def suppressions(self, since: str | None, now: datetime) -> Iterator[Page[Suppression]]:
+        yield from self.left if since is None else self.left[-1:]
+
+
+def read(parts: Parts) -> list[str]:
+    return sorted(i for path in parts.paths() for i in pq.read_table(path)["event_id"].to_pylist())
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Parts:
+    return Parts(tmp_path / "engagement")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.sqlite'}", "maison") as opened:
+        yield opened
+
+
+LEFT = [Page([Suppression(email="gone@example.com", left=Left.UNSUBSCRIBED, at=NOW)], "1"), Page([], "2", last=True)]
+EVENTS = [Page([event(0), event(1)], "1"), Page([event(1), event(2, EventKind.CLICK)], "2", last=True)]
+
+
+def bring(provider: Provider, ledger: Ledger, parts: Parts, clock: Clock | None = None) -> object:
+    return pull("news", provider, ledger, parts, now=NOW, patience=Patience(clock or Clock()))  # type: ignore[arg-type]  # a fake connector
+
+
+def test_events_and_suppressions_are_kept_and_counted(ledger: Ledger, parts: Parts) -> None:
+    pulled = bring(Provider(EVENTS, LEFT), ledger, parts)
+    assert read(parts) == ["news:e0", "news:e1", "news:e2"]
+    assert pulled.events == {"open": 2, "click": 1}  # type: ignore[attr-defined]
+    assert pulled.suppressions == 1  # type: ignore[attr-defined]
+    assert ledger.suppressions.addresses("news") == {"gone@example.com"}
+
+
+def test_a_second_pull_starts_at_the_saved_cursor_and_keeps_nothing_twice(ledger: Ledger, parts: Parts) -> None:
+    bring(Provider(EVENTS, LEFT), ledger, parts)
+    again = Provider([*EVENTS, Page([event(2, EventKind.CLICK), event(3)], "3", last=True)], LEFT)
+    pulled = bring(again, ledger, parts)
+    assert again.asked == ["2"]
+    assert pulled.events == {"open": 1}  # type: ignore[attr-defined]
+    assert read(parts) == ["news:e0", "news:e1", "news:e2", "news:e3"]
+
+
+@pytest.mark.parametrize("breaks_at", [0, 1])
+def test_a_pull_that_breaks_off_loses_and_doubles_nothing(ledger: Ledger, parts: Parts, breaks_at: int) -> None:
+    provider = Provider(EVENTS, LEFT, breaks_at)
+    with pytest.raises(ConnectionError):
+        bring(provider, ledger, parts)
+    bring(provider, ledger, parts)
+    assert read(parts) == ["news:e0", "news:e1", "news:e2"]
+
+
+def test_a_crash_between_part_and_cursor_doubles_nothing(ledger: Ledger, parts: Parts) -> None:
+    parts.keep("news", None, EVENTS[0].items)
+    bring(Provider(EVENTS, LEFT), ledger, parts)
+    assert read(parts) == ["news:e0", "news:e1", "news:e2"]
+
+
+def test_a_first_sweep_counts_only_when_it_is_complete(ledger: Ledger, parts: Parts) -> None:
+    bring(Provider(EVENTS, LEFT[:1]), ledger, parts)
+    assert not is_swept(ledger, "news")
+    assert ledger.suppressions.addresses("news") == {"gone@example.com"}
+    bring(Provider(EVENTS, LEFT), ledger, parts)
+    assert is_swept(ledger, "news")
+
+
+def test_a_provider_that_prepares_an_answer_is_waited_for_but_not_for_ever(ledger: Ledger, parts: Parts) -> None:
+    clock = Clock()
+    preparing = [Page([], "0")] * 3
+    pulled = bring(Provider([*preparing, Page([event(0)], "4", last=True)], LEFT), ledger, parts, clock)
+    assert clock.seconds == 30 + 60 + 60
+    assert pulled.is_complete  # type: ignore[attr-defined]
+    slow = bring(Provider([Page([], "0")] * 500, LEFT), ledger, parts, clock)
+    assert not slow.is_complete  # type: ignore[attr-defined]
+
+
+def test_parts_can_be_read_by_their_owner_alone(ledger: Ledger, parts: Parts) -> None:
+    bring(Provider(EVENTS, LEFT), ledger, parts)
+    assert {path.stat().st_mode & 0o777 for path in parts.paths()} == {0o600}
