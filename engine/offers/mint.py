@@ -1,0 +1,42 @@
+"""Minting: codes that nobody can guess, and that a person can read aloud."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from engine.ledger.codes import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from engine.offers.policy import Policy
+
+__all__ = ["LENGTH", "mint"]
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
+LENGTH = 12  # 60 bits: a guess among a million live codes succeeds once in 10^12
+
+
+def mint(issue: Sequence[tuple[str, str]], policies: Mapping[str, Policy], *, now: datetime) -> list[Code]:
+    """A new code for each (offer, customer_id); the ledger's uniqueness decides when it reserves them."""
+    return [
+        Code(
+            code_id=uuid4().hex,
+            offer=offer,
+            customer_id=customer,
+            code=_code(policies[offer].prefix),
+            issued_at=now,
+            expires_at=policies[offer].valid_until,
+            value=policies[offer].value,
+            minimum=policies[offer].minimum,
+        )
+        for offer, customer in issue
+    ]
+
+
+def _code(prefix: str) -> str:
+    text = "".join(secrets.choice(_ALPHABET) for _ in range(LENGTH))
+    return f"{prefix}-{text}" if prefix else text

@@ -1,0 +1,162 @@
+"""Discount codes: who gets one, that nobody gets two, and that only the shop's word makes one usable."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import DataError
+from engine.ledger import Ledger
+from engine.ledger.codes import Code
+from engine.offers import Policy, confirm, export, issues, mint, settle
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+THANKS = Policy(
+    name="thanks", segment="loyal", prefix="THX", value="10%", minimum="60 EUR", percent=Decimal("0.10"), amount=None,
+    valid_until=NOW + timedelta(days=30), cooled_since=NOW - timedelta(days=90),
+)  # fmt: skip
+FIXED = replace(THANKS, name="gift", percent=None, amount=Decimal(5))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.sqlite'}", "maison") as opened:
+        yield opened
+
+
+def people(*rows: tuple[str, bool, bool, bool, int | None]) -> pa.Table:
+    names = ["customer_id", "segment:loyal", "reachable_email", "holdout:loyal", "trait:largest_order"]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 5
+    kinds = [pa.string(), pa.bool_(), pa.bool_(), pa.bool_(), pa.decimal128(18, 4)]
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+    return pa.table(dict(zip(names, arrays, strict=True)))
+
+
+BASE = people(
+    ("c3", True, True, False, 200), ("c1", True, True, False, 80), ("c2", True, False, False, 80),
+    ("c4", False, True, False, 80), ("c5", True, True, True, 80), ("c6", True, True, False, None),
+)  # fmt: skip
+
+
+def chosen(ledger: Ledger, *policies: Policy, members: pa.Table = BASE) -> list[tuple[str, str]]:
+    table = issues(policies, members, ledger.codes.table())
+    return list(zip(table["offer"].to_pylist(), table["customer_id"].to_pylist(), strict=True))
+
+
+def give(ledger: Ledger, *policies: Policy, now: datetime = NOW) -> list[Code]:
+    codes = mint(chosen(ledger, *policies), {policy.name: policy for policy in policies}, now=now)
+    ledger.codes.reserve(codes)
+    return codes
+
+
+def test_members_who_can_be_reached_and_are_not_held_out_get_a_code(ledger: Ledger) -> None:
+    assert chosen(ledger, THANKS) == [("thanks", "c1"), ("thanks", "c3"), ("thanks", "c6")]
+
+
+def test_the_cost_is_the_percentage_of_the_largest_order(ledger: Ledger) -> None:
+    costs = issues([THANKS, FIXED], BASE, ledger.codes.table())["cost"].to_pylist()
+    assert costs == [8, 20, 0, 5, 5, 5]
+
+
+def test_nobody_gets_a_second_live_code_of_an_offer(ledger: Ledger) -> None:
+    give(ledger, THANKS)
+    assert chosen(ledger, replace(THANKS, cooled_since=NOW + timedelta(days=1))) == []
+    assert [offer for offer, _ in chosen(ledger, THANKS, FIXED)] == ["gift"] * 3
+
+
+def test_a_cooldown_runs_from_the_day_of_issue(ledger: Ledger) -> None:
+    give(ledger, THANKS)
+    later = NOW + timedelta(days=91)
+    settle(ledger, used(), now=later)
+    assert chosen(ledger, replace(THANKS, cooled_since=NOW - timedelta(days=1))) == []
+    assert len(chosen(ledger, replace(THANKS, cooled_since=later - timedelta(days=90)))) == 3
+
+
+def test_without_a_cooldown_an_offer_is_made_once(ledger: Ledger) -> None:
+    give(ledger, THANKS)
+    settle(ledger, used(), now=NOW + timedelta(days=400))
+    assert chosen(ledger, replace(THANKS, cooled_since=None)) == []
+
+
+@given(most=st.integers(0, 8), money=st.integers(0, 60))
+def test_a_budget_is_never_passed(most: int, money: int) -> None:
+    none = pa.table(
+        {
+            "offer": pa.array([], pa.string()),
+            "customer_id": pa.array([], pa.string()),
+            "state": pa.array([], pa.string()),
+            "issued_at": pa.array([], pa.timestamp("us", "UTC")),
+        }
+    )
+    table = issues([replace(THANKS, most_codes=most, most_money=Decimal(money))], BASE, none)
+    assert table.num_rows <= most
+    assert sum(table["cost"].to_pylist()) <= money
+
+
+def test_a_budget_counts_what_was_issued_before(ledger: Ledger) -> None:
+    give(ledger, replace(FIXED, most_codes=2))
+    assert chosen(ledger, replace(FIXED, most_codes=2)) == []
+    assert len(chosen(ledger, replace(FIXED, most_codes=3))) == 1
+    assert chosen(ledger, replace(FIXED, most_money=Decimal(14))) == []
+    assert len(chosen(ledger, replace(FIXED, most_money=Decimal(15)))) == 1
+
+
+def test_codes_are_unguessable_readable_and_all_different() -> None:
+    codes = [code.code for code in mint([("thanks", str(n)) for n in range(2000)], {"thanks": THANKS}, now=NOW)]
+    assert len(set(codes)) == 2000
+    assert all(re.fullmatch(r"THX-[0-9A-HJKMNP-TV-Z]{12}", code) for code in codes)
+
+
+def test_an_export_holds_every_code_the_shop_does_not_know(ledger: Ledger, tmp_path: Path) -> None:
+    codes = give(ledger, THANKS)
+    path = tmp_path / "out" / "codes.csv"
+    assert export(ledger, path, now=NOW) == 3
+    rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
+    assert {row["code"] for row in rows} == {code.code for code in codes}
+    assert {row["minimum"] for row in rows} == {"60 EUR"}
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert ledger.codes.counts() == {"thanks": {"exported": 3}}
+    assert export(ledger, path, now=NOW) == 3
+
+
+def test_only_codes_in_the_shops_file_are_confirmed(ledger: Ledger, tmp_path: Path) -> None:
+    codes = give(ledger, THANKS)
+    path = tmp_path / "back.csv"
+    path.write_text(f"code\n{codes[0].code.lower()}\nOTHER\n", "utf-8")
+    assert (found := confirm(ledger, path, now=NOW)).moved == 1
+    assert found.unknown == 1
+    assert ledger.codes.counts() == {"thanks": {"reserved": 2, "confirmed": 1}}
+    assert confirm(ledger, path, now=NOW).known == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"kode\nX\n", b"\xff\xfe\x00code"])
+def test_a_confirmation_that_is_no_such_file_is_refused(ledger: Ledger, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "back.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError):
+        confirm(ledger, path, now=NOW)
+
+
+def used(*rows: tuple[str, str]) -> pa.Table:
+    at = pa.array([NOW + timedelta(days=n) for n, _ in enumerate(rows)], pa.timestamp("us", "UTC"))
+    texts = {name: pa.array([row[i] for row in rows], pa.string()) for i, name in enumerate(("coupon", "order_id"))}
+    return pa.table({**texts, "ordered_at": at})
+
+
+def test_a_code_in_an_order_is_redeemed_once_in_any_case(ledger: Ledger, tmp_path: Path) -> None:
+    codes = give(ledger, THANKS)
+    export(ledger, tmp_path / "codes.csv", now=NOW)
+    orders = used((codes[0].code.lower(), "o1"), (codes[0].code, "o2"), ("SUMMER", "o3"))
+    assert settle(ledger, orders, now=NOW) == (1, 0)
+    assert settle(ledger, orders, now=NOW) == (0, 0)
+    assert settle(ledger, used(), now=NOW + timedelta(days=31)) == (0, 2)
