@@ -85,6 +85,37 @@ class Mistake:
         return "\n".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A mistake and whose it is: `place` is `ciblage.toml:42`, `owner` is `segments.vip`."""
+
+    place: str
+    owner: str
+    mistake: Mistake
+
+    def render(self) -> str:
+        """The message with its place, as a person reads it."""
+        where = f"{self.place}: " if self.place else ""
+        return self.mistake.render(f"{where}{self.owner}: ")
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """Where it stands in the files."""
+        file, _, line = self.place.rpartition(":")
+        return (file, int(line)) if line.isdigit() else (self.place, 0)
+
+
+def refuse(findings: Sequence[Finding]) -> None:
+    """Raises DefinitionError with every mistake, in the order of the files; nothing when there is none."""
+    if not findings:
+        return
+    ordered = sorted(findings, key=lambda finding: finding.order)
+    count = len(ordered)
+    message = "1 definition is wrong" if count == 1 else f"{count} definitions are wrong"
+    shown = "\n".join(finding.render() for finding in ordered)
+    raise DefinitionError(f"{message}\n{shown}", mistakes=[finding.render() for finding in ordered])
+
+
 class LanguageError(DefinitionError):
     """One definition is wrong: `mistake` says how. The catalogue gathers them and raises all at once."""
 

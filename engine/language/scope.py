@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from engine.errors import nearest
 from engine.language.mistakes import Wrong, suggest
 from engine.language.tree import Aggregate, Anniversary, Column, Rows, Trait, Type, Value
 from engine.language.vocabulary import Fact, Source, Vocabulary
@@ -35,7 +36,8 @@ class Scope:
         if name in _OF_BIRTH and _OF_BIRTH[name] in facts:
             born = Trait("birth_date", facts["birth_date"].type, at=at)
             return Anniversary(born, at=at) if name == "birthday" else Trait(name, Type.NUMBER, at=at)
-        raise Wrong("unknown-name", at, self._hint(name), name=name)
+        hint = next(hint for spell in _HINTS if (hint := spell(name, self.vocabulary)))
+        raise Wrong("unknown-name", at, hint, name=name)
 
     def fact(self, value: Value) -> Fact | None:
         """What is known of the values that this one can take."""
@@ -74,23 +76,44 @@ class Scope:
             hint = suggest(name, columns, "columns")
         raise Wrong("unknown-column", at, hint, name=name, source=self.source or "the row")
 
-    def _hint(self, name: str) -> str | None:
-        sources = self.vocabulary.sources
-        owner, _, column = name.partition(".")
-        if name in sources:
-            return f"'{name}' are rows: count(…) or did(…) them, for example count({name}) > 0"
-        if owner in sources and column in sources[owner].columns:
-            return f"'{column}' has a value a row: write sum({name}), last({name})…"
-        if name in self.vocabulary.segments:
-            return f"'{name}' is a segment: write in segment {name}"
-        if name.lower() in {"null", "none", "nil"}:
-            return "write 'is known' or 'is unknown'"
-        if name.lower() in _OF_BIRTH:
-            return "it comes from birth_date, which the customers do not have"
-        return suggest(name, [*self.vocabulary.facts, *_born(self.vocabulary)], "traits") or (
-            f"a text stands between quotes: '{name}'"
-        )
-
 
 def _born(vocabulary: Vocabulary) -> tuple[str, ...]:
     return tuple(_OF_BIRTH) if "birth_date" in vocabulary.facts else ()
+
+
+def _as_source(name: str, vocabulary: Vocabulary) -> str | None:
+    found = name in vocabulary.sources
+    return f"'{name}' are rows: count(…) or did(…) them, for example count({name}) > 0" if found else None
+
+
+def _as_qualified(name: str, vocabulary: Vocabulary) -> str | None:
+    owner, _, column = name.partition(".")
+    found = owner in vocabulary.sources and column in vocabulary.sources[owner].columns
+    return f"'{column}' has a value a row: write sum({name}), last({name})…" if found else None
+
+
+def _as_segment(name: str, vocabulary: Vocabulary) -> str | None:
+    return f"'{name}' is a segment: write in segment {name}" if name in vocabulary.segments else None
+
+
+def _as_null(name: str, _vocabulary: Vocabulary) -> str | None:
+    return "write 'is known' or 'is unknown'" if name.lower() in {"null", "none", "nil"} else None
+
+
+def _as_column(name: str, vocabulary: Vocabulary) -> str | None:
+    owners = [source for source in sorted(vocabulary.sources) if name in vocabulary.sources[source].columns]
+    if not owners or nearest(name, vocabulary.facts):
+        return None
+    return f"'{name}' is a column of {', '.join(owners)}: write for example last({owners[0]}.{name})"
+
+
+def _as_birth(name: str, _vocabulary: Vocabulary) -> str | None:
+    return "it comes from birth_date, which the customers do not have" if name.lower() in _OF_BIRTH else None
+
+
+def _as_near(name: str, vocabulary: Vocabulary) -> str:
+    near = suggest(name, [*vocabulary.facts, *_born(vocabulary)], "traits")
+    return near or f"a text stands between quotes: '{name}'"
+
+
+_HINTS = (_as_source, _as_qualified, _as_segment, _as_null, _as_column, _as_birth, _as_near)

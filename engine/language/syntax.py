@@ -102,6 +102,13 @@ def place(branch: Branch | Token) -> int:
     return int(found or 0)
 
 
+def names(branch: Branch) -> frozenset[str]:
+    """Every name that stands in the text, whatever it turns out to mean."""
+    from lark import Token
+
+    return frozenset(str(one) for one in branch.scan_values(lambda one: isinstance(one, Token) and one.type == "NAME"))
+
+
 def _check_depth(branch: Branch) -> None:
     from lark import Tree
 
@@ -159,11 +166,10 @@ def _from_habit(rest: str, previous: str, _kinds: Collection[str]) -> str | None
 
 def _from_word(rest: str, previous: str, kinds: Collection[str]) -> str | None:
     found = re.match(r"\w+", rest)
-    if found is None:
-        return None
-    word = found[0].lower()
-    if word in _SQL_WORDS:
-        return _SQL.format(word=word)
+    word = found[0].lower() if found else ""
+    for one in (previous.lower(), word):
+        if one in _SQL_WORDS:
+            return _SQL.format(word=one)
     if word in _WORD_HINTS and (word != "contains" or previous.lower() == "not"):
         return _WORD_HINTS[word]
     best = nearest(word, [_KEYWORDS[kind] for kind in kinds if kind in _KEYWORDS])
@@ -179,7 +185,7 @@ def _from_kinds(_rest: str, _previous: str, kinds: Collection[str]) -> str | Non
         return "a window comes here, for example: last 30 days, this month, since 2026-01-01"
     if "NAME" in kinds and "NUMBER" not in kinds:
         return "a name comes here"
-    words = sorted({_KEYWORDS[kind] for kind in kinds if kind in _KEYWORDS})
+    words = sorted({f"'{_KEYWORDS[kind]}'" for kind in kinds if kind in _KEYWORDS})
     return f"expected {list_names(words)}" if words else None
 
 
