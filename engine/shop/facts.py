@@ -1,0 +1,150 @@
+"""What customers did: fact tables attached to persons, joined flat, orphans and foreign money set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from engine.shop.addresses import add_addresses
+from engine.shop.files import Raw
+from engine.shop.loading import SetAside, Typed, create_empty, flag_repeats, report, typed
+from engine.shop.mapping import TableMapping
+from engine.shop.schema import EMAIL_SOURCES, PURCHASE, TABLES
+from engine.tables import Database, name, text
+
+_ORDER = ("customer_id", "ordered_at", "status")
+_PRODUCT = {"brand", "category", "colour"}
+UTC_ZONE = ZoneInfo("UTC")
+
+
+def load_fact(database: Database, table: str, plan: Typed, *, currency: str) -> list[SetAside]:
+    """Create one fact table from a typed file, rows attached to persons; list what was set aside."""
+    if table == "order_lines":
+        select = _lines(plan)
+    elif table == "products":
+        select = plan.select
+    else:
+        select = _attached(database, table, plan, currency)
+    database.execute(f"CREATE OR REPLACE TABLE {name(table)} AS {select}")
+    shape = TABLES.get(table)
+    if shape is not None and shape.key is not None:
+        flag_repeats(database, table, shape.key)
+    if table == "orders":
+        database.execute(
+            "CREATE OR REPLACE TEMP TABLE orders_aside AS SELECT DISTINCT order_id FROM orders WHERE reason IS NOT NULL AND order_id NOT IN (SELECT order_id FROM orders WHERE reason IS NULL)"
+        )
+    return report(database, table, plan.raw)
+
+
+def _attached(database: Database, table: str, plan: Typed, currency: str) -> str:
+    person, joins = "a.canonical", "LEFT JOIN aliases a ON t.customer_id = a.customer_id"
+    if plan.has_email:
+        add_addresses(database, f"SELECT email FROM ({plan.select})")
+        person = "coalesce(a.canonical, c.customer_id)"
+        joins += " LEFT JOIN addresses n ON t.email = n.raw LEFT JOIN customers c ON n.normal = c.email"
+    reasons = [f"WHEN {person} IS NULL THEN 'its customer is not in customers'"]
+    if table == "orders":
+        reasons.append(f"WHEN upper(t.currency) <> {text(currency)} THEN 'is in another currency than {currency}'")
+    joined = "".join(f", {cell} AS {name(column)}" for column, cell in _joined(table).items())
+    if table in {"cart_adds", "views"}:
+        joins += " LEFT JOIN products p ON t.product_id = p.product_id"
+    own = "".join(f", {_own(table, column)}" for column in plan.columns if column != "customer_id")
+    return f"SELECT t.row_id, coalesce(t.reason, CASE {' '.join(reasons)} END) AS reason, {person} AS customer_id{own}{joined} FROM ({plan.select}) t {joins}"
+
+
+def _own(table: str, column: str) -> str:
+    if table == "views" and column == "category":
+        return "coalesce(t.category, p.category) AS category"
+    return f"t.{name(column)}"
+
+
+def _joined(table: str) -> dict[str, str]:
+    if table == "orders":
+        return {"in_orders": PURCHASE.format(o="t.")}
+    if table == "email_events":
+        return dict.fromkeys(TABLES[table].joined, "FALSE")
+    return {column: f"p.{column}" for column in TABLES[table].joined} if table in TABLES else {}
+
+
+def _lines(plan: Typed) -> str:
+    own = "".join(f", t.{name(column)}" for column in plan.columns)
+    order = "".join(f", o.{column}" for column in _ORDER if column not in plan.columns)
+    product = "".join(f", p.{column}" for column in sorted(_PRODUCT) if column not in plan.columns)
+    reason = "CASE WHEN o.order_id IS NOT NULL THEN NULL WHEN x.order_id IS NOT NULL THEN 'its order was set aside' ELSE 'its order is not in orders' END"
+    return (
+        f"SELECT t.row_id, coalesce(t.reason, {reason}) AS reason{own}{order}{product}, coalesce(o.in_orders, FALSE) AS in_order_lines"
+        f" FROM ({plan.select}) t LEFT JOIN orders o ON t.order_id = o.order_id LEFT JOIN orders_aside x ON t.order_id = x.order_id"
+        " LEFT JOIN products p ON t.product_id = p.product_id"
+    )
+
+
+def add_pulled_events(database: Database, files: Sequence[Path]) -> None:
+    """Append pulled engagement (Parquet parts, times in UTC, people by address); an event of no customer is left out."""
+    listed = ", ".join(text(str(file)) for file in files)
+    source = f"read_parquet([{listed}], union_by_name = true)"
+    columns = {str(row[0]): str(row[1]) for row in database.rows(f"DESCRIBE SELECT * FROM {source}")}
+    raw = Raw(
+        file="email_events",
+        relation=f"SELECT row_number() OVER () + (SELECT coalesce(max(row_id), 0) FROM email_events) AS row_id, NULL::VARCHAR AS problem, * FROM {source}",
+        columns={column: kind for column, kind in columns.items() if column not in {"row_id", "problem"}},
+        checksum="",
+        lines=lambda numbers: {number: number for number in numbers},
+    )
+    plan = typed(database, raw, ("email_events", TABLES["email_events"]), TableMapping(), UTC_ZONE)
+    known = ", ".join(name(column) for column in ("row_id", *TABLES["email_events"].everything))
+    select = _attached(database, "email_events", plan, "")
+    database.execute(
+        f"INSERT INTO email_events ({known}) SELECT {known} FROM ({select}) WHERE reason IS NULL AND event_id NOT IN (SELECT event_id FROM email_events)"
+        " QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY row_id) = 1"
+    )
+
+
+def finish_events(database: Database) -> None:
+    """Fill brands from products and say which source of the language each event belongs to."""
+    database.execute(
+        "UPDATE email_events SET brand = p.brand FROM products p WHERE email_events.brand IS NULL AND email_events.product_id = p.product_id"
+    )
+    parts = ", ".join(f"{condition} AS in_{source}" for source, condition in EMAIL_SOURCES.items())
+    database.execute(f"CREATE OR REPLACE TABLE email_events AS SELECT * REPLACE ({parts}) FROM email_events")
+
+
+def load_codes(database: Database) -> None:
+    """Create `codes` from the registered overlay `given_codes`; a code of no customer is left out."""
+    shape = TABLES["codes"]
+    given = database.columns("given_codes")
+    cells = ", ".join(
+        _cell(column, kind.physical, given) for column, kind in shape.columns.items() if column != "customer_id"
+    )
+    database.execute(
+        f"CREATE OR REPLACE TABLE codes AS SELECT row_number() OVER (ORDER BY g.code_id) AS row_id, a.canonical AS customer_id, {cells}"
+        " FROM given_codes g JOIN aliases a ON CAST(g.customer_id AS VARCHAR) = a.customer_id"
+    )
+
+
+def _cell(column: str, kind: str, given: Mapping[str, str]) -> str:
+    if column not in given:
+        return f"NULL::{kind} AS {name(column)}"
+    quoted = f"g.{name(column)}"
+    if kind == "TIMESTAMP" and given[column].endswith("TIME ZONE"):
+        return f"make_timestamp(epoch_us({quoted})) AS {name(column)}"
+    return f"CAST({quoted} AS {kind}) AS {name(column)}"
+
+
+def add_lists(database: Database, customers: Mapping[str, object], slugs: Mapping[str, str]) -> list[str]:
+    """Give customers one VARCHAR[] column for each list name (slug → its words); a name that a column has is left out."""
+    lists = {column: words for column, words in slugs.items() if column not in customers}
+    if not lists:
+        return []
+    cells = ", ".join(
+        f"list(DISTINCT value ORDER BY value) FILTER (list IN (SELECT unnest({words}))) AS {name(column)}"
+        for column, words in lists.items()
+    )
+    database.execute(
+        f"CREATE OR REPLACE TABLE customers AS SELECT c.*, l.* EXCLUDE (customer_id) FROM customers c LEFT JOIN"
+        f" (SELECT customer_id, {cells} FROM customer_lists GROUP BY customer_id) l ON c.customer_id = l.customer_id"
+    )
+    return sorted(lists)
+
+
+__all__ = ["add_lists", "add_pulled_events", "create_empty", "finish_events", "load_codes", "load_fact"]

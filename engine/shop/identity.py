@@ -1,0 +1,83 @@
+"""Who is one person: rows of customers with one normal address merge under the smallest id (as text).
+
+A scalar is the latest non-empty by created_at, then id; other ids stay as aliases. Consent is the most restrictive
+of every row that names the person, among them rows that were set aside: a typing mistake never lifts a refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.shop.addresses import add_addresses
+from engine.shop.schema import CONSENT, Column
+from engine.tables import Database, name
+
+_RESTRICTIVE = ("unsubscribed", "never", "pending", "subscribed")
+_FOLDED = (
+    "consent_email",
+    "consent_email_at",
+    "consent_email_source",
+    "consent_email_basis",
+    "consent_tracking",
+    "consent_sms",
+)
+
+
+def merge(database: Database, columns: Mapping[str, Column]) -> None:
+    """Turn `staged_customers` (row_id, reason, columns) into `customers` and `aliases` (customer_id, canonical).
+
+    `customers` has `email` as the normal address (NULL when unknown or invalid), `email_invalid`, and the shop's own
+    consent, never NULL.
+    """
+    add_addresses(database, "SELECT email FROM staged_customers")
+    database.execute(
+        "CREATE OR REPLACE TEMP TABLE placed AS SELECT s.*, a.normal, s.email IS NOT NULL AND a.normal IS NULL AS email_invalid"
+        " FROM staged_customers s LEFT JOIN addresses a ON s.email = a.raw"
+    )
+    database.execute(
+        "CREATE OR REPLACE TABLE aliases AS SELECT customer_id,"
+        " CASE WHEN normal IS NULL THEN customer_id ELSE min(customer_id) OVER (PARTITION BY normal) END AS canonical"
+        " FROM placed WHERE reason IS NULL"
+    )
+    _fold_consent(database)
+    scalars = [column for column in columns if column not in {"customer_id", "email", *_FOLDED}]
+    database.execute(
+        f"CREATE OR REPLACE TABLE customers AS SELECT min(p.row_id) AS row_id, a.canonical AS customer_id, any_value(p.normal) AS email"
+        f"{''.join(', ' + _latest(column) for column in scalars)}, {', '.join(f'any_value(f.{column}) AS {column}' for column in _FOLDED)},"
+        " bool_and(p.email_invalid) AS email_invalid, NULL::VARCHAR AS consent_email_left"
+        " FROM placed p JOIN aliases a USING (customer_id) LEFT JOIN folded_consent f ON a.canonical = f.canonical"
+        " WHERE p.reason IS NULL GROUP BY a.canonical"
+    )
+    database.execute("DROP TABLE placed; DROP TABLE folded_consent")
+
+
+def _latest(column: str) -> str:
+    quoted = f"p.{name(column)}"
+    order = "row(coalesce(p.created_at, TIMESTAMP '0001-01-01'), p.customer_id)"
+    return f"arg_max({quoted}, {order}) FILTER ({quoted} IS NOT NULL) AS {name(column)}"
+
+
+def _fold_consent(database: Database) -> None:
+    """Build `folded_consent` (canonical, consent columns) from every row that names the person by id or address."""
+    word = " ".join(f"WHEN '{state}' THEN {rank}" for rank, state in enumerate(_RESTRICTIVE))
+    rank, sms = (f"CASE coalesce({column}, 'never') {word} END" for column in ("consent_email", "consent_sms"))
+    states = "['" + "', '".join(_RESTRICTIVE) + "']"
+    basis = "CASE consent_email_basis WHEN 'b2b' THEN 0 WHEN 'existing_customer' THEN 1 ELSE 2 END"
+    order = f"row({rank}, -coalesce(epoch_us(consent_email_at), -9e18), {basis})"
+    database.execute(
+        "CREATE OR REPLACE TEMP TABLE folded_consent AS WITH named AS ("
+        " SELECT p.*, a.canonical FROM placed p JOIN aliases a USING (customer_id)"
+        " UNION ALL SELECT p.*, a.canonical FROM placed p JOIN"
+        " (SELECT DISTINCT g.normal, b.canonical FROM placed g JOIN aliases b USING (customer_id) WHERE g.reason IS NULL) a"
+        " ON p.normal = a.normal WHERE p.reason IS NOT NULL)"
+        f", chosen AS (SELECT canonical, {states}[1 + min({rank})] AS consent_email, {states}[1 + min({sms})] AS consent_sms,"
+        f" bool_and(consent_tracking) AS consent_tracking, arg_min({{'since': consent_email_at, 'source': consent_email_source,"
+        f" 'basis': consent_email_basis}}, {order}) AS act FROM named GROUP BY canonical)"
+        " SELECT canonical, consent_email, act.since AS consent_email_at, act.source AS consent_email_source,"
+        " CASE WHEN consent_email IN ('subscribed', 'pending') THEN coalesce(act.basis, 'consent') ELSE act.basis END"
+        " AS consent_email_basis, consent_tracking, consent_sms FROM chosen"
+    )
+
+
+if sorted(_RESTRICTIVE) != sorted(CONSENT):  # a state that is added must be given its place
+    raise ImportError(_RESTRICTIVE)

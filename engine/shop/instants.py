@@ -1,0 +1,59 @@
+"""Local time to UTC as columns: a zone's transitions become one CASE, so that no engine's zone function is needed.
+
+Meaning: naive local time is an instant as Python's zoneinfo says with fold 0 (rule 25), from 1900 to 2100.
+"""
+
+from __future__ import annotations
+
+import functools
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_STEP = timedelta(days=1)  # no zone changed its offset and changed it back within one day
+_EXACT = timedelta(seconds=1)
+
+
+@functools.cache
+def boundaries(zone: ZoneInfo) -> tuple[tuple[datetime | None, int], ...]:
+    """List (first local time, seconds east of UTC) in order; the first entry has no beginning.
+
+    A local time that a clock change skips or repeats belongs to the offset before the change (fold 0).
+    """
+    found: list[tuple[datetime | None, int]] = [(None, _east(_FIRST, zone))]
+    before = _FIRST
+    while before < _LAST:
+        after = before + _STEP
+        old, new = _east(before, zone), _east(after, zone)
+        if old != new:
+            change = _change(before, after, zone).replace(tzinfo=None)
+            found.append((change + timedelta(seconds=max(old, new)), new))
+        before = after
+    return tuple(found)
+
+
+def to_utc(local: str, zone: ZoneInfo) -> str:
+    """Write the SQL of a local naive TIMESTAMP expression as naive UTC."""
+    steps = boundaries(zone)
+    return f"({local} - to_seconds({_case(local, steps)}))"
+
+
+def _case(local: str, steps: tuple[tuple[datetime | None, int], ...]) -> str:
+    if len(steps) == 1:
+        return str(steps[0][1])
+    middle = len(steps) // 2
+    low, high = _case(local, steps[:middle]), _case(local, steps[middle:])
+    return f"CASE WHEN {local} < TIMESTAMP '{steps[middle][0]}' THEN {low} ELSE {high} END"
+
+
+def _change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    old = _east(before, zone)
+    while after - before > _EXACT:
+        middle = (before + (after - before) / 2).replace(microsecond=0)
+        before, after = (middle, after) if _east(middle, zone) == old else (before, middle)
+    return after
+
+
+def _east(instant: datetime, zone: ZoneInfo) -> int:
+    offset = instant.astimezone(zone).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())

@@ -1,0 +1,130 @@
+"""Columns at rest and in flight: the one door to DuckDB for everything but the compute backends."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+from engine.errors import EngineError
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+__all__ = ["Database", "Parameters", "QueryError", "name", "text"]
+
+Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
+
+_ADDRESS = re.compile(r"[^\s'\"<>,;:]+@[^\s'\"<>,;:]+")
+_NO_NETWORK = {"autoinstall_known_extensions": "false", "TimeZone": "UTC"}
+
+
+class QueryError(EngineError):
+    """A statement that DuckDB refused: its words with addresses masked, and never the row's values in a chain."""
+
+    kind = "query"
+
+
+def name(identifier: str) -> str:
+    """Quote an identifier for a statement."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def text(literal: str) -> str:
+    """Quote a string for a statement, where a parameter cannot stand (file names, types, options)."""
+    return "'" + literal.replace("'", "''") + "'"
+
+
+class Database:
+    """Tables in memory, in `path`, or (`Database.temporary()`) in a file that goes when it is closed.
+
+    `memory_limit` is DuckDB's own spelling ("4GB"); beyond it, work spills beside the file or into the system's
+    temporary folder. Instants are naive UTC TIMESTAMP; nothing here reads a clock or the network.
+    """
+
+    def __init__(
+        self, path: Path | None = None, *, memory_limit: str | None = None, threads: int | None = None
+    ) -> None:
+        import duckdb
+
+        options: dict[str, str | bool | int | float | list[str]] = dict(_NO_NETWORK)
+        if memory_limit:
+            options["memory_limit"] = memory_limit
+        if threads:
+            options["threads"] = str(threads)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        if path is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="ciblage-")
+            options["temp_directory"] = self._folder.name
+        self._error: type[Exception] = duckdb.Error
+        self.connection: duckdb.DuckDBPyConnection = duckdb.connect(str(path) if path else ":memory:", config=options)
+
+    @classmethod
+    def temporary(cls, *, memory_limit: str | None = None, threads: int | None = None) -> Database:
+        """Open a database in a file of its own, for shops beyond memory; `close` removes it."""
+        folder = tempfile.TemporaryDirectory(prefix="ciblage-")
+        database = cls(Path(folder.name) / "shop.duckdb", memory_limit=memory_limit, threads=threads)
+        database._folder = folder
+        return database
+
+    def query(self, sql: str, parameters: Parameters = ()) -> pa.Table:
+        """Run one statement and return its rows as an Arrow table; QueryError when DuckDB refuses it."""
+        try:
+            return self.connection.sql(sql, params=parameters or None).to_arrow_table()
+        except self._error as error:
+            failure = _masked(error)
+        raise failure
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """Run one statement and return its few rows as tuples (for summaries, never for bulk)."""
+        try:
+            return self.connection.execute(sql, parameters or None).fetchall()
+        except self._error as error:
+            failure = _masked(error)
+        raise failure  # outside the handler: DuckDB's words hold values, and a chain would keep them
+
+    def scalar(self, sql: str, parameters: Parameters = ()) -> Any:  # noqa: ANN401 - a cell is what its column holds
+        """Run one statement and return the first cell of its first row, or None."""
+        found = self.rows(sql, parameters)
+        return found[0][0] if found else None
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> None:
+        """Run one or more statements for their effect."""
+        self.rows(sql, parameters)
+
+    def register(self, table: str, data: pa.Table) -> None:
+        """Make an Arrow table readable under a name, without copying it."""
+        self.connection.register(table, data)
+
+    def unregister(self, table: str) -> None:
+        """Forget a registered Arrow table."""
+        self.connection.unregister(table)
+
+    def tables(self) -> frozenset[str]:
+        """Names of the tables and views that exist."""
+        found = self.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = 'main'")
+        return frozenset(str(row[0]) for row in found)
+
+    def columns(self, table: str) -> dict[str, str]:
+        """Column names of a table or view with DuckDB's types, in order."""
+        return {str(row[0]): str(row[1]) for row in self.rows(f"DESCRIBE {name(table)}")}
+
+    def close(self) -> None:
+        """Close the connection and remove what was temporary; closing twice is harmless."""
+        self.connection.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _masked(error: Exception) -> QueryError:
+    return QueryError(f"{type(error).__name__}: {_ADDRESS.sub('…@…', str(error))}")
