@@ -1,0 +1,302 @@
+"""Pure functions: our changes as Brevo's JSON; Brevo's processes, contacts and files as our words."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from connectors.errors import UnexpectedResponse
+from connectors.http import mask
+from connectors.types import (
+    AddCode,
+    AddContact,
+    AddMember,
+    ClearTraits,
+    Consent,
+    Left,
+    Reason,
+    SetTraits,
+    Suppress,
+    Suppression,
+    ValueKind,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from connectors.types import Change, ContactChange, Fitted, Ref
+
+__all__ = [
+    "FILES", "NO_CHANGE", "NO_LIST", "TYPES", "Import", "Json", "contact_changes", "export_rows", "files", "fit",
+    "import_body", "imports", "instant", "is_done", "is_fast", "is_importable", "is_person", "may_be", "moment", "named", "normal",
+    "process_id", "scalars", "succeeded", "suppression", "words",
+]  # fmt: skip
+
+Json: TypeAlias = dict[str, Any]
+
+TYPES: Mapping[ValueKind, str] = MappingProxyType(
+    {
+        ValueKind.TEXT: "text",
+        ValueKind.NUMBER: "float",  # there is no integer type
+        ValueKind.BOOLEAN: "text",  # an import leaves `true` where it says `false` (APIv3-python-library#95, 2024)
+        ValueKind.DATE: "date",
+        ValueKind.INSTANT: "text",  # Brevo's date holds no time of day
+        ValueKind.URL: "text",
+    }
+)
+
+# The files of a finished import that name the records it refused (`GET /processes/{id}`, info.import).
+FILES: Mapping[str, Reason] = MappingProxyType(
+    {
+        "invalid_emails": Reason.INVALID_ADDRESS,
+        "duplicate_contact_id": Reason.OTHER,
+        "duplicate_ext_id": Reason.OTHER,
+        "duplicate_email_id": Reason.OTHER,
+        "duplicate_phone_id": Reason.INVALID_VALUE,
+        "duplicate_whatsapp_id": Reason.INVALID_VALUE,
+        "duplicate_landline_number_id": Reason.INVALID_VALUE,
+    }
+)
+
+NO_CHANGE = re.compile(r"already (in|removed from) list and/or does not exist", re.IGNORECASE)
+NO_LIST = re.compile(r"\blists?\b.*(not exist|not found|invalid|unknown)", re.IGNORECASE)
+
+# What an import says beside its records, by kind of change. `emailBlacklist: false` and `smsBlacklist` are never
+# sent: their effect on someone who has left is not documented (2026-11-22).
+_SWITCHES: Mapping[type[Change], Json] = MappingProxyType(
+    {ClearTraits: {"emptyContactsAttributes": True}, Suppress: {"emailBlacklist": True}}
+)
+_SYNTHETIC = "@mailin-sms.com"  # Brevo's made-up address of a contact that has only a phone
+_SLOWEST_FAST = 600  # calls: the largest hourly window of the slow family, any plan (api-limits, 2026-08)
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What one call of POST /contacts/import carries: changes by address (one address may have several)."""
+
+    switches: Json
+    changes: Mapping[str, Sequence[ContactChange]]
+
+
+def contact_changes(changes: Iterable[Change]) -> list[ContactChange]:
+    """The changes, all of them about contacts. Raises UnexpectedResponse for a code: Brevo carries none."""
+    found: list[ContactChange] = []
+    for change in changes:
+        if isinstance(change, AddCode):
+            raise UnexpectedResponse(f"brevo carries no codes (change {change.id})")
+        found.append(change)
+    return found
+
+
+def is_importable(change: ContactChange) -> bool:
+    """Brevo has no status: only people with an explicit opt-in may be created."""
+    return not isinstance(change, AddContact) or change.status is Consent.SUBSCRIBED
+
+
+def imports(changes: Iterable[ContactChange]) -> Iterator[Import]:
+    """The changes of one kind as imports: one, or one a set of fields when fields are emptied.
+
+    With `emptyContactsAttributes`, a blank counts for a column: whether that is each record's own or any record's
+    of the same import is not documented (2026-11-22), so records of one such import have the same columns.
+    """
+    groups: dict[tuple[type[Change], tuple[Ref, ...]], dict[str, list[ContactChange]]] = {}
+    for change in changes:
+        columns = tuple(sorted(change.fields)) if isinstance(change, ClearTraits) else ()
+        groups.setdefault((type(change), columns), {}).setdefault(change.profile.email, []).append(change)
+    return (Import(_SWITCHES.get(kind, {}), group) for (kind, _), group in groups.items())
+
+
+def import_body(part: Import, list_ref: Ref) -> Json:
+    """The body of POST /contacts/import; a list is obligatory there."""
+    return {
+        "listIds": [int(list_ref)],
+        "updateExistingContacts": True,
+        "emptyContactsAttributes": False,
+        "disableNotification": True,  # else the account's owner gets a mail an import
+        **part.switches,
+        "jsonBody": [_record(email, changes) for email, changes in part.changes.items()],
+    }
+
+
+def _record(email: str, changes: Sequence[ContactChange]) -> Json:
+    attributes: dict[Ref, Fitted] = {}
+    for change in changes:
+        attributes |= _attributes(change)
+    return {"email": email, "attributes": attributes} if attributes else {"email": email}
+
+
+def _attributes(change: ContactChange) -> Mapping[Ref, Fitted]:
+    match change:
+        case AddContact() | SetTraits():
+            return change.traits
+        case ClearTraits():
+            return dict.fromkeys(change.fields, "")
+    return {}
+
+
+def is_done(change: ContactChange, contact: Json | None) -> bool:
+    """A contact of the list, as read back, shows that the change took effect."""
+    if contact is None:
+        return False
+    held = contact.get("attributes") or {}
+    match change:
+        case AddContact() | SetTraits():
+            return all(held.get(name) == value for name, value in change.traits.items())
+        case ClearTraits():
+            return all(held.get(name) in {None, ""} for name in change.fields)
+        case Suppress():
+            return contact.get("emailBlacklisted") is True
+    return isinstance(change, AddMember)
+
+
+def process_id(answer: Json | None) -> int:
+    """The process that an import or an export began. Raises UnexpectedResponse."""
+    ref = (answer or {}).get("processId")
+    if not isinstance(ref, int):
+        raise UnexpectedResponse("brevo: accepted without a process id")
+    return ref
+
+
+def may_be(process: Json, since: datetime) -> bool:
+    """An import that began since then, as far as is told (`created_at` may be null)."""
+    began = process.get("created_at")
+    return process.get("name") == "IMPORTUSER" and (not began or instant(began) >= since)
+
+
+def succeeded(answer: Json | None) -> set[str]:
+    """Whom an add or a remove changed; the description nests the answer, its examples do not (2026-11-22)."""
+    about = (answer or {}).get("contacts") or answer or {}
+    return {normal(str(email)) for email in about.get("success") or ()}
+
+
+def words(body: object) -> str:
+    """What a refusal says, without addresses."""
+    return mask(str(body.get("message") or "")) if isinstance(body, dict) else mask(str(body or ""))[:200]
+
+
+def scalars(contact: Json) -> dict[Ref, Fitted]:
+    """The attributes that hold one plain value."""
+    held = contact.get("attributes") or {}
+    return {name: value for name, value in held.items() if isinstance(value, (str, int, float)) and value != ""}
+
+
+def files(process: Json) -> Mapping[str, str | int]:
+    """What a finished import says of refused records: an address of a file, or (as the description has it) a count."""
+    about = (process.get("info") or {}).get("import") or {}
+    return {name: about[name] for name in FILES if about.get(name)}
+
+
+def named(text: str, among: Collection[str]) -> set[str]:
+    """Those addresses that occur in a file; its columns and delimiter are not documented (2026-11-22)."""
+    return {cell for row in _cells(text) for cell in map(normal, row) if cell in among}
+
+
+def export_rows(text: str) -> list[tuple[str, Json]]:
+    """The people of an exported file: address and the row by column; columns are found, not assumed."""
+    table = _cells(text)
+    head = [cell.strip().upper() for cell in table[0]] if table else []
+    titled = "EMAIL" in head
+    names = head if titled else [str(place) for place in range(len(head))]
+    found = []
+    for row in table[titled:]:
+        at = head.index("EMAIL") if titled else next((place for place, cell in enumerate(row) if "@" in cell), -1)
+        if 0 <= at < len(row) and is_person(email := normal(row[at])):
+            found.append((email, dict(zip(names, row, strict=False))))
+    return found
+
+
+def _cells(text: str) -> list[list[str]]:
+    lines = text.removeprefix("\ufeff").splitlines()
+    delimiter = max(";,\t", key=lines[0].count) if lines else ";"
+    return [row for row in csv.reader(lines, delimiter=delimiter) if row]
+
+
+def suppression(contact: Json, ours: Collection[int]) -> Suppression | None:
+    """Why a contact may not be mailed, if so: on the blocklist, or out of a list of ours by their own wish.
+
+    The blocklist tells neither the reason nor the time: taken as the person's own act, without a time.
+    """
+    left = contact.get("emailBlacklisted") or not set(contact.get("listUnsubscribed") or ()).isdisjoint(ours)
+    if not left or not is_person(email := normal(contact.get("email") or "")):
+        return None
+    return Suppression(email=email, left=Left.UNSUBSCRIBED, ref=str(contact["id"]))
+
+
+def is_person(email: str) -> bool:
+    """A real address: contacts with only a phone have none, or one that Brevo made up."""
+    return "@" in email and not email.endswith(_SYNTHETIC)
+
+
+def normal(email: str) -> str:
+    """The address as we compare it."""
+    return unicodedata.normalize("NFC", email.strip().strip('"')).lower()
+
+
+def is_fast(headers: Mapping[str, str]) -> bool:
+    """The answer's own headers say that the call was not counted in the slow family (100 an hour)."""
+    limit, reset = headers.get("x-sib-ratelimit-limit", ""), headers.get("x-sib-ratelimit-reset", "")
+    return limit.isdecimal() and (int(limit) > _SLOWEST_FAST or reset in {"0", "1"})
+
+
+def instant(text: str) -> datetime:
+    """Brevo's date-times, with any offset, as UTC. Raises UnexpectedResponse."""
+    try:
+        at = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise UnexpectedResponse(f"not a date-time: {text!r}") from None
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def moment(at: datetime) -> str:
+    """An instant as Brevo's filters take it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def fit(kind: ValueKind, value: object) -> Fitted | Reason:
+    """Our value as an attribute takes it, or why not: what does not fit, an import would silently drop."""
+    return _FIT[kind](value)
+
+
+def _text(value: object) -> Fitted | Reason:
+    text = unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else ""
+    return text or Reason.INVALID_VALUE  # a blank erases nothing there
+
+
+def _number(value: object) -> Fitted | Reason:
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or not math.isfinite(value):
+        return Reason.INVALID_VALUE
+    return int(value) if value == int(value) else float(value)
+
+
+def _boolean(value: object) -> Fitted | Reason:
+    return ("yes" if value else "no") if isinstance(value, bool) else Reason.INVALID_VALUE
+
+
+def _date(value: object) -> Fitted | Reason:
+    day = value.date() if isinstance(value, datetime) else value
+    return day.isoformat() if isinstance(day, date) else Reason.INVALID_VALUE
+
+
+def _instant(value: object) -> Fitted | Reason:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        return Reason.INVALID_VALUE
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_FIT: Mapping[ValueKind, Callable[[object], Fitted | Reason]] = MappingProxyType(
+    {
+        ValueKind.TEXT: _text,
+        ValueKind.NUMBER: _number,
+        ValueKind.BOOLEAN: _boolean,
+        ValueKind.DATE: _date,
+        ValueKind.INSTANT: _instant,
+        ValueKind.URL: _text,
+    }
+)
