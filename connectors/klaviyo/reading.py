@@ -104,7 +104,8 @@ def engagement(
             if times:
                 marks[metric] = max(marks.get(metric, ""), max(times).isoformat())
             is_last = metric == ordered[-1][0] and wire.cursor(page) is None
-            yield Page(fresh, json.dumps(marks, sort_keys=True), last=is_last)
+            if fresh or is_last:  # an empty page that is not the last would say that something still runs there
+                yield Page(fresh, json.dumps(marks, sort_keys=True), last=is_last)
 
 
 def _events(http: Http, metric: str, mark: str | None) -> Iterator[wire.Document]:

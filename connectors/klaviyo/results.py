@@ -172,9 +172,11 @@ def _proven(http: Http, batch: Batch) -> set[str]:
         if isinstance(change, Suppress):
             return email in gone
         values = kept.get(email)
+        if values is None:
+            return False
         if isinstance(change, ClearTraits):
-            return values is None or values.keys().isdisjoint(change.fields)
-        return values is not None and change.traits.items() <= values.items()
+            return values.keys().isdisjoint(change.fields)
+        return change.traits.items() <= values.items()
 
     return {change.id for change in changes if shows(change)}
 

@@ -39,7 +39,7 @@ class KlaviyoSettings:
         }
 
 
-_IMPORT = Limit(items=10_000, bytes=wire.IMPORT_BYTES)
+_IMPORT = Limit(items=10_000, bytes=wire.IMPORT_BYTES, each=100)
 
 SPEC = Spec(
     name="klaviyo",
@@ -49,7 +49,7 @@ SPEC = Spec(
         AddContact: _IMPORT,
         SetTraits: _IMPORT,
         ClearTraits: _IMPORT,
-        AddMember: Limit(items=10_000, bytes=wire.IMPORT_BYTES, after=frozenset({AddContact})),
+        AddMember: Limit(items=10_000, bytes=wire.IMPORT_BYTES, each=100, after=frozenset({AddContact})),
         RemoveMember: Limit(items=1_000),
         Suppress: Limit(items=100),
     },
