@@ -61,7 +61,7 @@ def _own(table: str, column: str) -> str:
 
 def _joined(table: str) -> dict[str, str]:
     if table == "orders":
-        return {"in_orders": PURCHASE.format(o="t.")}
+        return {"is_purchase": PURCHASE.format(o="t.")}
     if table == "email_events":
         return dict.fromkeys(TABLES[table].joined, "FALSE")
     return {column: f"p.{column}" for column in TABLES[table].joined} if table in TABLES else {}
@@ -73,7 +73,7 @@ def _lines(plan: Typed) -> str:
     product = "".join(f", p.{column}" for column in sorted(_PRODUCT) if column not in plan.columns)
     reason = "CASE WHEN o.order_id IS NOT NULL THEN NULL WHEN x.order_id IS NOT NULL THEN 'its order was set aside' ELSE 'its order is not in orders' END"
     return (
-        f"SELECT t.row_id, coalesce(t.reason, {reason}) AS reason{own}{order}{product}, coalesce(o.in_orders, FALSE) AS in_order_lines"
+        f"SELECT t.row_id, coalesce(t.reason, {reason}) AS reason{own}{order}{product}, coalesce(o.is_purchase, FALSE) AS is_purchase"
         f" FROM ({plan.select}) t LEFT JOIN orders o ON t.order_id = o.order_id LEFT JOIN orders_aside x ON t.order_id = x.order_id"
         " LEFT JOIN products p ON t.product_id = p.product_id"
     )

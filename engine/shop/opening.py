@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from engine.errors import DataError
@@ -17,10 +17,13 @@ from engine.shop.files import CAREFUL, Raw, find, listing, read
 from engine.shop.loading import SetAside, Typed, create_empty, flag_repeats, report, slug, typed
 from engine.shop.mapping import TableMapping, read_mapping
 from engine.shop.overlays import Overlays
-from engine.shop.schema import TABLES, Column, Source, Table
+from engine.shop.schema import PURCHASES, TABLES, Column, Source, Table
 from engine.shop.schema import facts as named_facts
 from engine.shop.schema import sources as named_sources
 from engine.tables import Database, QueryError, name, text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _ORDER = (
     "products",
@@ -78,6 +81,18 @@ class Shop:
     def sources(self) -> dict[str, Source]:
         """What can be counted, by the language's names."""
         return named_sources(self.tables)
+
+    def coupons(self) -> pa.Table:
+        """Purchases that used a code: coupon, order_id, ordered_at (UTC-aware)."""
+        import pyarrow as pa
+
+        found = self.database.query(
+            f"SELECT coupon, order_id, ordered_at FROM orders WHERE coupon IS NOT NULL AND {PURCHASES}"
+        )
+        aware = pa.schema(
+            [("coupon", pa.string()), ("order_id", pa.string()), ("ordered_at", pa.timestamp("us", "UTC"))]
+        )
+        return found.cast(aware)
 
     def neutral_tables(self) -> dict[str, Table]:
         """Tables at rest by name, extra columns included."""

@@ -158,7 +158,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "refunded": _MONEY,
                 "delivered_at": _INSTANT,
             },
-            joined={"in_orders": _FLAG},
+            joined={"is_purchase": _FLAG},
         ),
         "order_lines": Table(
             time="ordered_at",
@@ -168,7 +168,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "quantity": Column(type="number", required=True),
                 **_all(_MONEY, "price discount"),
             },
-            joined={"customer_id": _ID, "ordered_at": _INSTANT, "status": _TEXT, **_PRODUCT, "in_order_lines": _FLAG},
+            joined={"customer_id": _ID, "ordered_at": _INSTANT, "status": _TEXT, **_PRODUCT, "is_purchase": _FLAG},
         ),
         "cart_adds": Table(
             time="happened_at",
@@ -263,6 +263,7 @@ SYNONYMS: Mapping[str, Mapping[str, str | None]] = MappingProxyType(
         }
     }
 )
+PURCHASES = "is_purchase"
 PURCHASE = (
     "coalesce(lower({o}status), '') NOT IN ('cancelled', 'canceled', 'test', 'refunded')"
     " AND NOT coalesce({o}refunded >= {o}total AND {o}total > 0, FALSE)"
@@ -303,11 +304,9 @@ def sources(tables: Mapping[str, Table]) -> dict[str, Source]:
 
 def _source(name: str, table: Table, physical: str, *, filtered: bool) -> Source:
     columns = {column: kind for column, kind in table.everything.items() if not column.startswith("in_email_")}
-    for hidden in ("in_orders", "in_order_lines"):
-        columns.pop(hidden, None)
-    return Source(
-        table=physical, time=table.time or "happened_at", columns=columns, keep=f"in_{name}" if filtered else None
-    )
+    columns.pop(PURCHASES, None)
+    keep = PURCHASES if table.everything.get(PURCHASES) else f"in_{name}"
+    return Source(table=physical, time=table.time or "happened_at", columns=columns, keep=keep if filtered else None)
 
 
 def facts(customers: Table, lists: Iterable[str]) -> dict[str, Column]:
