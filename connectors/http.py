@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json as jsonlib
 import logging
@@ -23,6 +24,8 @@ from connectors import errors
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import httpx
+
 __all__ = [
     "Clock", "Handler", "Http", "LocalPace", "Pace", "Rate", "Request", "Response", "SystemClock", "Wire", "mask",
 ]  # fmt: skip
@@ -30,9 +33,14 @@ __all__ = [
 _log = logging.getLogger("ciblage.http")
 _ADDRESS = re.compile(r"[^\s@\"'<>(),;:/?&=]+@[^\s@\"'<>(),;:/?&=]+\.[^\s@\"'<>(),;:/?&=]+")
 _ENCODED = re.compile(r"[^\s@\"'<>(),;:/?&=]+%40[^\s@\"'<>(),;:/?&=]+")
+_CREDENTIAL = re.compile(r"auth|key|token|secret|cookie")
+_BASIC = re.compile(r"(?i:basic)\s+\S+")
+_SHORT = 7  # characters: "Bearer" and the like are no secrets
 _REQUEST_IDS = ("x-request-id", "request-id", "sib-request-id", "cf-ray")
 _TIMEOUT = 60.0  # seconds; a provider's own server timeout is 120 s at most
 _PATIENCE = 60.0  # seconds that a GET may wait for a throttle before the caller is told
+_TICK = 0.001  # seconds: the shortest sleep
+_DAY = 86_400.0  # seconds: the longest silence that we believe
 _SHARE = 0.8  # of every declared window: the account has other users
 _READS = frozenset({"GET", "HEAD"})
 _FAMILY = "default"
@@ -138,12 +146,11 @@ class LocalPace:
             wait = max(0.0, self._rest.get(family, now) - now)
             calls = self._calls.setdefault(family, deque())
             longest = max((rate.seconds for rate in windows), default=0.0)
-            while calls and calls[0] <= now - longest:
+            while calls and calls[0] + longest <= now:
                 calls.popleft()
             for rate in windows:
-                recent = [at for at in calls if at > now - rate.seconds] if len(calls) >= rate.calls else []
-                if len(recent) >= rate.calls:
-                    wait = max(wait, recent[-rate.calls] + rate.seconds - now)
+                if len(calls) >= rate.calls:  # the call that must have left the window before another may enter it
+                    wait = max(wait, calls[-rate.calls] + rate.seconds - now)
             if wait <= 0:
                 calls.append(now)
             return wait
@@ -163,13 +170,19 @@ class LocalPace:
 
 
 class Wire:
-    """The network, through httpx: one pooled client, no retries, no redirects."""
+    """The network, through httpx: one pooled client, no retries, no redirects; `transport` stands in for sockets."""
 
-    def __init__(self) -> None:
+    def __init__(self, transport: httpx.BaseTransport | None = None) -> None:
         import httpx
 
+        for name in ("httpx", "httpcore"):  # they log whole URLs and headers: ours are masked
+            logging.getLogger(name).setLevel(logging.WARNING)
         self._httpx = httpx
-        self._client = httpx.Client(follow_redirects=False, trust_env=True)
+        self._client = httpx.Client(follow_redirects=False, trust_env=True, transport=transport)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
 
     def handle(self, request: Request) -> Response:
         """Send it; httpx's errors become the two that Handler names."""
@@ -186,7 +199,9 @@ class Wire:
             raise ConnectionRefusedError(type(error).__name__) from None
         except httpx.TimeoutException as error:
             raise TimeoutError(type(error).__name__) from None
-        except (httpx.TransportError, httpx.DecodingError) as error:
+        except httpx.InvalidURL as error:
+            raise ConnectionRefusedError(type(error).__name__) from None
+        except (httpx.HTTPError, httpx.StreamError) as error:
             raise ConnectionError(type(error).__name__) from None
         headers = {name.lower(): value for name, value in answer.headers.items()}
         return Response(answer.status_code, headers, answer.content)
@@ -218,7 +233,8 @@ class Http:
         in_flight: int = 1,
     ) -> None:
         self.base_url = base_url.rstrip("/")
-        self._headers = {name.lower(): value for name, value in headers.items()}
+        self._headers = {name.lower(): _plain(name, value) for name, value in headers.items()}
+        self._secrets = _secrets(self._headers)
         self._handler = handler
         self._clock = clock
         self._pace = pace or LocalPace()
@@ -268,23 +284,26 @@ class Http:
         body: bytes | None,
         timeout: float,
     ) -> Request:
-        url = path if path.startswith(("http://", "https://")) else self.base_url + path
+        url = path if path.startswith(("http://", "https://")) else f"{self.base_url}/{path.removeprefix('/')}"
         if params:
             url += ("&" if "?" in url else "?") + urlencode(params)
         sent = {"user-agent": "ciblage", "accept": "application/json"}
-        if urlsplit(url).netloc == urlsplit(self.base_url).netloc:
+        is_home = urlsplit(url)[:2] == urlsplit(self.base_url)[:2]  # scheme and host
+        if is_home:
             sent |= self._headers
         if json is not None:
             body = jsonlib.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
             sent.setdefault("content-type", "application/json")
-        sent |= {name.lower(): value for name, value in (headers or {}).items()}
+        given = {name.lower(): value for name, value in (headers or {}).items()}
+        sent |= {name: value for name, value in given.items() if is_home or name not in self._headers}
         return Request(method.upper(), url, sent, body or b"", timeout)
 
     def _send(self, request: Request, family: str, accept: frozenset[int]) -> Response:
-        self._wait_for_turn(family)
-        started = self._clock.monotonic()
+        family = family if family in self._windows else _FAMILY
         try:
-            with self._pace.slot(self._in_flight):
+            with self._pace.slot(self._in_flight):  # before the turn: what waits for a slot has not called yet
+                self._wait_for_turn(family)
+                started = self._clock.monotonic()
                 response = self._handler.handle(request)
         except (TimeoutError, ConnectionError) as error:
             sent = request.method not in _READS and not isinstance(error, ConnectionRefusedError)
@@ -293,15 +312,45 @@ class Http:
         _log.debug("%s %s in %.3f s", _place(request), response.status, self._clock.monotonic() - started)
         if response.status // 100 == 2 or response.status in accept:  # noqa: PLR2004 - HTTP's own number
             return response
-        error_ = _failure(request, response, self._clock.utc())
-        if isinstance(error_, errors.RateLimited):
-            self._pace.rest(family, self._clock.monotonic() + error_.wait)
-        raise error_
+        failure = _failure(request, self._masked(response), self._clock.utc())
+        if isinstance(failure, errors.RateLimited):
+            self._pace.rest(family, self._clock.monotonic() + failure.wait)
+        raise failure
+
+    def _masked(self, response: Response) -> Response:
+        """The answer without our own credentials: some providers repeat a wrong key."""
+        body = response.body
+        for secret in self._secrets:
+            body = body.replace(secret, b"...")
+        return Response(response.status, response.headers, body)
 
     def _wait_for_turn(self, family: str) -> None:
-        windows = self._windows.get(family, self._windows.get(_FAMILY, ()))
+        windows = self._windows.get(family, ())
         while (wait := self._pace.take(family, windows, self._clock.monotonic())) > 0:
-            self._clock.sleep(wait)
+            self._clock.sleep(max(wait, _TICK))  # a rounded wait must not end just before its time, for ever
+
+
+def _plain(name: str, value: str) -> str:
+    """A header's value, when it can be sent. Raises SettingsError, which does not repeat it."""
+    if value.isascii() and value.isprintable():
+        return value
+    raise errors.SettingsError(f"the credentials ({name}) hold a character that no key has: was it copied whole?")
+
+
+def _secrets(headers: Mapping[str, str]) -> frozenset[bytes]:
+    """What must never be repeated: the credentials, whole and in their parts."""
+    values = [value for name, value in headers.items() if _CREDENTIAL.search(name)]
+    words = [word.encode() for value in values for word in (value, *value.split())]
+    pairs = [_decoded(value.split()[1]) for value in values if _BASIC.fullmatch(value)]
+    parts = [part for pair in pairs for part in pair.split(b":")]
+    return frozenset(secret for secret in (*words, *parts) if len(secret) > _SHORT)
+
+
+def _decoded(word: str) -> bytes:
+    try:
+        return base64.b64decode(word)
+    except ValueError:
+        return b""
 
 
 def _shared(rates: Mapping[str, tuple[Rate, ...]], share: Mapping[str, float]) -> dict[str, tuple[Rate, ...]]:
@@ -365,10 +414,10 @@ def _silence(response: Response, now: datetime) -> float:
     """Seconds: Retry-After (a number or a date), else Brevo's reset (seconds, not an epoch), else ten."""
     value = response.headers.get("retry-after") or response.headers.get("x-sib-ratelimit-reset") or "10"
     try:
-        return max(0.0, float(value))
+        return min(max(0.0, float(value)), _DAY)
     except ValueError:
         pass
     try:
-        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
+        return min(max(0.0, (parsedate_to_datetime(value) - now).total_seconds()), _DAY)
     except (TypeError, ValueError):
         return 10.0

@@ -1,0 +1,480 @@
+"""How calls leave, what their failures become, and what never gets out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+import respx
+
+from connectors import errors
+from connectors.http import Http, LocalPace, Rate, Request, Response, SystemClock, Wire, mask
+
+START = datetime(2018, 1, 1, 9, tzinfo=UTC)
+KEY = "pk_a-very-secret-key"
+HOME = "https://api.example.com/v3"
+
+
+@dataclass
+class Hands:
+    """A clock that only moves when somebody sleeps."""
+
+    at: float = 1000.0
+    slept: list[float] = field(default_factory=list)
+
+    def utc(self) -> datetime:
+        return START + timedelta(seconds=self.at - 1000)
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.at += seconds
+
+
+@dataclass
+class Script:
+    """Answers in order; the last one repeats."""
+
+    answers: list[Response | Exception]
+    seen: list[Request] = field(default_factory=list)
+
+    def handle(self, request: Request) -> Response:
+        self.seen.append(request)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def api(*answers: Response | Exception, clock: Hands | None = None, **more: object) -> tuple[Http, Script, Hands]:
+    script, hands = Script(list(answers) or [Response(200, {}, b"{}")]), clock or Hands()
+    http = Http(HOME, {"Api-Key": KEY}, handler=script, clock=hands, **more)  # type: ignore[arg-type] # keywords of Http
+    return http, script, hands
+
+
+def refused(status: int, body: bytes = b'{"code":"x"}', method: str = "POST", **headers: str) -> errors.ConnectorError:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    http, _, _ = api(Response(status, sent, body))
+    with pytest.raises(errors.ConnectorError) as caught:
+        http(method, "/lists", json={})
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, b"{}", errors.InvalidRequest),
+        (404, b"{}", errors.InvalidRequest),
+        (405, b"", errors.InvalidRequest),
+        (409, b"{}", errors.InvalidRequest),
+        (413, b"<html>", errors.InvalidRequest),
+        (422, b"{}", errors.InvalidRequest),
+        (401, b"{}", errors.Unauthorized),
+        (401, b"", errors.Unauthorized),
+        (403, b'{"title":"User Disabled"}', errors.Unauthorized),
+        (407, b"", errors.Unauthorized),
+        (403, b"", errors.RateLimited),
+        (403, b"<html>slow down</html>", errors.RateLimited),
+        (429, b"", errors.RateLimited),
+        (429, b"{}", errors.RateLimited),
+        (408, b"", errors.Unavailable),
+        (425, b"", errors.Unavailable),
+        (500, b"{}", errors.Unavailable),
+        (502, b"<html>", errors.Unavailable),
+        (503, b"", errors.Unavailable),
+        (504, b"", errors.Unavailable),
+        (524, b"", errors.Unavailable),
+        (301, b"", errors.UnexpectedResponse),
+        (304, b"", errors.UnexpectedResponse),
+    ],
+)
+def test_every_status_is_named_for_what_to_do_next(status: int, body: bytes, kind: type[Exception]) -> None:
+    error = refused(status, body)
+    assert type(error) is kind
+    assert error.status == status
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_success_is_an_answer(status: int) -> None:
+    http, _, _ = api(Response(status, {}, b""))
+    assert http("POST", "/lists").status == status
+
+
+def test_an_accepted_status_is_an_answer() -> None:
+    http, _, _ = api(Response(404, {}, b"{}"))
+    assert http("GET", "/lists/1", accept=frozenset({404})).status == 404
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 524])
+def test_a_write_without_a_clear_answer_is_ambiguous(status: int) -> None:
+    error = refused(status)
+    assert isinstance(error, errors.Unavailable)
+    assert error.ambiguous
+
+
+def test_a_write_that_was_too_early_was_not_carried_out() -> None:
+    error = refused(425)
+    assert isinstance(error, errors.Unavailable)
+    assert not error.ambiguous
+
+
+@pytest.mark.parametrize(
+    ("failure", "ambiguous"),
+    [
+        (TimeoutError(), True),
+        (ConnectionResetError(), True),
+        (ConnectionError(), True),
+        (BrokenPipeError(), True),
+        (ConnectionRefusedError(), False),
+    ],
+)
+def test_a_lost_write_is_ambiguous_unless_nothing_was_sent(failure: Exception, ambiguous: bool) -> None:  # noqa: FBT001 - a column of the table
+    http, script, _ = api(failure)
+    with pytest.raises(errors.Unavailable) as caught:
+        http("POST", "/lists", json={})
+    assert caught.value.ambiguous is ambiguous
+    assert len(script.seen) == 1
+
+
+@pytest.mark.parametrize("failure", [TimeoutError(), ConnectionResetError(), Response(502), Response(500, {}, b"{}")])
+def test_a_read_is_never_ambiguous(failure: Response | Exception) -> None:
+    http, _, _ = api(failure)
+    with pytest.raises(errors.Unavailable) as caught:
+        http("GET", "/lists")
+    assert not caught.value.ambiguous
+
+
+@pytest.mark.parametrize("failure", [TimeoutError(), Response(502), Response(429, {"retry-after": "3"})])
+def test_a_read_is_tried_three_times(failure: Response | Exception) -> None:
+    http, script, hands = api(failure)
+    with pytest.raises(errors.ConnectorError):
+        http("GET", "/lists")
+    assert len(script.seen) == 3
+    assert sum(hands.slept) >= 6
+
+
+def test_a_read_that_recovers_is_answered() -> None:
+    http, script, _ = api(Response(503), TimeoutError(), Response(200, {}, b'{"a":1}'))
+    assert http("GET", "/lists").json() == {"a": 1}
+    assert len(script.seen) == 3
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("failure", [TimeoutError(), Response(502), Response(429), ConnectionRefusedError()])
+def test_a_write_is_never_tried_again_here(method: str, failure: Response | Exception) -> None:
+    http, script, _ = api(failure)
+    with pytest.raises(errors.ConnectorError):
+        http(method, "/lists", json={})
+    assert len(script.seen) == 1
+
+
+@pytest.mark.parametrize("failure", [Response(400, {}, b"{}"), Response(401, {}, b"{}"), Response(301)])
+def test_a_read_that_is_refused_is_not_repeated(failure: Response) -> None:
+    http, script, _ = api(failure)
+    with pytest.raises(errors.ConnectorError):
+        http("GET", "/lists")
+    assert len(script.seen) == 1
+
+
+def test_a_read_does_not_wait_for_an_hour() -> None:
+    http, script, hands = api(Response(429, {"retry-after": "3000"}))
+    with pytest.raises(errors.RateLimited) as caught:
+        http("GET", "/lists")
+    assert (caught.value.wait, len(script.seen), hands.slept) == (3000, 1, [])
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"retry_after": "7"}, 7),
+        ({"retry_after": "0.5"}, 0.5),
+        ({"retry_after": "-3"}, 0),
+        ({"retry_after": "nan"}, 0),
+        ({"retry_after": "inf"}, 86_400),
+        ({"retry_after": "Mon, 01 Jan 2018 09:00:30 GMT"}, 30),
+        ({"retry_after": "Mon, 01 Jan 2018 08:00:00 GMT"}, 0),
+        ({"retry_after": "soon"}, 10),
+        ({"x_sib_ratelimit_reset": "34"}, 34),
+        ({}, 10),
+    ],
+)
+def test_the_wait_is_what_the_provider_asks_for(headers: dict[str, str], wait: float) -> None:
+    error = refused(429, b"", "POST", **headers)
+    assert isinstance(error, errors.RateLimited)
+    assert error.wait == wait
+
+
+def test_a_throttle_silences_its_whole_family_and_no_other() -> None:
+    windows = {"bulk": (Rate(100, 1.0),), "default": (Rate(100, 1.0),)}
+    http, script, hands = api(Response(429, {"retry-after": "20"}), Response(200), rates=windows)
+    with pytest.raises(errors.RateLimited):
+        http("POST", "/bulk", rate="bulk")
+    http("POST", "/lists")
+    assert hands.slept == []
+    http("POST", "/bulk", rate="bulk")
+    assert sum(hands.slept) == pytest.approx(20)
+    assert len(script.seen) == 3
+
+
+@pytest.mark.parametrize("name", ["x-request-id", "request-id", "sib-request-id", "cf-ray"])
+def test_an_error_carries_the_request_id(name: str) -> None:
+    assert refused(400, b"{}", "POST", **{name.replace("-", "_"): "abc-1"}).request_id == "abc-1"
+
+
+def test_a_refusal_keeps_the_provider_s_answer_for_the_connector() -> None:
+    error = refused(400, b'{"failure":["a@b.fr"]}')
+    assert isinstance(error, errors.InvalidRequest)
+    assert error.body == {"failure": ["a@b.fr"]}
+
+
+def test_an_answer_that_is_not_json_is_a_broken_contract() -> None:
+    with pytest.raises(errors.UnexpectedResponse):
+        Response(200, {}, b'{"half":').json()
+    assert Response(204).json() is None
+
+
+# what leaves
+
+
+def test_a_call_carries_the_credentials_home() -> None:
+    http, script, _ = api()
+    http("POST", "/lists", json={"name": "été"}, params={"limit": 10, "q": "a&b"})
+    [request] = script.seen
+    assert request.url == f"{HOME}/lists?limit=10&q=a%26b"
+    assert request.headers["api-key"] == KEY
+    assert request.headers["content-type"] == "application/json"
+    assert json.loads(request.body) == {"name": "été"}
+
+
+def test_a_query_is_added_to_the_one_that_is_there() -> None:
+    http, script, _ = api()
+    http("GET", "/lists?a=1", params={"b": 2})
+    assert script.seen[0].url == f"{HOME}/lists?a=1&b=2"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "https://archive.example.net/result.tar.gz",
+        "http://api.example.com/v3/lists",
+        "https://api.example.com.evil.example/v3",
+        "https://api.example.com@evil.example/v3",
+        "https://api.example.com:8443/v3",
+    ],
+)
+def test_credentials_never_go_elsewhere(path: str) -> None:
+    http, script, _ = api()
+    http("GET", path, headers={"API-KEY": KEY, "X-Other": "1"})
+    assert script.seen[0].url == path
+    assert "api-key" not in script.seen[0].headers
+    assert script.seen[0].headers["x-other"] == "1"
+
+
+def test_a_path_cannot_become_a_part_of_the_host() -> None:
+    http = Http("https://api.example.com", {"Api-Key": KEY}, handler=(script := Script([Response(200)])), clock=Hands())
+    http("GET", ".evil.example/lists")
+    assert script.seen[0].url == "https://api.example.com/.evil.example/lists"
+
+
+@pytest.mark.parametrize("key", ["with\nnewline", "nicht-ascii-ß", "tab\there"])
+def test_a_key_that_cannot_be_sent_is_a_settings_error_without_the_key(key: str) -> None:
+    with pytest.raises(errors.SettingsError) as caught:
+        Http(HOME, {"api-key": key}, handler=Script([Response(200)]), clock=Hands())
+    assert key not in str(caught.value)
+
+
+# what stays private
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("no address here", "no address here"),
+        ("<ada@example.com> is gone", "<…@…> is gone"),
+        ('{"email":"ada.b+c@mail.example.co.uk"}', '{"email":"…@…"}'),
+        ("/contacts/ada%40example.com/x", "/contacts/…%40…/x"),
+        ("a@b.fr, c@d.fr", "…@…, …@…"),
+        ("jürgen@müller.example", "…@…"),
+    ],
+)
+def test_addresses_are_masked(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 429, 500, 301])
+def test_no_error_tells_an_address_or_a_key(status: int) -> None:
+    body = json.dumps({"message": f"ada@example.com and key {KEY} are refused"}).encode()
+    http, _, _ = api(Response(status, {}, body))
+    with pytest.raises(errors.ConnectorError) as caught:
+        http("POST", "/contacts/ada%40example.com", json={"email": "ada@example.com"})
+    told = "".join(traceback.format_exception(caught.value))
+    assert "ada" not in str(caught.value)
+    assert KEY not in told
+    assert "refused" in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_basic_key_that_a_provider_repeats_is_hidden_too() -> None:
+    secret = "sandbox-0123456789-us1"
+    header = "Basic " + base64.b64encode(f"any:{secret}".encode()).decode()
+    script = Script([Response(401, {}, f'{{"detail":"{secret} is no key"}}'.encode())])
+    http = Http(HOME, {"authorization": header}, handler=script, clock=Hands())
+    with pytest.raises(errors.Unauthorized) as caught:
+        http("GET", "/")
+    assert secret not in str(caught.value)
+
+
+def test_a_lost_call_tells_no_address() -> None:
+    http, _, _ = api(ConnectionResetError("reset while sending ada@example.com"))
+    with pytest.raises(errors.Unavailable) as caught:
+        http("POST", "/contacts/ada@example.com")
+    assert "ada" not in "".join(traceback.format_exception(caught.value)).split("Unavailable", 1)[1]
+    assert caught.value.__suppress_context__
+
+
+def test_the_log_tells_neither(caplog: pytest.LogCaptureFixture) -> None:
+    router = respx.MockRouter()
+    router.get(url__startswith=HOME).respond(200, json={})
+    wire = Wire(httpx.MockTransport(router.handler))
+    http = Http(HOME, {"Api-Key": KEY}, handler=wire, clock=Hands())
+    with caplog.at_level(logging.DEBUG):
+        http("GET", "/contacts/ada%40example.com", params={"email": "bob@example.com"})
+    wire.close()
+    assert "GET api.example.com/v3/contacts" in caplog.text
+    assert "ada" not in caplog.text
+    assert "bob" not in caplog.text
+    assert KEY not in caplog.text
+
+
+# the network
+
+
+def through(answer: Callable[[httpx.Request], httpx.Response]) -> Wire:
+    return Wire(httpx.MockTransport(answer))
+
+
+def descendants(kind: type[BaseException]) -> Iterator[type[BaseException]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from descendants(child)
+
+
+def raised(kind: type[BaseException]) -> BaseException:
+    request = httpx.Request("GET", HOME)
+    for arguments in (("boom",), (), ("boom", request, httpx.Response(500))):
+        try:
+            return kind(*arguments)
+        except TypeError:
+            continue
+    return kind("boom", request=request, response=httpx.Response(500))  # type: ignore[call-arg] # HTTPStatusError
+
+
+TREE = sorted(
+    {
+        kind
+        for root in (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL)
+        for kind in descendants(root)
+        if kind.__module__.startswith("httpx")
+    },
+    key=lambda kind: kind.__name__,
+)
+
+
+@pytest.mark.parametrize("kind", TREE, ids=lambda kind: kind.__name__)
+def test_every_error_of_httpx_is_one_of_ours(kind: type[BaseException]) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise raised(kind)
+
+    with pytest.raises((TimeoutError, ConnectionError)) as caught:
+        through(fail).handle(Request("POST", HOME))
+    assert str(caught.value) == kind.__name__
+    assert caught.value.__suppress_context__
+
+
+def test_the_tree_of_httpx_is_walked_whole() -> None:
+    assert {httpx.ReadTimeout, httpx.ProxyError, httpx.DecodingError, httpx.InvalidURL, httpx.TooManyRedirects} <= {
+        *TREE
+    }
+
+
+@pytest.mark.parametrize(
+    "kind", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol]
+)
+def test_what_never_left_is_not_ambiguous(kind: type[Exception]) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise kind("boom")
+
+    with pytest.raises(ConnectionRefusedError):
+        through(fail).handle(Request("POST", HOME))
+
+
+def test_an_impossible_address_is_not_ambiguous() -> None:
+    with pytest.raises(ConnectionRefusedError):
+        Wire().handle(Request("POST", "https://[broken"))
+
+
+def test_the_wire_sends_what_it_is_given_and_follows_nothing() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(302, headers={"Location": "https://evil.example", "X-Thing": "1"}, content=b"moved")
+
+    response = through(answer).handle(Request("PATCH", f"{HOME}/a%2Fb?x=1", {"api-key": KEY}, b"{}"))
+    assert (response.status, response.body, response.headers["x-thing"]) == (302, b"moved", "1")
+    assert [(r.method, str(r.url), r.headers["api-key"], r.content) for r in seen] == [
+        ("PATCH", f"{HOME}/a%2Fb?x=1", KEY, b"{}")
+    ]
+
+
+# turns
+
+
+def test_a_share_of_each_window_is_used() -> None:
+    http, script, hands = api(rates={"bulk": (Rate(10, 1.0),)}, share={"bulk": 0.5})
+    for _ in range(11):
+        http("POST", "/bulk", rate="bulk")
+    assert len(script.seen) == 11
+    assert hands.at - 1000 == pytest.approx(2.0, abs=0.01)
+
+
+def test_unnamed_families_share_the_default_windows() -> None:
+    http, _, hands = api(rates={"default": (Rate(1, 10.0),)})
+    http("POST", "/a", rate="unknown")
+    http("POST", "/b")
+    assert hands.at - 1000 >= 10
+
+
+def test_an_account_of_two_https_is_paced_as_one() -> None:
+    pace, hands = LocalPace(), Hands()
+    windows = {"default": (Rate(1, 10.0),)}
+    first, _, _ = api(clock=hands, pace=pace, rates=windows)
+    second, _, _ = api(clock=hands, pace=pace, rates=windows)
+    first("POST", "/a")
+    second("POST", "/a")
+    assert hands.at - 1000 >= 10
+
+
+def test_a_copy_through_another_handler_keeps_the_rest() -> None:
+    http, script, _ = api()
+    other = Script([Response(200)])
+    http.through(other)("GET", "/lists")
+    assert not script.seen
+    assert other.seen[0].headers["api-key"] == KEY
+
+
+def test_the_system_s_clock_is_aware_and_only_grows() -> None:
+    clock = SystemClock()
+    assert clock.utc().tzinfo is UTC
+    first = clock.monotonic()
+    clock.sleep(0)
+    assert clock.monotonic() >= first
