@@ -7,11 +7,40 @@ Inside a `Rows.where`, `Column` stands for a column of the row; outside, `Trait`
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
+
+from engine.language.windows import (
+    Before,
+    Day,
+    Last,
+    Moment,
+    Month,
+    Next,
+    Now,
+    On,
+    Point,
+    Previous,
+    Shifted,
+    Since,
+    Span,
+    This,
+    Today,
+    Unit,
+    Window,
+    Year,
+    place_field,
+)
+
+__all__ = [
+    "Aggregate", "Amount", "And", "Anniversary", "Arithmetic", "Before", "Between", "Bucket", "Column", "Compare",
+    "Day", "DaysSince", "Default", "Did", "Duration", "Has", "If", "InSegment", "InWindow", "Known", "Last",
+    "Moment", "Month", "Next", "Node", "Not", "Now", "Number", "On", "OneOf", "Or", "Point", "Previous", "Rank",
+    "Reachable", "Rows", "Shifted", "Since", "Span", "Test", "Text", "TextTest", "Then", "This", "Today", "Top",
+    "Trait", "Truth", "Type", "Unit", "Value", "Window", "Within", "Year", "Yes",
+]  # fmt: skip
 
 
 class Type(StrEnum):
@@ -27,155 +56,6 @@ class Type(StrEnum):
     LIST = "list"  # of texts
 
 
-class Unit(StrEnum):
-    """Calendar and clock units."""
-
-    SECOND = "second"
-    MINUTE = "minute"
-    HOUR = "hour"
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    QUARTER = "quarter"
-    YEAR = "year"
-
-
-def _at() -> int:
-    return field(default=0, compare=False, repr=False, kw_only=True)
-
-
-# points and windows in time
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """A literal date: a whole local day when it stands for an instant (rule 10)."""
-
-    day: date
-    at: int = _at()
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A literal instant: naive means local (rule 25)."""
-
-    moment: datetime
-    at: int = _at()
-
-
-@dataclass(frozen=True, slots=True)
-class Today:
-    """The local day of now."""
-
-    at: int = _at()
-
-
-@dataclass(frozen=True, slots=True)
-class Now:
-    """The run's now."""
-
-    at: int = _at()
-
-
-@dataclass(frozen=True, slots=True)
-class Shifted:
-    """`n unit ago` (n < 0) or `n unit from now` (n > 0)."""
-
-    n: int
-    unit: Unit
-    at: int = _at()
-
-
-Point: TypeAlias = Day | Moment | Today | Now | Shifted
-
-
-@dataclass(frozen=True, slots=True)
-class Last:
-    """`last n unit` (rule 11)."""
-
-    n: int
-    unit: Unit
-    at: int = _at()
-
-
-@dataclass(frozen=True, slots=True)
-class Next:
-    """`next n unit` (rule 12)."""
-
-    n: int
-    unit: Unit
-    at: int = _at()
-
-
-@dataclass(frozen=True, slots=True)
-class This:
-    """`this unit`: the calendar period of now."""
-
-    unit: Unit
-    at: int = _at()
-
-
-@dataclass(frozen=True, slots=True)
-class Previous:
-    """`previous unit`: the calendar period before."""
-
-    unit: Unit
-    at: int = _at()
-
-
-@dataclass(frozen=True, slots=True)
-class Since:
-    """`since point`."""
-
-    point: Point
-    at: int = _at()
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """`before point`."""
-
-    point: Point
-    at: int = _at()
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """`between point and point`."""
-
-    start: Point
-    end: Point
-    at: int = _at()
-
-
-@dataclass(frozen=True, slots=True)
-class Year:
-    """`2026`."""
-
-    year: int
-    at: int = _at()
-
-
-@dataclass(frozen=True, slots=True)
-class Month:
-    """`2026-03`."""
-
-    year: int
-    month: int
-    at: int = _at()
-
-
-@dataclass(frozen=True, slots=True)
-class On:
-    """A single point as a window: `2026-03-02`, `today`."""
-
-    point: Point
-    at: int = _at()
-
-
-Window: TypeAlias = Last | Next | This | Previous | Since | Before | Span | Year | Month | On
-
-
 # values
 
 
@@ -185,7 +65,7 @@ class Number:
 
     value: Decimal
     percent: bool = False
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +74,7 @@ class Amount:
 
     value: Decimal
     currency: str
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +83,7 @@ class Duration:
 
     n: int
     unit: Unit
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +91,7 @@ class Text:
     """A string literal."""
 
     value: str
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +99,7 @@ class Truth:
     """`true` or `false`: as a value, or as a whole test."""
 
     value: bool
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +108,7 @@ class Trait:
 
     name: str
     type: Type
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +117,7 @@ class Column:
 
     name: str
     type: Type
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +128,7 @@ class Arithmetic:
     left: Value
     right: Value
     type: Type
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +137,7 @@ class Rows:
 
     source: str
     where: Test | None = None
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +152,7 @@ class Aggregate:
     by: Unit | None = None
     step: int = 1
     least: int = 1
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +163,7 @@ class If:
     then: Value
     otherwise: Value
     type: Type
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +171,7 @@ class DaysSince:
     """`days_since(date)` (rule 24)."""
 
     of: Value
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +181,7 @@ class Default:
     of: Value
     fallback: Value
     type: Type
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +191,7 @@ class Rank:
     parts: int
     of: Value
     among: Test | None = None
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +199,7 @@ class Anniversary:
     """`anniversary(date)`: month and day only (rule 14). The trait `birthday` is the anniversary of birth_date."""
 
     of: Value
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +207,7 @@ class Bucket:
     """`bucket('salt')` in [0, 100) (rule 18)."""
 
     salt: str
-    at: int = _at()
+    at: int = place_field()
 
 
 Value: TypeAlias = (
@@ -344,7 +224,7 @@ class And:
     """All of them."""
 
     items: tuple[Test, ...]
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +232,7 @@ class Or:
     """At least one of them."""
 
     items: tuple[Test, ...]
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +240,7 @@ class Not:
     """The exact complement (rule 3)."""
 
     item: Test
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +250,7 @@ class Compare:
     op: str
     left: Value
     right: Value
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +261,7 @@ class Between:
     low: Value
     high: Value
     negated: bool = False
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +271,7 @@ class OneOf:
     of: Value
     values: tuple[Value, ...]
     negated: bool = False
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +281,7 @@ class InWindow:
     of: Value
     window: Window
     negated: bool = False
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,7 +290,7 @@ class Known:
 
     of: Value
     negated: bool = False
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,7 +300,7 @@ class TextTest:
     how: str
     of: Value
     text: str
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,7 +310,7 @@ class Has:
     how: str
     of: Value
     values: tuple[str, ...]
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,7 +321,7 @@ class Then:
     negated: bool = False
     same: str | None = None
     within: Duration | None = None
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,7 +332,7 @@ class Did:
     window: Window | None = None
     then: Then | None = None
     never: bool = False
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -460,7 +340,7 @@ class InSegment:
     """`in segment name`."""
 
     name: str
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,7 +349,7 @@ class Within:
 
     km: Decimal
     place: str
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -480,7 +360,7 @@ class Top:
     by: Value
     among: Test | None = None
     bottom: bool = False
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,7 +368,7 @@ class Reachable:
     """`reachable(channel)`: the channel's test of `[reachable]`, with the accepted bases."""
 
     channel: str
-    at: int = _at()
+    at: int = place_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -496,7 +376,7 @@ class Yes:
     """A yes-no trait or column, standing alone."""
 
     of: Trait | Column
-    at: int = _at()
+    at: int = place_field()
 
 
 Test: TypeAlias = (
