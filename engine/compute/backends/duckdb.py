@@ -1,0 +1,99 @@
+"""DuckDB: the default engine, inside our own process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from engine.compute.backends.protocol import Spelling
+from engine.errors import UnsupportedByBackend
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from engine.tables import Database
+
+
+def _call(name: str, *operands: exp.Expr) -> exp.Expr:
+    return exp.Anonymous(this=name, expressions=list(operands))
+
+
+def _filtered(value: exp.Expr, condition: exp.Expr) -> exp.Expr:
+    return exp.Filter(this=value, expression=exp.Where(this=condition))
+
+
+def _first(value: exp.Expr, time: exp.Expr, row: exp.Expr, condition: exp.Expr) -> exp.Expr:
+    return _filtered(_call("ARG_MIN", value, _call("ROW", time, exp.Neg(this=row))), condition)
+
+
+def _last(value: exp.Expr, time: exp.Expr, row: exp.Expr, condition: exp.Expr) -> exp.Expr:
+    return _filtered(_call("ARG_MAX", value, _call("ROW", time, row)), condition)
+
+
+def _micros(later: exp.Expr, earlier: exp.Expr) -> exp.Expr:
+    return exp.Paren(this=exp.Sub(this=_call("EPOCH_US", later), expression=_call("EPOCH_US", earlier)))
+
+
+def _month_day(date: exp.Expr) -> exp.Expr:
+    month = exp.Mul(this=_call("MONTH", date), expression=exp.Literal.number(100))
+    return exp.Paren(this=exp.Add(this=month, expression=_call("DAY", date.copy())))
+
+
+def _bucket(salt: exp.Expr, identifier: exp.Expr) -> exp.Expr:
+    return _call(
+        "LEFT", _call("MD5", _call("CONCAT", salt, exp.Literal.string(":"), identifier)), exp.Literal.number(8)
+    )
+
+
+def _divide(a: exp.Expr, b: exp.Expr) -> exp.Expr:
+    return exp.Paren(this=exp.Div(this=_double(a), expression=_call("NULLIF", _double(b), exp.Literal.number(0))))
+
+
+def _double(value: exp.Expr) -> exp.Expr:
+    return exp.cast(value, exp.DType.DOUBLE)
+
+
+def _ceil_divide(a: exp.Expr, b: exp.Expr) -> exp.Expr:
+    rounded = exp.Paren(this=exp.Sub(this=exp.Add(this=a, expression=b), expression=exp.Literal.number(1)))
+    return _call("DIVIDE", rounded, b.copy())  # whole numbers: `/` would be a division of doubles
+
+
+def _plus(unit: str) -> Spelling:
+    return lambda instant, n: exp.Paren(this=exp.Add(this=instant, expression=_call(unit, n)))
+
+
+SPELLINGS: dict[str, Spelling] = {
+    "first": _first,
+    "last": _last,
+    "micros": _micros,
+    "days": lambda later, earlier: exp.Paren(this=exp.Sub(this=later, expression=earlier)),
+    "month_day": _month_day,
+    "year": lambda date: _call("YEAR", date),
+    "plus_seconds": _plus("TO_SECONDS"),
+    "plus_months": _plus("TO_MONTHS"),
+    "bucket": _bucket,
+    "divide": _divide,
+    "ceil_divide": _ceil_divide,
+    "contains": lambda text, part: _call("CONTAINS", text, part),
+    "starts": lambda text, part: _call("STARTS_WITH", text, part),
+    "ends": lambda text, part: _call("SUFFIX", text, part),
+}
+
+
+class DuckDB:
+    """The shop's own DuckDB database; without one it only spells."""
+
+    name = "duckdb"
+    dialect = "duckdb"
+    spellings = SPELLINGS
+    unsupported: tuple[str, ...] = ()
+
+    def __init__(self, database: Database | None = None) -> None:
+        self._database = database
+
+    def run(self, query: exp.Query) -> pa.Table:
+        """Run a query against the shop's tables."""
+        if self._database is None:
+            raise UnsupportedByBackend("there is no database to run this on")
+        return self._database.query(query.sql(dialect=self.dialect))

@@ -1,0 +1,230 @@
+"""The customer as a scope: facts, named traits, aggregates, ranks, and the tests that only customers have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from sqlglot import exp
+
+from engine.compute import aggregates, conditions, sequences, tallies, values
+from engine.compute.backends.protocol import Backend, spell
+from engine.compute.bounds import Calendar, Interval
+from engine.compute.literals import fold, literal
+from engine.compute.rows import RowScope
+from engine.compute.spelling import column, complement, every, known, strict, when
+from engine.compute.steps import Steps
+from engine.compute.tallies import Entry
+from engine.errors import DefinitionError, UnsupportedByBackend
+from engine.language import tree
+from engine.segments import Catalogue
+from engine.shop.schema import Source, physical
+
+LISTS = "customer_lists"
+ADDRESS = {"email": "email"}  # the column that holds a channel's address
+
+
+@dataclass(slots=True)
+class CustomerScope:
+    """One customer, and through `steps` all that the query must compute for one."""
+
+    catalogue: Catalogue
+    sources: Mapping[str, Source]
+    columns: frozenset[str]  # of customers, at rest
+    calendar: Calendar
+    backend: Backend
+    steps: Steps = field(default_factory=Steps)
+    name: str = "customers"
+    _open: set[str] = field(default_factory=set)
+
+    def rows(self, source: str) -> RowScope:
+        """One row of a source."""
+        return RowScope(source, self.sources[source], self.calendar, self.backend)
+
+    def identifier(self) -> exp.Expr:
+        """The customer's id."""
+        return column("customer_id")
+
+    def fact(self, node: tree.Trait | tree.Column) -> exp.Expr:
+        """A column of customers, a named trait, or the age."""
+        if node.name in self.catalogue.traits:
+            trait = self.catalogue.traits[node.name]
+            found = self.steps.known(("trait", node.name))
+            return found or self.steps.derive(
+                ("trait", node.name), f"trait_{node.name}", values.value(trait.node, self)
+            )
+        if node.name == "age" and "age" not in self.columns:
+            return values.age(self.steps.fact("birth_date"), self)
+        if self._is_birthday(node):
+            return self.steps.fact("birth_date")
+        return self.identifier() if node.name == "customer_id" else self.steps.fact(physical(node.name))
+
+    def aggregate(self, node: tree.Aggregate) -> exp.Expr:
+        """The value of an aggregate."""
+        return aggregates.aggregate(node, self)
+
+    def average(self, node: tree.Value) -> tuple[exp.Expr, exp.Expr] | None:
+        """Sum and count of an avg, also behind a trait's name."""
+        if isinstance(node, tree.Trait) and node.name in self.catalogue.traits:
+            node = self.catalogue.traits[node.name].node
+        is_average = isinstance(node, tree.Aggregate) and node.fn == "avg"
+        return aggregates.average(node, self) if is_average else None  # type: ignore[arg-type]  # is_average says so
+
+    def anniversary(self, node: tree.Value) -> exp.Expr | None:
+        """The date whose month and day count."""
+        if isinstance(node, tree.Anniversary):
+            return values.day(node.of, self)
+        return self.steps.fact("birth_date") if isinstance(node, tree.Trait) and self._is_birthday(node) else None
+
+    def place(self, name: str) -> tuple[float, float]:
+        """Latitude and longitude of a place."""
+        lat, lon = self.catalogue.places[name]
+        return float(lat), float(lon)
+
+    def is_exact(self, node: tree.Trait | tree.Column | tree.Aggregate) -> bool:
+        """Whether a text is compared as it is (rule 7)."""
+        if isinstance(node, tree.Aggregate):
+            return node.column is not None and self.rows(node.rows.source).exact(node.column)
+        if node.name in self.catalogue.traits:
+            return values.is_exact(self.catalogue.traits[node.name].node, self)
+        found = self.catalogue.vocabulary.facts.get(node.name)
+        return node.name == "customer_id" or (found is not None and (found.exact or bool(found.values)))
+
+    def rank(self, node: tree.Rank) -> exp.Expr:
+        """⌈parts · (number ≤ x) / (number known)⌉; equal values share it, unknown values have none (rule 16)."""
+        found = self.steps.known(node)
+        if found is not None:
+            return found
+        ranked, unknown = self.population(node.of, node.among)
+        up_to = exp.Window(
+            this=exp.Count(this=exp.Star()), partition_by=[unknown], order=exp.Order(expressions=[_ascending(ranked)])
+        )
+        everyone = exp.Window(this=exp.Count(this=exp.Star()), partition_by=[unknown.copy()])
+        parts = exp.Mul(this=literal(node.parts), expression=up_to)
+        value = when(known(ranked.copy()), spell(self.backend, "ceil_divide", parts, everyone))
+        return self.steps.derive(node, self.steps.unique("rank"), value)
+
+    def special(self, node: tree.Test) -> exp.Expr:
+        """A test that only customers have."""
+        maker = _SPECIAL.get(type(node))
+        if maker is None:
+            raise UnsupportedByBackend(f"{type(node).__name__.lower()} cannot be computed yet")
+        return maker(self, node)
+
+    def segment(self, name: str) -> exp.Column:
+        """Membership, before any consent; in a group, the first match wins."""
+        key = ("segment", name)
+        return self.steps.known(key) or self.steps.derive(key, f"segment_{name}", self.member(name))
+
+    def member(self, name: str) -> exp.Expr:
+        """Membership as a condition that is never NULL."""
+        known_already = self.steps.known(("segment", name))
+        if known_already is not None:
+            return known_already
+        earlier = [before for group in self.catalogue.groups.values() for before in _before(name, group.exclusive)]
+        is_grouped = any(name in group.exclusive for group in self.catalogue.groups.values())
+        own = self._raw(name) if is_grouped else strict(self._test(name))
+        return every([own, *(complement(self._raw(before)) for before in earlier)])
+
+    def reachable(self, channel: str) -> exp.Column:
+        """Whether a customer may be contacted: the channel's test, which holds the accepted bases, and an address."""
+        key, address = ("reachable", channel), ADDRESS.get(channel)
+        found = self.steps.known(key)
+        if found is not None:
+            return found
+        tests = [conditions.test(self.catalogue.reachable[channel], self)]
+        if address is not None:
+            tests.append(known(self.steps.fact(address)))
+        return self.steps.derive(key, f"reachable_{channel}", strict(every(tests)))
+
+    def _is_birthday(self, node: tree.Trait | tree.Column) -> bool:
+        return node.name == "birthday" and "birthday" not in self.columns
+
+    def _test(self, name: str) -> exp.Expr:
+        return conditions.test(self.catalogue.segments[name].node, self)
+
+    def _raw(self, name: str) -> exp.Column:
+        """Whether a grouped segment's own definition matches, whatever comes before it in the group."""
+        key = ("raw", name)
+        found = self.steps.known(key)
+        if found is not None:
+            return found
+        if name in self._open:
+            raise DefinitionError(
+                f"'{name}' stands on itself through its group",
+                place=f"segments.{name}",
+                hint="order the group differently",
+            )
+        self._open.add(name)
+        try:
+            return self.steps.derive(key, f"raw_{name}", strict(self._test(name)))
+        finally:
+            self._open.discard(name)
+
+    def population(self, of: tree.Value, among: tree.Test | None) -> tuple[exp.Expr, exp.Expr]:
+        """What is ranked, as a column of a step before, and whether it is not ranked."""
+        value = values.value(of, self)
+        if among is not None:
+            value = when(conditions.test(among, self), value)
+        ranked = (
+            value
+            if isinstance(value, exp.Column)
+            else self.steps.derive(("ranked", of, among), self.steps.unique("ranked"), value)
+        )
+        return ranked, exp.Is(this=ranked.copy(), expression=exp.Null())
+
+
+def _before(name: str, exclusive: tuple[str, ...]) -> tuple[str, ...]:
+    return exclusive[: exclusive.index(name)] if name in exclusive else ()
+
+
+def _ascending(value: exp.Expr) -> exp.Expr:
+    return exp.Ordered(this=value.copy(), desc=False, nulls_first=False)
+
+
+def _did(scope: CustomerScope, node: tree.Did) -> exp.Expr:
+    found = sequences.did(node, scope)
+    return complement(found) if node.never else found
+
+
+def _has(scope: CustomerScope, node: tree.Has) -> exp.Expr:
+    if not isinstance(node.of, tree.Trait) or node.of.name in scope.catalogue.traits:
+        raise UnsupportedByBackend("'has' needs a list of the shop")
+    wanted = tuple(fold(one) for one in node.values)
+    of_list = exp.EQ(this=column("list"), expression=literal(node.of.name))
+    holds = exp.In(this=exp.Lower(this=column("value")), expressions=[literal(one) for one in wanted])
+    entry = Entry(f"has_{node.of.name}", tallies.count, (of_list, holds), Interval(None, None), zero=True)
+    source = Source(table=LISTS, time="", columns={})
+    matches = scope.steps.tally(source, ("has", node.of.name, wanted), entry)
+    some = exp.GT(this=matches, expression=literal(0))
+    if node.how == "all":
+        each = [_has(scope, tree.Has("any", node.of, (one,))) for one in node.values]
+        return every(each)
+    return complement(some) if node.how == "none" else some
+
+
+def _top(scope: CustomerScope, node: tree.Top) -> exp.Expr:
+    """Those with fewer than p % of the ranked above them: everyone tied at the edge stays (rule 16)."""
+    key = node
+    found = scope.steps.known(key)
+    if found is not None:
+        return found
+    ranked, unknown = scope.population(node.by, node.among)
+    order = _ascending(ranked) if node.bottom else exp.Ordered(this=ranked.copy(), desc=True, nulls_first=False)
+    better = exp.Window(this=exp.Anonymous(this="RANK"), partition_by=[unknown], order=exp.Order(expressions=[order]))
+    everyone = exp.Window(this=exp.Count(this=exp.Star()), partition_by=[unknown.copy()])
+    above = exp.Mul(this=exp.Paren(this=exp.Sub(this=better, expression=literal(1))), expression=literal(100))
+    share = exp.Mul(this=literal(Decimal(node.percent)), expression=everyone)
+    value = strict(every([known(ranked.copy()), exp.LT(this=above, expression=share)]))
+    return scope.steps.derive(key, scope.steps.unique("top"), value)
+
+
+_SPECIAL: dict[type, Callable[[CustomerScope, Any], exp.Expr]] = {
+    tree.Did: _did,
+    tree.Has: _has,
+    tree.Top: _top,
+    tree.InSegment: lambda scope, node: scope.segment(node.name),
+    tree.Reachable: lambda scope, node: scope.reachable(node.channel),
+}

@@ -1,0 +1,70 @@
+"""All traits and all segments → one query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from engine.compute import conditions, values
+from engine.compute.backends.protocol import Backend
+from engine.compute.bounds import Calendar
+from engine.compute.customers import CustomerScope
+from engine.compute.spelling import column, named, strict
+from engine.language import tree
+from engine.language.tree import Type
+from engine.segments import Catalogue
+from engine.shop.schema import Source
+
+OWN = {"email": "email", "consent_email": "consent_email", "basis": "consent_email_basis"}  # ours → customers'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """Where a query stands: the shop's sources and customers' columns, the time, the engine."""
+
+    sources: Mapping[str, Source]
+    columns: frozenset[str]
+    calendar: Calendar
+    backend: Backend
+
+    def scope(self, catalogue: Catalogue) -> CustomerScope:
+        """A fresh scope over a catalogue."""
+        return CustomerScope(catalogue, self.sources, self.columns, self.calendar, self.backend)
+
+
+def membership(catalogue: Catalogue, ground: Ground, also: Iterable[str] = ()) -> exp.Select:
+    """One row a customer: who they are, each segment, each channel, each holdout, each trait; `also` names further facts."""
+    scope = ground.scope(catalogue)
+    columns: list[exp.Expr] = [
+        column("customer_id"),
+        *(named(scope.steps.fact(theirs), ours) for ours, theirs in OWN.items()),
+    ]
+    columns += [named(scope.reachable(channel), f"reachable_{channel}") for channel in catalogue.reachable]
+    for name, segment in catalogue.segments.items():
+        columns.append(named(scope.segment(name), f"segment:{name}"))
+        if segment.holdout is not None:
+            held = conditions.bucket(segment.holdout.salt, "<", segment.holdout.share * 100, scope)
+            columns.append(named(held, f"holdout:{name}"))
+    for name in dict.fromkeys([*catalogue.traits, *also]):
+        columns.append(named(scope.fact(_trait(name, catalogue)), f"trait:{name}"))
+    return scope.steps.assemble(columns)
+
+
+def checks(catalogue: Catalogue, ground: Ground, items: Iterable[tree.Test | tree.Value], customer: str) -> exp.Select:
+    """One row for one customer: what each test (`0`, `1` …) decides, and each value is."""
+    scope = ground.scope(catalogue)
+    columns: list[exp.Expr] = [column("customer_id")]
+    for index, item in enumerate(items):
+        is_test = isinstance(item, tree.Test)
+        found = strict(conditions.test(item, scope)) if is_test else values.value(item, scope)  # type: ignore[arg-type]
+        columns.append(named(found, str(index)))
+    one = conditions.test(tree.Compare("=", tree.Trait("customer_id", Type.TEXT), tree.Text(customer)), scope)
+    return scope.steps.assemble(columns).where(one, copy=False)
+
+
+def _trait(name: str, catalogue: Catalogue) -> tree.Trait:
+    if name in catalogue.traits:
+        return tree.Trait(name, catalogue.traits[name].type)
+    return tree.Trait(name, catalogue.vocabulary.facts[name].type)

@@ -1,0 +1,124 @@
+"""The growing query: what customers' columns, counted tables, side tables and derived columns it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field, replace
+
+from sqlglot import exp
+
+from engine.compute.spelling import column, filled, named, relation
+from engine.compute.tallies import Entry, Tally
+from engine.shop.schema import Source
+
+CUSTOMERS, BASE = "customers", "base"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A step of its own by customer, for what one GROUP BY cannot say; earlier steps come first."""
+
+    earlier: tuple[tuple[str, exp.Query], ...]
+    name: str
+    query: exp.Query
+    alias: str
+    zero: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A column computed from columns of earlier steps: a rank, a named trait, a segment that others refer to."""
+
+    alias: str
+    value: exp.Expr
+    level: int
+
+
+@dataclass(slots=True)
+class Steps:
+    """Collects what all segments and traits need; `assemble` makes it one query."""
+
+    facts: dict[str, str] = field(default_factory=dict)
+    tallies: dict[tuple[str, str, str], Tally] = field(default_factory=dict)
+    sides: dict[Hashable, Side] = field(default_factory=dict)
+    derived: dict[Hashable, Derived] = field(default_factory=dict)
+    _levels: dict[str, int] = field(default_factory=dict)
+    _count: int = 0
+
+    def unique(self, stem: str) -> str:
+        """A name that no other column or step has."""
+        self._count += 1
+        return f"{stem}_{self._count}"
+
+    def fact(self, name: str) -> exp.Column:
+        """A column of customers."""
+        return column(self.facts.setdefault(name, f"f_{name}"))
+
+    def tally(self, source: Source, key: Hashable, entry: Entry) -> exp.Column:
+        """One aggregate over a source's table, in the one scan of that table; `entry.alias` is made unique."""
+        place = (source.table, source.customer, source.time)
+        tally = self.tallies.get(place)
+        if tally is None:
+            name = f"by_customer_{source.table}"
+            taken = any(one.name == name for one in self.tallies.values())
+            tally = self.tallies.setdefault(place, Tally(*place, self.unique(name) if taken else name))
+        found = tally.entries.get(key)
+        return column(found.alias) if found else tally.add(key, replace(entry, alias=self.unique(entry.alias)))
+
+    def side(self, key: Hashable, side: Side) -> exp.Column:
+        """The column of a side table."""
+        return column(self.sides.setdefault(key, side).alias)
+
+    def derive(self, key: Hashable, alias: str, value: exp.Expr) -> exp.Column:
+        """A column of a later step, once for all who refer to it."""
+        if key not in self.derived:
+            level = 1 + max((self._levels.get(found.name, 0) for found in value.find_all(exp.Column)), default=0)
+            self.derived[key] = Derived(alias, value, level)
+            self._levels[alias] = level
+        return column(self.derived[key].alias)
+
+    def known(self, key: Hashable) -> exp.Column | None:
+        """A derived column that is there already."""
+        return column(self.derived[key].alias) if key in self.derived else None
+
+    def assemble(self, result: list[exp.Expr]) -> exp.Select:
+        """The whole query: scans, base, one step a level, and the columns of the result from the last."""
+        steps = [*self._scans(), (BASE, self._base()), *self._levels_in_order()]
+        query = exp.select(*result, copy=False).from_(relation(steps[-1][0]))
+        for name, step in steps:
+            query = query.with_(exp.to_identifier(name, quoted=True), as_=step, copy=False)
+        return query.order_by(column("customer_id"), copy=False)
+
+    def _scans(self) -> Iterator[tuple[str, exp.Query]]:
+        for tally in self.tallies.values():
+            yield tally.name, tally.select()
+        for side in self.sides.values():
+            yield from side.earlier
+            yield side.name, side.query
+
+    def _base(self) -> exp.Select:
+        columns: list[exp.Expr] = [column("customer_id", CUSTOMERS)]
+        columns += [named(column(name, CUSTOMERS), alias) for name, alias in self.facts.items()]
+        query = exp.select(*columns, copy=False).from_(relation(CUSTOMERS))
+        for tally in self.tallies.values():
+            entries = [(entry.alias, entry.zero) for entry in tally.entries.values()]
+            query = _joined(query, tally.name, entries)
+        for side in self.sides.values():
+            query = _joined(query, side.name, [(side.alias, side.zero)])
+        return query
+
+    def _levels_in_order(self) -> Iterator[tuple[str, exp.Query]]:
+        before = BASE
+        for level in sorted({found.level for found in self.derived.values()}):
+            columns = [named(found.value, found.alias) for found in self.derived.values() if found.level == level]
+            name = f"step_{level}"
+            yield name, exp.select(exp.Star(), *columns, copy=False).from_(relation(before))
+            before = name
+
+
+def _joined(query: exp.Select, name: str, columns: list[tuple[str, bool]]) -> exp.Select:
+    for alias, zero in columns:
+        found = column(alias, name)
+        query = query.select(named(filled(found) if zero else found, alias), copy=False)
+    same = exp.EQ(this=column("customer_id", CUSTOMERS), expression=column("customer_id", name))
+    return query.join(relation(name), on=same, join_type="left", copy=False)

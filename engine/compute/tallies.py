@@ -1,0 +1,101 @@
+"""Aggregates of all segments gathered by table: one scan, one GROUP BY, one conditional column for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from sqlglot import exp
+
+from engine.compute.bounds import Interval
+from engine.compute.literals import literal
+from engine.compute.spelling import column, every, named, relation, when, within
+
+Conjuncts: TypeAlias = "tuple[exp.Expr, ...]"
+Build: TypeAlias = "Callable[[exp.Expr | None], exp.Expr]"  # from what is left of the condition to the aggregate
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One conditional column."""
+
+    alias: str
+    build: Build
+    conjuncts: Conjuncts
+    interval: Interval[datetime]
+    zero: bool  # without rows it is 0, else unknown (rule 5)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is counted in one table, by customer."""
+
+    table: str
+    customer: str
+    time: str
+    name: str
+    entries: dict[Hashable, Entry] = field(default_factory=dict)
+
+    def add(self, key: Hashable, entry: Entry) -> exp.Column:
+        """Have one column computed, once for all who ask, and return it."""
+        return column(self.entries.setdefault(key, entry).alias)
+
+    def select(self) -> exp.Select:
+        """The step's query; what all columns ask of a row is asked once, before grouping."""
+        shared, reach = self._shared(), self._reach()
+        columns = [named(self._column(entry, shared, reach), entry.alias) for entry in self.entries.values()]
+        key = named(column(self.customer), "customer_id")
+        query = exp.select(key, *columns, copy=False).from_(relation(self.table)).group_by(column(self.customer))
+        tests = [*shared, *self._bounds(reach, Interval(None, None))]
+        return query.where(every(tests), copy=False) if tests else query
+
+    def _column(self, entry: Entry, shared: list[exp.Expr], reach: Interval[datetime]) -> exp.Expr:
+        rest = [test.copy() for test in entry.conjuncts if test not in shared]
+        rest += self._bounds(entry.interval, reach)
+        return entry.build(every(rest) if rest else None)
+
+    def _bounds(self, interval: Interval[datetime], done: Interval[datetime]) -> list[exp.Expr]:
+        low, high = (
+            None if end is None or end == known else literal(end)
+            for end, known in ((interval.low, done.low), (interval.high, done.high))
+        )
+        return within(column(self.time), low, high)
+
+    def _shared(self) -> list[exp.Expr]:
+        first, *others = (entry.conjuncts for entry in self.entries.values())
+        return [test for test in first if all(test in other for other in others)]
+
+    def _reach(self) -> Interval[datetime]:
+        """From the earliest beginning to the latest end of all windows: other rows are not read."""
+        lows = [entry.interval.low for entry in self.entries.values()]
+        highs = [entry.interval.high for entry in self.entries.values()]
+        return Interval(
+            None if None in lows else min(low for low in lows if low is not None),
+            None if None in highs else max(high for high in highs if high is not None),
+        )
+
+
+def count(condition: exp.Expr | None) -> exp.Expr:
+    """The number of rows."""
+    return exp.Count(this=exp.Star() if condition is None else when(condition, literal(1)))
+
+
+def of(function: type[exp.Expr], value: exp.Expr) -> Build:
+    """An aggregate of a value over the rows that count."""
+
+    def build(condition: exp.Expr | None) -> exp.Expr:
+        return function(this=value if condition is None else when(condition, value))
+
+    return build
+
+
+def distinct(value: exp.Expr) -> Build:
+    """The number of different known values."""
+
+    def build(condition: exp.Expr | None) -> exp.Expr:
+        found = value if condition is None else when(condition, value)
+        return exp.Count(this=exp.Distinct(expressions=[found]))
+
+    return build

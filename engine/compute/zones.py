@@ -1,0 +1,49 @@
+"""Local time inside a query: a CASE over the zone's changes, never an engine's own zone function (rule 25)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlglot import exp
+
+from engine.compute.backends.protocol import Backend, spell
+from engine.compute.bounds import Calendar
+from engine.compute.literals import literal
+
+
+def local(instant: exp.Expr, calendar: Calendar, backend: Backend) -> exp.Expr:
+    """The local wall time of an instant."""
+    changes = calendar.offsets()
+    thresholds = [(at, before) for at, before, _ in changes]
+    return _shifted(instant, thresholds, _latest(calendar), backend)
+
+
+def local_day(instant: exp.Expr, calendar: Calendar, backend: Backend) -> exp.Expr:
+    """The local day of an instant."""
+    return exp.cast(local(instant, calendar, backend), exp.DType.DATE)
+
+
+def universal(wall: exp.Expr, calendar: Calendar, backend: Backend) -> exp.Expr:
+    """The instant of a local wall time, fold 0."""
+    changes = calendar.offsets()
+    # a wall time that is skipped or comes twice still has the offset before the change
+    thresholds = [(at + timedelta(seconds=max(before, after)), -before) for at, before, after in changes]
+    return _shifted(wall, thresholds, -_latest(calendar), backend)
+
+
+def _latest(calendar: Calendar) -> int:
+    changes = calendar.offsets()
+    if changes:
+        return changes[-1][2]
+    offset = calendar.now.astimezone(calendar.zone).utcoffset()
+    return int(offset.total_seconds()) if offset else 0
+
+
+def _shifted(value: exp.Expr, thresholds: list[tuple[datetime, int]], last: int, backend: Backend) -> exp.Expr:
+    if not thresholds:
+        return spell(backend, "plus_seconds", value, literal(last)) if last else value
+    ifs = [
+        exp.If(this=exp.LT(this=value.copy(), expression=literal(at)), true=literal(seconds))
+        for at, seconds in thresholds
+    ]
+    return spell(backend, "plus_seconds", value, exp.Case(ifs=ifs, default=literal(last)))
