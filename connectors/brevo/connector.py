@@ -49,6 +49,7 @@ ADD_AT_ONCE = 150  # addresses in one add or remove (POST /contacts/lists/{id}/c
 FEW = 20  # contacts read one by one; more are found by paging
 SWEEP_AGAIN = timedelta(days=7)  # whether leaving moves `modifiedAt` is not documented: sweep all this often
 LAG = timedelta(minutes=10)  # changes that show late
+SKEW = timedelta(minutes=5)  # between our clock and Brevo's
 PATIENCE = 120.0  # seconds for an import: Brevo's edge gives up (524) before
 RECALLED = "~"  # marks the job of a batch whose answer was lost
 _IMPORT = Limit(items=10_000, bytes=8_000_000, each=60)  # 10 MB a body, 8 advised (POST /contacts/import, 2026-11-22)
@@ -237,7 +238,7 @@ class Brevo:
         """
         changes = wire.contact_changes(batch.changes)
         rows = self._reads.recent_processes() if _verb(changes) is None else ()
-        young = [row for row in rows if wire.may_be(row, since)]
+        young = [row for row in rows if wire.may_be(row, since - SKEW)]
         if young:
             job = f"{young[0]['id']}{RECALLED}"
             yield from (Outcome(id=change.id, state=State.PENDING, job=job) for change in changes)

@@ -24,6 +24,7 @@ __all__ = ["CONTACTS", "FILES", "LISTED", "OTHER", "Reads", "Slice"]
 CONTACTS, OTHER, FILES = "contacts", "other", "files"  # families of calls: /contacts/…, all else, files elsewhere
 LISTED = frozenset({TargetKind.CONTACTS, TargetKind.SEGMENT})
 OVERLAP = 20  # records that a page of contacts repeats, so that deletions during a read hide nobody
+PROCESS_PAGE = 50
 PROCESS_PAGES = 10  # looked through for a job before it is asked for by its id
 _GONE = frozenset({403, 404, 410})  # of a file whose link lived its time
 _BLOCKED = re.compile(r"authori[sz]ed_ips|unrecogni[sz]ed IP", re.IGNORECASE)
@@ -150,7 +151,7 @@ class Reads:
             found |= {row["id"]: row for row in rows if row["id"] in ids}
             offset += len(rows)
             missing = ids - found.keys()
-            if not missing or not rows or rows[-1]["id"] < min(missing):
+            if not missing or len(rows) < PROCESS_PAGE or rows[-1]["id"] < min(missing):
                 break
         for ref in sorted(ids - found.keys()):
             answer = self.call("GET", f"/processes/{ref}", rate=OTHER, accept=frozenset({404}))
@@ -160,7 +161,7 @@ class Reads:
 
     def recent_processes(self, offset: int = 0) -> Sequence[Json]:
         """A page of processes, newest first."""
-        params = {"limit": 50, "offset": offset, "sort": "desc"}
+        params = {"limit": PROCESS_PAGE, "offset": offset, "sort": "desc"}
         rows: Sequence[Json] = self.call("GET", "/processes", params=params, rate=OTHER).json().get("processes") or ()
         return rows
 

@@ -28,6 +28,7 @@ WORST = {
     "process_times": "no",
     "unique_subscribers": "mailable",
     "unknown_list": "ignored",
+    "unsubscribe_moves_modified": "no",
 }
 
 
