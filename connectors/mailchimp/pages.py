@@ -98,7 +98,8 @@ def suppressions(http: Http, audience: str, since: Cursor | None, now: datetime)
                 state["at"] = (place, part.following, top)
             if is_last:
                 state.pop("at")
-            yield Page(found, _cursor(state), last=is_last)
+            if found or is_last:
+                yield Page(found, _cursor(state), last=is_last)
         start, top = 0, None
 
 

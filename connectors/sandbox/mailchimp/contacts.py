@@ -145,7 +145,7 @@ def upsert(call: Call) -> Json:
     first = body.pop("status_if_new", None)
     one = found.members.get(subscriber(str(body["email_address"])))
     if one is None or one.status == "archived":
-        return _create(call, found, {"status": first, **body})
+        return shapes.member(found, _create(call, found, {"status": first, **body}))
     _write(call, found, one, body)
     return shapes.member(found, one)
 
@@ -155,7 +155,7 @@ def create(call: Call) -> Json:
     found, strict = call.account.audience(call.parts["list"]), call.account.says("unknown_keys", "refused")
     body = values.checked(call.body, values.MEMBER_KEYS, required=("email_address", "status"), strict=strict)
     _refuse_existing(call.account, found, str(body["email_address"]))
-    return _create(call, found, body)
+    return shapes.member(found, _create(call, found, body))
 
 
 def archive(call: Call) -> None:
@@ -221,10 +221,11 @@ class _Batch:
     def _carry(self, entry: Mapping[str, object], one: Member | None) -> None:
         account = self._call.account
         if one is None or (one.status == "archived" and (self._updates or account.says("archived_add", "revives"))):
-            self._new.append(_create(self._call, self._audience, entry))
+            made = _create(self._call, self._audience, entry)
+            self._new.append(shapes.batched(self._audience, made))
         elif self._updates:
             _write(self._call, self._audience, one, entry)
-            self._updated.append(shapes.member(self._audience, one))
+            self._updated.append(shapes.batched(self._audience, one))
         elif one.is_locked and account.says("left_add", "generic"):
             raise Refusal("compliance", one.email)
         elif not (one.is_locked and account.says("left_add", "silent")):
@@ -259,7 +260,7 @@ def _refuse_existing(account: Account, audience: Audience, email: str) -> None:
         raise Refusal("exists", email)
 
 
-def _create(call: Call, audience: Audience, body: Mapping[str, object]) -> Json:
+def _create(call: Call, audience: Audience, body: Mapping[str, object]) -> Member:
     account, now = call.account, call.now
     email = values.address(str(body["email_address"]), strict=account.world.strict_addresses)
     ref = subscriber(email)
@@ -275,7 +276,7 @@ def _create(call: Call, audience: Audience, body: Mapping[str, object]) -> Json:
     if old is not None:
         one.segments, one.is_locked = old.segments, old.is_locked
     audience.members[ref] = one
-    return shapes.member(audience, one)
+    return one
 
 
 def _write(call: Call, audience: Audience, one: Member, body: Mapping[str, object]) -> None:

@@ -165,7 +165,7 @@ def _recipient(call: Call, one: Campaign, email: str) -> Json:
     return (
         _who(call, one, email)
         | _fields(call, one, email)
-        | {"status": "hard" if is_hard else "sent", "open_count": len(opens), "absplit_group": "", "gmt_offset": 0}
+        | {"status": "hard" if is_hard else "sent", "open_count": len(opens), "gmt_offset": 0}
         | ({"last_open": iso(max(opens))} if opens else {})
     )
 

@@ -84,8 +84,8 @@ def move(call: Call) -> Json:
     removed = [member for email in removes if (member := _moved(call, found, one, email, errors, is_add=False))]
     one.updated = call.now
     return {
-        "members_added": [_told(found, member) for member in added],
-        "members_removed": [_told(found, member) for member in removed],
+        "members_added": [shapes.batched(found, member) for member in added],
+        "members_removed": [shapes.batched(found, member) for member in removed],
         "errors": [{"email_addresses": emails, "error": text} for text, emails in errors.items()],
         "total_added": len(added),
         "total_removed": len(removed),
@@ -100,7 +100,7 @@ def members(call: Call) -> Json:
     page, total = call.page(
         [each for each in found.members.values() if one.id in each.segments and each.status in shown]
     )
-    return {"members": [_listed(found, each) for each in page if isinstance(each, Member)], "total_items": total}
+    return {"members": [shapes.listed(found, each) for each in page if isinstance(each, Member)], "total_items": total}
 
 
 def _shown(call: Call) -> frozenset[str]:
@@ -144,13 +144,3 @@ def _moved(
     if account.says("readd", "error"):
         errors.setdefault(Refusal("already").detail(account.language), []).append(email)
     return None
-
-
-def _told(audience: Audience, member: Member) -> Json:
-    told = shapes.member(audience, member)
-    return {name: told[name] for name in told if name not in {"full_name", "web_id", "source"}}
-
-
-def _listed(audience: Audience, member: Member) -> Json:
-    told = shapes.member(audience, member)
-    return {name: told[name] for name in told if name not in {"tags", "tags_count", "contact_id", "web_id", "source"}}

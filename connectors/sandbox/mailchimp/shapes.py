@@ -44,6 +44,22 @@ def member(audience: Audience, one: Member) -> Json:
     }
 
 
+_NOT_IN_BATCHES = frozenset({"full_name", "web_id", "source", "consents_to_one_to_one_messaging", "unsubscribe_reason"})
+_NOT_IN_SEGMENTS = frozenset(
+    {"contact_id", "web_id", "source", "tags", "tags_count", "consents_to_one_to_one_messaging", "unsubscribe_reason"}
+)
+
+
+def batched(audience: Audience, one: Member) -> Json:
+    """A member as answers to bulk writes show it."""
+    return {name: value for name, value in member(audience, one).items() if name not in _NOT_IN_BATCHES}
+
+
+def listed(audience: Audience, one: Member) -> Json:
+    """A member as a segment lists it."""
+    return {name: value for name, value in member(audience, one).items() if name not in _NOT_IN_SEGMENTS}
+
+
 def merge_field(audience: Audience, one: MergeField) -> Json:
     """A merge field."""
     return {
