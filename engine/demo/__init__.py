@@ -1,0 +1,1 @@
+"""The example shop and the story that is told with it."""
