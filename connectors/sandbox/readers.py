@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Act", "Habits", "Readers", "Sending"]
 
 LINK = "https://shop.example/offers/"
+SKEW = 9 / 5  # the mean of eagerness squared: who opens more also clicks more of what they open
 STORY = 20  # recipients from which on at least one person unsubscribes, so that there is something to see
 
 
@@ -147,7 +148,7 @@ class Readers:
         read = dice.uniform(0.02, 0.6)
         if opens < min(0.95, habits.open * eager):
             yield Act(email, EventKind.OPEN, read)
-            if clicks < min(0.8, habits.click / max(habits.open, habits.click, 1e-9) * eager):
+            if clicks < min(0.8, habits.click / max(habits.open, habits.click, 1e-9) * eager / SKEW):
                 url = f"{LINK}{dice.randint(1, 5)}"
                 yield Act(email, EventKind.CLICK, read + dice.uniform(0.0, 0.1), url)
         if leaves < habits.unsubscribe:

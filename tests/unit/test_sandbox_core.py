@@ -351,8 +351,8 @@ def test_readers_behave_like_readers(sandbox: Sandbox, acme: Acme) -> None:
     fill(acme, 4000)
     counts = simulate(sandbox)
     sent = 6000
-    assert 0.2 < counts["open"] / sent < 0.45
-    assert 0.03 < counts["click"] / sent < 0.15
+    assert 0.28 < counts["open"] / sent < 0.4
+    assert 0.05 < counts["click"] / sent < 0.11
     assert 0.002 < counts["unsubscribe"] / sent < 0.01
     assert 0.003 < counts["bounce"] / sent < 0.02
     assert counts["machine opens"] > 0
