@@ -152,9 +152,9 @@ def demo(
 def check(config: Config = HERE, now: Now = None, json: Json = False) -> None:
     """Check config, shop data, credentials and quotas; change nothing."""
     with session("check", config, now, json=json) as it:
-        from engine import run
+        from engine import look
 
-        it.show(run.check(it.client))
+        it.show(look.check(it.client))
 
 
 @app.command()
@@ -166,9 +166,9 @@ def segments(
 ) -> None:
     """Show every segment: matched, reachable, held out, blocked."""
     with session("segments", config, now, json=json) as it:
-        from engine import run
+        from engine import look
 
-        it.show(run.statement(it.client) if sql else run.segments(it.client))
+        it.show(look.statement(it.client) if sql else look.segments(it.client))
 
 
 @app.command()
@@ -186,9 +186,9 @@ def members(
 ) -> None:
     """Print the customer_id of every member, sorted as text, before any consent gate."""
     with session("members", config, now, json=json) as it:
-        from engine import run
+        from engine import look
 
-        it.show(run.members(it.client, segment, reachable=reachable, file_format=format, out=out, limit=limit))
+        it.show(look.members(it.client, segment, reachable=reachable, file_format=format, out=out, limit=limit))
 
 
 @app.command()
@@ -200,9 +200,9 @@ def traits(
 ) -> None:
     """Show trait values, as the language sees them."""
     with session("traits", config, now, json=json) as it:
-        from engine import run
+        from engine import look
 
-        it.show(run.traits(it.client, customers or []))
+        it.show(look.traits(it.client, customers or []))
 
 
 @app.command()
@@ -215,9 +215,9 @@ def explain(
 ) -> None:
     """Say a segment in words, and why a customer is in or out, condition by condition."""
     with session("explain", config, now, json=json) as it:
-        from engine import run
+        from engine import look
 
-        it.show(run.explain(it.client, segment, customer))
+        it.show(look.explain(it.client, segment, customer))
 
 
 @app.command()
@@ -301,9 +301,9 @@ def run_(
 def status(config: Config = HERE, now: Now = None, json: Json = False) -> None:
     """Show what happened: the last runs, what each destination holds, what is in flight."""
     with session("status", config, now, json=json) as it:
-        from engine import run
+        from engine import look
 
-        it.show(run.status(it.client))
+        it.show(look.status(it.client))
 
 
 @codes_app.callback()
@@ -311,9 +311,9 @@ def codes(context: typer.Context, config: Config = HERE, now: Now = None, json: 
     """Show codes by offer and state."""
     if context.invoked_subcommand is None:
         with session("codes", config, now, json=json) as it:
-            from engine import run
+            from engine import look
 
-            it.show(run.codes(it.client))
+            it.show(look.codes(it.client))
 
 
 @codes_app.command("export")
@@ -351,9 +351,9 @@ def sandbox(
 def connectors(json: Json = False) -> None:
     """List the installed connectors with their capability table."""
     with session("connectors", HERE, None, json=json) as it:
-        from engine import run
+        from engine import look
 
-        it.show(run.connectors())
+        it.show(look.connectors())
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:

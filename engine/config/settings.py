@@ -79,7 +79,7 @@ class Span(_Table):
 
 Name = Annotated[str, Field(pattern=_NAME)]
 Share = Annotated[Decimal, BeforeValidator(_share), Field(ge=0, le=1)]
-Titles = Annotated[dict[Literal["en", "fr"], str], BeforeValidator(_title)]
+Titles = Annotated[dict[Annotated[str, Field(pattern="^(en|fr)$")], str], BeforeValidator(_title)]
 Amount = Annotated[Money, BeforeValidator(_money)]
 Duration = Annotated[Span, BeforeValidator(_span)]
 

@@ -64,7 +64,7 @@ def _sqlite_url(url: sa.URL, *, is_readonly: bool) -> sa.URL:
         path.parent.mkdir(parents=True, exist_ok=True)
         return url.set(database=str(path))
     if not path.exists():
-        return url.set(database=None)
+        return url.set(database=":memory:")  # set() ignores None
     return url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
 
 

@@ -1,0 +1,265 @@
+"""What the config says, as each room wants to hear it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from connectors.types import ValueKind
+from engine.compute.bounds import Calendar
+from engine.errors import ConfigError, nearest
+from engine.language.tree import Type, Unit
+from engine.language.vocabulary import Fact, Source, Vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+    from connectors.base import Spec
+    from engine.config import Config
+    from engine.config.settings import MergeTag as TagSettings
+    from engine.config.settings import Offer, Segment, Settings, Span
+    from engine.offers import Policy
+    from engine.plan.destination import Destination, MergeTag
+    from engine.segments import Catalogue
+    from engine.segments.definition import Definitions, SegmentDefinition
+    from engine.shop import Shop
+
+__all__ = ["definitions", "destination", "neutral_codes", "policies", "vocabulary"]
+
+_KINDS = {
+    Type.TEXT: ValueKind.TEXT,
+    Type.NUMBER: ValueKind.NUMBER,
+    Type.MONEY: ValueKind.NUMBER,
+    Type.DURATION: ValueKind.NUMBER,
+    Type.DATE: ValueKind.DATE,
+    Type.INSTANT: ValueKind.INSTANT,
+    Type.BOOLEAN: ValueKind.BOOLEAN,
+}
+_BASKET = "default(max(orders.total), 0)"
+
+
+def vocabulary(shop: Shop, currency: str) -> Vocabulary:
+    """The shop's columns and sources as names of the language."""
+    return Vocabulary(
+        facts={name: _fact(column) for name, column in shop.vocabulary_facts().items()},
+        sources={
+            name: Source(columns={column: _fact(kind) for column, kind in source.columns.items()}, time=source.time)
+            for name, source in shop.sources().items()
+        },
+        currency=currency,
+    )
+
+
+def _fact(column: Any) -> Fact:  # noqa: ANN401 - engine.shop.schema.Column, plain words
+    return Fact(type=Type(column.type), values=column.values, exact=column.exact, optional=not column.required)
+
+
+def definitions(config: Config) -> Definitions:
+    """The config's traits, segments and groups; offers bring the trait that their cost is reckoned from."""
+    from engine.offers.policy import BASKET
+    from engine.segments.definition import Definitions, GroupDefinition
+    from engine.traits import TraitDefinition
+
+    settings = config.settings
+    traits = [
+        TraitDefinition(
+            name=name,
+            value=trait.value,
+            title=trait.title or {},
+            sensitive=trait.sensitive,
+            legal_basis=trait.legal_basis,
+            place=config.place("traits", name, "value"),
+        )
+        for name, trait in settings.traits.items()
+    ]
+    if settings.offers and BASKET not in settings.traits:
+        traits.append(TraitDefinition(name=BASKET, value=_BASKET, place=config.place("offers")))
+    return Definitions(
+        traits=tuple(traits),
+        segments=tuple(_segment(config, name, segment) for name, segment in settings.segments.items()),
+        groups=tuple(
+            GroupDefinition(
+                name=name,
+                exclusive=tuple(group.exclusive),
+                otherwise=group.otherwise,
+                place=config.place("groups", name),
+            )
+            for name, group in settings.groups.items()
+        ),
+        recipes=config.recipes,
+        reachable=settings.reachable,
+        reachable_places={channel: config.place("reachable", channel) for channel in settings.reachable},
+        consent_basis=tuple(settings.consent_basis),
+        lang=settings.lang,
+    )
+
+
+def _segment(config: Config, name: str, segment: Segment) -> SegmentDefinition:
+    from engine.segments.definition import HoldoutDefinition, SegmentDefinition, SizeDefinition
+
+    holdout, size = segment.holdout, segment.size
+    return SegmentDefinition(
+        name=name,
+        where=segment.where,
+        recipe=segment.recipe,
+        parameters=segment.model_extra or {},
+        customers=_customers(config, name, segment),
+        title=segment.title or {},
+        size=SizeDefinition(min=size.min, max=size.max) if size else None,
+        holdout=HoldoutDefinition(share=holdout.share, salt=holdout.salt) if holdout else None,
+        place=config.place("segments", name, "where"),
+    )
+
+
+def _customers(config: Config, name: str, segment: Segment) -> tuple[str, ...] | None:
+    """Fixed members: from the config, or the first column of a CSV file (a header `customer_id` is passed over)."""
+    if segment.file is None:
+        return None if segment.customers is None else tuple(segment.customers)
+    path = config.folder / segment.file
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except OSError as error:
+        message = f"segments.{name}: cannot read {path}: {error.strerror}"
+        raise ConfigError(message, place=config.place("segments", name, "file")) from None
+    except UnicodeDecodeError:
+        raise ConfigError(
+            f"segments.{name}: {path} is not UTF-8", place=config.place("segments", name, "file")
+        ) from None
+    ids = [line.split(",")[0].strip().strip('"') for line in lines]
+    return tuple(customer for customer in ids if customer and customer != "customer_id")
+
+
+def destination(config: Config, catalogue: Catalogue, name: str, *, spec: Spec, prefix: str) -> Destination:
+    """A destination as the plan sees it. Raises ConfigError for a merge tag of an unknown trait."""
+    from engine.plan.destination import Destination
+
+    settings = config.settings.destinations[name]
+    tags = settings.merge_tags or config.settings.merge_tags
+    above = ("destinations", name, "merge_tags") if settings.merge_tags else ("merge_tags",)
+    return Destination(
+        name=name,
+        connector=settings.connector,
+        spec=spec,
+        segments=tuple(settings.segments),
+        titles={segment: catalogue.segments[segment].title for segment in settings.segments},
+        merge_tags=tuple(_tag(catalogue, tag, value, config.place(*above, tag)) for tag, value in tags.items()),
+        prefix=prefix,
+        currency=config.settings.currency,
+    )
+
+
+def _tag(catalogue: Catalogue, name: str, settings: TagSettings, place: str) -> MergeTag:
+    from engine.plan.destination import MergeTag, OnLeave, WhenUnknown
+
+    word, kind = settings.when_unknown, _kind(catalogue, settings, place)
+    is_word = word in {"keep", "clear"}
+    return MergeTag(
+        name=name,
+        trait=settings.trait,
+        offer=settings.offer,
+        field=settings.field,
+        kind=kind,
+        when_unknown=WhenUnknown(word) if is_word else WhenUnknown.DEFAULT,
+        default=None if is_word else _default(word, kind, place),
+        on_leave=OnLeave(settings.on_leave),
+    )
+
+
+def _kind(catalogue: Catalogue, settings: TagSettings, place: str) -> ValueKind:
+    if settings.trait is None:
+        return ValueKind.DATE if settings.field == "expires" else ValueKind.TEXT
+    facts: Mapping[str, Any] = {**catalogue.vocabulary.facts, **catalogue.traits}
+    if settings.trait not in facts:
+        near = nearest(settings.trait, facts)
+        hint = f"did you mean '{near}'?" if near else None
+        raise ConfigError(f"there is no trait '{settings.trait}'", place=place, hint=hint)
+    found = facts[settings.trait].type
+    if found not in _KINDS:
+        raise ConfigError(f"'{settings.trait}' is a {found.value}; a merge tag holds one value", place=place)
+    return _KINDS[found]
+
+
+def _default(text: str, kind: ValueKind, place: str) -> object:
+    if kind is not ValueKind.NUMBER:
+        return text
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ConfigError(f"'{text}' is not a number", place=place, hint="write keep, clear or a number") from None
+
+
+def policies(settings: Settings, now: datetime) -> list[Policy]:
+    """The offers with their spans resolved: a code is good through the last local day of `valid`."""
+    from engine.offers import Policy
+    from engine.words import amount
+
+    found = []
+    for name, offer in settings.offers.items():
+        money = offer.amount.value if offer.amount else None
+        budget, minimum = offer.budget, offer.minimum
+        found.append(
+            Policy(
+                name=name,
+                segment=offer.segment,
+                prefix=offer.prefix,
+                value=_worth(offer, settings),
+                minimum=amount(minimum.value, settings.currency, settings.lang) if minimum else None,
+                percent=offer.percent,
+                amount=money,
+                valid_until=_end(now, offer.valid, settings),
+                cooled_since=_start(now, offer.cooldown, settings) if offer.cooldown else None,
+                most_codes=budget.codes if budget else None,
+                most_money=budget.amount.value if budget and budget.amount else None,
+            )
+        )
+    return found
+
+
+def _worth(offer: Offer, settings: Settings) -> str:
+    """What a mail says that the code is worth."""
+    from engine.words import amount, say, share
+
+    if offer.percent is not None:
+        return share(offer.percent, settings.lang)
+    return (
+        amount(offer.amount.value, settings.currency, settings.lang)
+        if offer.amount
+        else say("offers.free_shipping", settings.lang)
+    )
+
+
+_CLOCK = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
+
+
+def _end(now: datetime, span: Span, settings: Settings) -> datetime:
+    """The end of the local day that lies `span` after today; exactly that long for hours and minutes."""
+    if span.unit in _CLOCK:
+        return now + span.n * _CLOCK[span.unit]
+    calendar = _calendar(now, settings)
+    day = calendar.shift(calendar.today, span.n, Unit(span.unit))
+    return calendar.midnight(day + timedelta(days=1)).replace(tzinfo=UTC)
+
+
+def _start(now: datetime, span: Span, settings: Settings) -> datetime:
+    """The local midnight `span` before today; exactly that long for hours and minutes."""
+    if span.unit in _CLOCK:
+        return now - span.n * _CLOCK[span.unit]
+    calendar = _calendar(now, settings)
+    return calendar.midnight(calendar.shift(calendar.today, -span.n, Unit(span.unit))).replace(tzinfo=UTC)
+
+
+def _calendar(now: datetime, settings: Settings) -> Calendar:
+    return Calendar(now, settings.zone, week_starts=settings.week_starts, leap_day=settings.leap_day)
+
+
+def neutral_codes(codes: pa.Table) -> pa.Table:
+    """The ledger's codes as the shop's neutral table: instants naive UTC."""
+    import pyarrow as pa
+
+    naive = pa.timestamp("us")
+    instants = ("issued_at", "expires_at", "redeemed_at")
+    columns = {name: codes[name] for name in ("code_id", "customer_id", "offer", "state")}
+    return pa.table({**columns, **{name: codes[name].cast(naive) for name in instants}})

@@ -1,0 +1,195 @@
+"""One client, opened: its config, ledger, shop, catalogue, membership and destinations, each when first needed."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from connectors.errors import SettingsError
+from connectors.http import SystemClock, Wire
+from engine.config import Config, load
+from engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from connectors.base import Connector
+    from connectors.http import Clock, Handler
+    from engine.compute import Membership
+    from engine.config.settings import Settings
+    from engine.engagement.parts import Parts
+    from engine.ledger import Ledger
+    from engine.offers import Policy
+    from engine.plan.destination import Destination
+    from engine.segments import Catalogue
+    from engine.shop import Shop
+
+__all__ = ["Client", "open_client"]
+
+
+def open_client(
+    path: Path, now: str | None = None, *, clock: Clock | None = None, handler: Handler | None = None
+) -> Client:
+    """The client of a config file, at a moment (ISO 8601; local to the client without an offset; default: the clock's)."""
+    config = load(path)
+    clock = clock or SystemClock()
+    return Client(config, _moment(now, config.settings) if now else clock.utc(), clock, handler or Wire())
+
+
+def _moment(text: str, settings: Settings) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(
+            f"'{text}' is not a moment", place="--now", hint="write for example 2026-11-22T09:00Z"
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=settings.zone)).astimezone(UTC)
+
+
+@dataclass
+class Client:
+    """Everything of one client at one `now`. Nothing is read before it is asked for; `close` lets all of it go."""
+
+    config: Config
+    now: datetime
+    clock: Clock
+    handler: Handler
+    is_writing: bool = False
+    _open: ExitStack = field(default_factory=ExitStack, repr=False)
+
+    def close(self) -> None:
+        """Let go of the ledger and the shop."""
+        self._open.close()
+
+    def forget(self) -> None:
+        """Read the shop and what follows from it anew at the next use: suppressions or engagement have come in."""
+        for name in ("shop", "catalogue", "membership"):
+            self.__dict__.pop(name, None)
+
+    @property
+    def settings(self) -> Settings:
+        """The typed settings."""
+        return self.config.settings
+
+    @property
+    def lang(self) -> str:
+        """What marketers read."""
+        return self.settings.lang
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The client's ledger: read-only unless the command writes."""
+        from engine.ledger import Ledger
+
+        ledger = Ledger.open(self._ledger_url(), self.settings.client, is_readonly=not self.is_writing)
+        self._open.callback(ledger.close)
+        return ledger
+
+    def _ledger_url(self) -> str:
+        url = self.settings.ledger.url or f"sqlite:///state/{self.settings.client}.sqlite"
+        file = url.removeprefix("sqlite:///")
+        if file == url:
+            return url
+        path = self.config.folder / file
+        if self.is_writing:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{path}"
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Pulled engagement at rest."""
+        from engine.engagement.parts import Parts
+
+        return Parts(self.config.state / "engagement")
+
+    @cached_property
+    def shop(self) -> Shop:
+        """The shop with what the ledger and the engagement know laid over it."""
+        from engine.client.inputs import neutral_codes
+        from engine.shop import Overlays, OwnTable, ShopSource, open_shop
+        from engine.tables import Database
+
+        settings = self.settings
+        limit, threads = settings.compute.memory_limit, settings.compute.threads
+        database = Database.temporary(memory_limit=limit, threads=threads) if limit else Database(threads=threads)
+        self._open.callback(database.close)
+        own = {
+            name: OwnTable(table=source.table, customer=source.customer, time=source.time, columns=source.columns)
+            for name, source in settings.sources.items()
+        }
+        return open_shop(
+            ShopSource(path=self.config.folder / settings.shop.path, mapping=settings.shop.mapping, own=own),
+            zone=settings.zone,
+            currency=settings.currency,
+            now=self.now,
+            overlays=Overlays(
+                suppressions=self.ledger.suppressions.table(),
+                email_events=self.parts.paths(),
+                codes=neutral_codes(self.ledger.codes.table()),
+            ),
+            database=database,
+        )
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Traits and segments, checked against the shop's columns."""
+        from engine.client.inputs import definitions, vocabulary
+        from engine.segments import build_catalogue
+
+        points = {name: (Decimal(str(at.lat)), Decimal(str(at.lon))) for name, at in self.settings.places.items()}
+        return build_catalogue(definitions(self.config), vocabulary(self.shop, self.settings.currency), points)
+
+    @cached_property
+    def membership(self) -> Membership:
+        """Who is in which segment, and every trait that something uses."""
+        from engine.compute import compute
+
+        return compute(
+            self.shop,
+            self.catalogue,
+            self.now,
+            self.settings.zone,
+            also=tuple(sorted(self._columns())),
+            week_starts=self.settings.week_starts,
+            leap_day=self.settings.leap_day,
+        )
+
+    def _columns(self) -> set[str]:
+        """Columns of customers that merge tags carry."""
+        tables = [self.settings.merge_tags, *(one.merge_tags for one in self.settings.destinations.values())]
+        tags = [tag for table in tables for tag in table.values()]
+        return {tag.trait for tag in tags if tag.trait and tag.trait not in self.catalogue.traits}
+
+    def connector(self, name: str) -> Connector:
+        """The connector of a destination. Raises ConfigError for its settings, with the nearest valid key."""
+        from connectors import registry
+
+        destination = self.settings.destinations[name]
+        prefix = self._prefix(name)
+        try:
+            return registry.build(
+                destination.connector, {"prefix": prefix, **destination.options}, handler=self.handler, clock=self.clock
+            )
+        except SettingsError as error:
+            raise ConfigError(str(error), place=self.config.place("destinations", name)) from None
+
+    def _prefix(self, name: str) -> str:
+        prefix = self.settings.destinations[name].prefix
+        return self.settings.client if prefix is None else prefix
+
+    def destination(self, name: str) -> Destination:
+        """A destination as the plan sees it."""
+        from connectors import registry
+        from engine.client.inputs import destination
+
+        spec = registry.load(self.settings.destinations[name].connector).spec
+        return destination(self.config, self.catalogue, name, spec=spec, prefix=self._prefix(name))
+
+    def policies(self) -> list[Policy]:
+        """The offers, their spans resolved from now."""
+        from engine.client.inputs import policies
+
+        return policies(self.settings, self.now)

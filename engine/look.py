@@ -1,0 +1,385 @@
+"""The verbs that only read: check, segments, members, traits, explain, status, codes, connectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connectors.errors import ConnectorError, Unauthorized
+from engine.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from engine.client import Client
+    from engine.compute.findings import Finding
+    from engine.segments.segment import Segment
+
+__all__ = [
+    "Capabilities", "Checked", "CodesByState", "DestinationState", "Explained", "Listed", "Reached", "SegmentRow", "Segments", "Statement",
+    "Status", "check", "codes", "connectors", "explain", "members", "segments", "statement", "status", "traits",
+]  # fmt: skip
+
+UNREACHABLE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """One destination as `check` found it: the account that its key opens, or why not."""
+
+    name: str
+    connector: str
+    account: str | None = None
+    account_name: str | None = None
+    error: str | None = None
+    is_unauthorized: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """The base on one page: rows by table, rows set aside, reachable by basis, why others are not, destinations."""
+
+    counts: Mapping[str, int]
+    customers: int
+    reachable: Mapping[str, int]
+    blocked: Mapping[str, int]
+    set_aside: Sequence[tuple[str, int, str, int]]
+    destinations: Sequence[Reached]
+    warnings: Sequence[str] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """4 when a destination cannot be opened."""
+        return UNREACHABLE if any(one.error for one in self.destinations) else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRow:
+    """One segment, in people: matched = before any consent gate."""
+
+    name: str
+    title: str
+    words: str
+    matched: int
+    reachable: int
+    by_basis: Mapping[str, int]
+    held_out: int
+    blocked: int
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segments:
+    """Every segment of the client, and what its definitions warn of."""
+
+    base: int
+    rows: Sequence[SegmentRow]
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The SQL that computes everything."""
+
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """Rows for people or programs: as a table, or already written to `file`."""
+
+    title: str
+    table: pa.Table = field(repr=False)
+    file_format: str = "csv"
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """A segment in words, and for a customer each condition with the value that decided."""
+
+    segment: Segment
+    words: str
+    customer: str | None = None
+    is_member: bool | None = None
+    findings: Sequence[tuple[str, Finding]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationState:
+    """What the ledger knows of one destination."""
+
+    name: str
+    connector: str
+    account: str | None
+    contacts: int
+    lists: int
+    in_flight: int
+    rejected: int
+    suppressed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The last runs, and where each destination stands."""
+
+    runs: Sequence[Mapping[str, Any]]
+    destinations: Sequence[DestinationState]
+    holder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodesByState:
+    """How many codes, by offer and state."""
+
+    counts: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """The installed connectors and what each can do: one row a connector."""
+
+    rows: Sequence[Mapping[str, Any]]
+
+
+def check(client: Client, *, call: bool = True) -> Checked:
+    """Read config, shop and definitions; `call` the destinations. Nothing is changed anywhere."""
+    shop, people = client.shop, client.membership.table
+    return Checked(
+        counts={name: count for name, count in shop.counts.items() if count},
+        customers=people.num_rows,
+        reachable=_by_basis(people, "reachable_email"),
+        blocked=_blocked(client),
+        set_aside=[(one.file, one.line, one.reason, one.count) for one in shop.set_aside],
+        destinations=[_reach(client, name) for name in client.settings.destinations] if call else [],
+        warnings=list(client.catalogue.warnings),
+    )
+
+
+def _by_basis(people: pa.Table, flag: str) -> dict[str, int]:
+    import pyarrow.compute as pc
+
+    pairs = pc.value_counts(pc.fill_null(people["basis"], "none").filter(people[flag])).to_pylist()
+    return {str(pair["values"]): int(pair["counts"]) for pair in sorted(pairs, key=lambda pair: -pair["counts"])}
+
+
+def _blocked(client: Client) -> dict[str, int]:
+    """People who cannot be reached by e-mail, by the first reason that holds."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    people = client.membership.table
+    rest = pc.invert(people["reachable_email"])
+    accepted = pa.array(client.settings.consent_basis)
+    reasons = {
+        "no_address": pc.is_null(people["email"]),
+        **{word: pc.equal(people["consent_email"], word) for word in ("unsubscribed", "pending", "never")},
+        "basis": pc.invert(pc.is_in(people["basis"], value_set=accepted)),
+        "complaint_or_bounce": pc.is_valid(people["customer_id"]),
+    }
+    found = {}
+    for name, holds in reasons.items():
+        here = pc.and_(rest, pc.fill_null(holds, False))
+        found[name] = int(pc.sum(here).as_py() or 0)
+        rest = pc.and_(rest, pc.invert(here))
+    return {name: count for name, count in found.items() if count}
+
+
+def _reach(client: Client, name: str) -> Reached:
+    connector = client.settings.destinations[name].connector
+    try:
+        account = client.connector(name).check()
+    except ConnectorError as error:
+        return Reached(
+            name=name, connector=connector, error=str(error), is_unauthorized=isinstance(error, Unauthorized)
+        )
+    return Reached(name=name, connector=connector, account=account.id, account_name=account.name)
+
+
+def segments(client: Client) -> Segments:
+    """Each segment in words with its sizes, in the config's order; groups' `otherwise` after them."""
+    people, catalogue = client.membership.table, client.catalogue
+    order = [*client.settings.segments, *(name for name in catalogue.segments if name not in client.settings.segments)]
+    rows = [_segment_row(client, people, catalogue.segments[name]) for name in order]
+    return Segments(base=people.num_rows, rows=rows, warnings=list(catalogue.warnings))
+
+
+def _segment_row(client: Client, people: pa.Table, segment: Segment) -> SegmentRow:
+    import pyarrow.compute as pc
+
+    matched = people[f"segment:{segment.name}"]
+    reachable = pc.and_(matched, people["reachable_email"])
+    held = f"holdout:{segment.name}"
+    held_out = pc.sum(pc.and_(reachable, people[held])).as_py() or 0 if held in people.column_names else 0
+    count = int(pc.sum(matched).as_py() or 0)
+    fits = segment.size is None or segment.size.fits(count, people.num_rows)
+    return SegmentRow(
+        name=segment.name,
+        title=segment.title,
+        words=_words(client, segment),
+        matched=count,
+        reachable=int(pc.sum(reachable).as_py() or 0),
+        by_basis=_by_basis(people.filter(matched), "reachable_email"),
+        held_out=int(held_out),
+        blocked=count - int(pc.sum(reachable).as_py() or 0),
+        warning=None if fits else "size",
+    )
+
+
+def _words(client: Client, segment: Segment) -> str:
+    from engine.language.words import in_words
+
+    titles = {name: one.title for name, one in client.catalogue.segments.items()}
+    said: str = in_words(segment.node, client.lang, client.now, client.settings.zone, titles=titles)
+    return said
+
+
+def statement(client: Client) -> Statement:
+    """The SQL of all traits and segments together."""
+    from engine.compute import sql
+
+    settings = client.settings
+    return Statement(
+        sql(
+            client.catalogue,
+            client.now,
+            settings.zone,
+            sources=client.shop.sources(),
+            week_starts=settings.week_starts,
+            leap_day=settings.leap_day,
+        )
+    )
+
+
+def members(
+    client: Client, segment: str, *, reachable: bool, file_format: str, out: Path | None, limit: int | None
+) -> Listed:
+    """The members of a segment: customer_id, sorted as text; with `reachable`, their address too."""
+    _known(segment, client.catalogue.segments, "segment")
+    if file_format not in {"csv", "jsonl", "parquet"}:
+        raise ConfigError(f"there is no format '{file_format}'", place="--format", hint="csv, jsonl or parquet")
+    if file_format == "parquet" and out is None:
+        raise ConfigError("Parquet is not for the screen", place="--format", hint="name a file with --out")
+    table = client.membership.members(segment, reachable="email" if reachable else None)
+    table = table.select(["customer_id", "email"] if reachable else ["customer_id"])
+    return Listed(title=segment, table=table.slice(0, limit), file_format=file_format, file=out)
+
+
+def traits(client: Client, customers: Sequence[str]) -> Listed:
+    """Named traits and carried columns: of these customers, or of the first twenty."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = client.membership.table
+    names = [name for name in table.column_names if name.startswith("trait:")]
+    if customers:
+        missing = set(customers) - set(table["customer_id"].to_pylist())
+        if missing:
+            raise ConfigError(f"there is no customer {min(missing)}", hint="see `ciblage members SEGMENT`")
+        table = table.filter(pc.is_in(table["customer_id"], value_set=pa.array(customers, pa.string())))
+    else:
+        table = table.slice(0, 20)
+    renamed = ["customer_id", *(name.removeprefix("trait:") for name in names)]
+    return Listed(title="traits", table=table.select(["customer_id", *names]).rename_columns(renamed))
+
+
+def explain(client: Client, segment: str, customer: str | None) -> Explained:
+    """The definition in words, and why this customer is in or out."""
+    from engine.compute import explain as findings
+    from engine.language.words import in_words
+
+    _known(segment, client.catalogue.segments, "segment")
+    found, settings = client.catalogue.segments[segment], client.settings
+    words = _words(client, found)
+    if customer is None:
+        return Explained(segment=found, words=words)
+    conditions = findings(
+        client.shop,
+        client.catalogue,
+        segment,
+        customer,
+        now=client.now,
+        zone=settings.zone,
+        week_starts=settings.week_starts,
+        leap_day=settings.leap_day,
+    )
+    titles = {name: one.title for name, one in client.catalogue.segments.items()}
+    told = [(in_words(one.node, client.lang, client.now, settings.zone, titles=titles), one) for one in conditions]
+    ids = client.membership.members(segment)["customer_id"].to_pylist()
+    return Explained(segment=found, words=words, customer=customer, is_member=customer in ids, findings=told)
+
+
+def status(client: Client) -> Status:
+    """What the ledger remembers; nothing is called."""
+    from connectors.types import TargetKind
+
+    ledger = client.ledger
+    holder = ledger.holder()
+    rows = []
+    for name, destination in client.settings.destinations.items():
+        lists = [at for (kind, _), at in ledger.targets.of(name).items() if kind is TargetKind.SEGMENT and at.ref]
+        rows.append(
+            DestinationState(
+                name=name,
+                connector=destination.connector,
+                account=ledger.accounts.get(name),
+                contacts=ledger.contacts.count(name),
+                lists=len(lists),
+                in_flight=len(ledger.sending.of(name)),
+                rejected=len(ledger.rejections.of(name)),
+                suppressed=len(ledger.suppressions.addresses(name)),
+            )
+        )
+    runs = [
+        {"id": one.id, "command": one.command, "now": one.now, "started_at": one.started_at, "exit": one.exit, "summary": one.summary}
+        for one in ledger.runs.last(10)
+    ]  # fmt: skip
+    return Status(
+        runs=runs, destinations=rows, holder=None if holder is None else f"{holder.who} ({_since(holder.since)})"
+    )
+
+
+def _since(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def codes(client: Client) -> CodesByState:
+    """Codes by offer and state; an offer without codes is there too."""
+    counts = client.ledger.codes.counts()
+    return CodesByState({name: counts.get(name, {}) for name in sorted({*client.settings.offers, *counts})})
+
+
+def connectors() -> Capabilities:
+    """Every installed connector: what it carries, its fields, its limits and what it brings back."""
+    from connectors import base, registry
+
+    abilities = (
+        base.ReadsMembers, base.ReadsTraits, base.RunsJobs, base.Recalls, base.ReadsSuppressions, base.PullsEngagement, base.Resolves,
+    )  # fmt: skip
+    rows = []
+    for name in registry.names():
+        connector = registry.load(name)
+        spec = connector.spec
+        rows.append(
+            {
+                "name": name,
+                "carries": {kind.__name__: limit.items for kind, limit in spec.carries.items()},
+                "fields": sorted(kind.value for kind in spec.fields),
+                "max_fields": spec.max_fields,
+                "reports": {kind.value: precision.value for kind, precision in spec.reports.items()},
+                "abilities": [one.__name__ for one in abilities if issubclass(connector, one)],
+            }
+        )
+    return Capabilities(rows)
+
+
+def _known(name: str, known: Mapping[str, object], what: str) -> None:
+    if name in known:
+        return
+    near = nearest(name, known)
+    raise ConfigError(
+        f"there is no {what} '{name}'", hint=f"did you mean '{near}'?" if near else f"there are: {', '.join(known)}"
+    )

@@ -1,0 +1,96 @@
+"""The screen: one console, 80 columns where nobody says otherwise; progress and errors go to stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from engine.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from engine.errors import EngineError
+
+__all__ = ["WIDTH", "bars", "console", "error", "heading", "progress", "table"]
+
+WIDTH = 80
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that is as wide as the terminal, at most 100, and 80 where there is none."""
+    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    made.width = min(made.width, 100) if made.is_terminal else WIDTH
+    return made
+
+
+def error(problem: EngineError) -> None:
+    """An error as people read it: where, what, and what to do; to stderr."""
+    screen = console(stderr=True)
+    mistakes = problem.mistakes if isinstance(problem, DefinitionError) else ()
+    if mistakes:
+        for mistake in mistakes:
+            screen.print(Text(mistake), end="\n\n", soft_wrap=True)
+        return
+    place = f"{problem.place}: " if problem.place else ""
+    screen.print(Text(place, style="bold") + Text(str(problem), style="red"), soft_wrap=True)
+    if problem.hint:
+        screen.print(Text(f"  hint: {problem.hint}"), soft_wrap=True)
+
+
+def heading(text: str) -> Text:
+    """A line above a table."""
+    return Text(text, style="bold")
+
+
+def table(columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]) -> Table:
+    """A table without a frame: each column has a title and says whether it holds numbers."""
+    is_titled = any(title for title, _ in columns)
+    made = Table(box=None, pad_edge=False, show_header=is_titled, header_style="dim", padding=(0, 2, 0, 0))
+    for title, is_number in columns:
+        made.add_column(title, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def bars(rows: Sequence[tuple[str, int, str]], width: int = 20) -> Table:
+    """Rows of (label, number, number as text) with a bar each, the longest `width` wide."""
+    most = max((number for _, number, _ in rows), default=0) or 1
+    made = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    made.add_column(overflow="fold")
+    made.add_column(justify="right", no_wrap=True)
+    made.add_column(no_wrap=True, style="cyan")
+    for label, number, text in rows:
+        made.add_row(label, text, "█" * max(1 if number else 0, round(width * number / most)))
+    return made
+
+
+class Progress:
+    """Steps of one task: on a terminal a bar, elsewhere nothing but the end."""
+
+    def __init__(self, screen: Console) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import Progress as Bars
+
+        columns = (TextColumn("{task.description:<28}"), BarColumn(24), MofNCompleteColumn())
+        self.bars = Bars(*columns, console=screen, transient=True, disable=not screen.is_terminal)
+        self._tasks: dict[str, object] = {}
+
+    def __call__(self, destination: str, done: int, total: int, what: str = "") -> None:
+        """Say how far a destination is."""
+        key = destination
+        if key not in self._tasks:
+            self._tasks[key] = self.bars.add_task(destination, total=total)
+        self.bars.update(self._tasks[key], completed=done, total=total, description=f"{destination} {what}")  # type: ignore[arg-type]  # rich's own id
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Progress on stderr while the body runs."""
+    shown = Progress(console(stderr=True))
+    with shown.bars:
+        yield shown

@@ -1,0 +1,288 @@
+"""One view a result. What marketers read comes from the catalogue of words; errors and logs are English."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from engine import look
+from engine.show.documents import plain
+from engine.show.screen import bars, console, heading, table
+from engine.words import number, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pyarrow as pa
+
+__all__ = ["render", "view"]
+
+
+def render(result: object, lang: str) -> None:
+    """Show a result on stdout."""
+    if isinstance(result, look.Listed):
+        _list(result, lang)
+        return
+    console().print(view(result, lang))
+
+
+@singledispatch
+def view(result: object, lang: str) -> RenderableType:
+    """The result as rich shows it."""
+    raise TypeError(f"no view of {type(result).__name__} ({lang})")
+
+
+def stacked(parts: Iterator[RenderableType]) -> Group:
+    """Parts one above the other."""
+    return Group(*parts)
+
+
+@view.register
+def _(result: look.Checked, lang: str) -> RenderableType:
+    return stacked(_checked(result, lang))
+
+
+def _checked(result: look.Checked, lang: str) -> Iterator[RenderableType]:
+    yield from base(result, lang)
+    if result.destinations:
+        yield Text()
+        yield heading(say("check.destinations", lang))
+        rows = [
+            (
+                one.name,
+                one.connector,
+                f"✓ {one.account_name} ({one.account})" if one.error is None else f"✗ {one.error}",
+            )
+            for one in result.destinations
+        ]
+        yield table([("", False), ("", False), ("", False)], rows)
+    for warning in result.warnings:
+        yield Text(f"! {warning}", style="yellow")
+
+
+def base(result: look.Checked, lang: str) -> Iterator[RenderableType]:
+    """The base on one page: people, reachable by basis, why others are not, rows read and set aside."""
+    reachable = sum(result.reachable.values())
+    yield heading(say("check.customers", lang, count=result.customers))
+    rows = [(say(f"basis.{name}", lang), count, number(count, lang)) for name, count in result.reachable.items()]
+    rows += [(say(f"blocked.{name}", lang), count, number(count, lang)) for name, count in result.blocked.items()]
+    yield Text(
+        say(
+            "check.reachable",
+            lang,
+            reachable=number(reachable, lang),
+            others=number(result.customers - reachable, lang),
+        )
+    )
+    yield bars(rows)
+    yield Text()
+    told = ", ".join(
+        f"{number(count, lang)} {say(f'tables.{name}', lang)}"
+        for name, count in result.counts.items()
+        if name != "customers" and _is_named(name)
+    )
+    yield Text(say("check.read", lang, tables=told))
+    if not result.set_aside:
+        yield Text(say("check.none_aside", lang))
+        return
+    count = sum(row[3] for row in result.set_aside)
+    yield Text(say("check.aside", lang, count=count))
+    yield table(
+        [("", False), ("", True)],
+        [(f"  {file}:{line}  {reason}", number(many, lang)) for file, line, reason, many in result.set_aside],
+    )
+
+
+def _is_named(name: str) -> bool:
+    return name in {
+        "orders",
+        "order_lines",
+        "products",
+        "cart_adds",
+        "views",
+        "searches",
+        "sessions",
+        "email_events",
+        "codes",
+    }
+
+
+@view.register
+def _(result: look.Segments, lang: str) -> RenderableType:
+    return stacked(_segments(result, lang))
+
+
+def _segments(result: look.Segments, lang: str) -> Iterator[RenderableType]:
+    columns = [
+        ("segments.segment", False),
+        ("segments.matched", True),
+        ("segments.reachable", True),
+        ("segments.held_out", True),
+        ("segments.blocked", True),
+    ]
+    rows = [
+        (
+            f"{one.title}{' !' if one.warning else ''}",
+            number(one.matched, lang),
+            number(one.reachable, lang),
+            number(one.held_out, lang) if one.held_out else "–",
+            number(one.blocked, lang) if one.blocked else "–",
+        )
+        for one in result.rows
+    ]
+    yield table([(say(key, lang), is_number) for key, is_number in columns], rows)
+    for one in result.rows:
+        if one.warning:
+            yield Text(
+                say("segments.out_of_bounds", lang, title=one.title, count=number(one.matched, lang)), style="yellow"
+            )
+    for warning in result.warnings:
+        yield Text(f"! {warning}", style="yellow")
+
+
+@view.register
+def _(result: look.Statement, lang: str) -> RenderableType:  # noqa: ARG001 - SQL has one language
+    return Text(result.sql)
+
+
+@view.register
+def _(result: look.Explained, lang: str) -> RenderableType:
+    return stacked(_explained(result, lang))
+
+
+def _explained(result: look.Explained, lang: str) -> Iterator[RenderableType]:
+    yield heading(result.segment.title)
+    yield Text(result.words)
+    yield Text(result.segment.text, style="dim")
+    if result.customer is None:
+        return
+    yield Text()
+    key = "explain.is_in" if result.is_member else "explain.is_out"
+    yield Text(say(key, lang, customer=result.customer))
+    for words, one in result.findings:
+        value = "" if one.value is None else f"  ({said(one.value, lang)})"
+        yield Text(f"  {'✓' if one.holds else '✗'} {words}{value}")
+
+
+def said(value: Any, lang: str) -> str:  # noqa: ANN401 - any cell of a table
+    """A value as people write it in this language."""
+    from datetime import date, datetime
+    from decimal import Decimal
+
+    from engine.words import day, moment
+
+    if isinstance(value, bool):
+        return say("units.yes" if value else "units.no", lang)
+    if isinstance(value, (int, Decimal, float)):
+        return number(Decimal(str(value)), lang)
+    if isinstance(value, datetime):
+        return moment(value, lang)
+    if isinstance(value, date):
+        return day(value, lang)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(said(item, lang) for item in value)
+    return "–" if value is None else str(value)
+
+
+@view.register
+def _(result: look.Status, lang: str) -> RenderableType:
+    return stacked(_status(result, lang))
+
+
+def _status(result: look.Status, lang: str) -> Iterator[RenderableType]:
+    if result.holder:
+        yield Text(say("status.holder", lang, who=result.holder), style="yellow")
+    titles = ["", "status.contacts", "status.lists", "status.in_flight", "status.rejected", "status.suppressed"]
+    rows = [
+        (
+            one.name,
+            *(number(count, lang) for count in (one.contacts, one.lists, one.in_flight, one.rejected, one.suppressed)),
+        )
+        for one in result.destinations
+    ]
+    yield table([(say(title, lang) if title else "", bool(title)) for title in titles], rows)
+    if not result.runs:
+        yield Text(say("status.no_runs", lang))
+        return
+    yield Text()
+    columns = [("status.run", True), ("status.command", False), ("status.when", False), ("status.exit", True)]
+    told = [
+        (str(run["id"]), run["command"], said(run["now"], lang), "–" if run["exit"] is None else str(run["exit"]))
+        for run in result.runs
+    ]
+    yield table([(say(key, lang), is_number) for key, is_number in columns], told)
+
+
+@view.register
+def _(result: look.CodesByState, lang: str) -> RenderableType:
+    states = ["reserved", "exported", "confirmed", "pushed", "redeemed", "expired", "cleared"]
+    columns = [("", False), *((say(f"codes.{state}", lang), True) for state in states)]
+    return table(
+        columns,
+        [(offer, *(number(counts.get(state, 0), lang) for state in states)) for offer, counts in result.counts.items()],
+    )
+
+
+@view.register
+def _(result: look.Capabilities, lang: str) -> RenderableType:
+    return stacked(_capabilities(result, lang))
+
+
+def _capabilities(result: look.Capabilities, lang: str) -> Iterator[RenderableType]:
+    """The same words as in the config and the contract: English for developers."""
+    for row in result.rows:
+        yield heading(row["name"])
+        fields = ", ".join(row["fields"]) + (f" (at most {row['max_fields']})" if row["max_fields"] else "")
+        rows = [
+            ("carries", ", ".join(f"{kind} {number(items, lang)}" for kind, items in row["carries"].items())),
+            ("fields", fields),
+            ("brings back", ", ".join(f"{kind} ({precision})" for kind, precision in row["reports"].items()) or "–"),
+            ("abilities", ", ".join(row["abilities"])),
+        ]
+        yield table([("", False), ("", False)], rows)
+        yield Text()
+
+
+def _list(result: look.Listed, lang: str) -> None:
+    """Rows to a file, or to stdout as CSV or JSON lines."""
+    if result.file is not None:
+        with result.file.open("wb") as sink:
+            if result.file_format == "parquet":
+                import pyarrow.parquet as pq
+
+                pq.write_table(result.table, sink)
+            else:
+                sink.write(_text(result.table, result.file_format).encode())
+        console(stderr=True).print(say("members.written", lang, count=result.table.num_rows, file=result.file))
+        return
+    sys.stdout.write(_text(result.table, result.file_format))
+
+
+def _text(rows: pa.Table, file_format: str) -> str:
+    import io
+
+    if file_format == "jsonl":
+        return "".join(json.dumps(plain(row), ensure_ascii=False) + "\n" for row in rows.to_pylist())
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(rows.column_names)
+    writer.writerows([_cell(cell) for cell in row.values()] for row in rows.to_pylist())
+    return sink.getvalue()
+
+
+def _cell(value: Any) -> Any:  # noqa: ANN401 - any cell of a table
+    found = plain(value)
+    return "; ".join(map(str, found)) if isinstance(found, list) else found
+
+
+def pairs(counts: Mapping[str, int], section: str, lang: str) -> str:
+    """`12 unsubscribed, 3 pending` from counts, each named in the catalogue's section."""
+    return ", ".join(
+        f"{number(count, lang)} {say(f'{section}.{name}', lang)}" for name, count in counts.items() if count
+    )
