@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from memory_lab import KEY, MemoryLab
 
+from connectors import errors
 from connectors.base import Limit, Settings, Spec
 from connectors.http import Http
 from connectors.memory import Memory
@@ -24,6 +27,7 @@ from connectors.types import (
     AddContact,
     AddMember,
     Batch,
+    Change,
     ClearTraits,
     Cursor,
     EngagementEvent,
@@ -431,6 +435,32 @@ def test_a_broken_connector_fails_its_law(
         law(MemoryLab(broken), **about, **more)
 
 
+class Wholesale(Memory):
+    """Its provider refuses a whole call for one bad record, and names nobody."""
+
+    names_culprits = False
+
+    def push(self, batch: Batch) -> Iterator[Outcome]:
+        bad = [c.id for c in batch.changes if not isinstance(c, AddCode) and "@" not in c.profile.email]
+        if bad:
+            culprits = dict.fromkeys(bad, Reason.INVALID_ADDRESS) if self.names_culprits else {}
+            raise errors.InvalidRequest("refused", culprits=culprits)
+        return super().push(batch)
+
+
+class Naming(Wholesale):
+    """… or names the culprits."""
+
+    names_culprits = True
+
+
+@pytest.mark.parametrize("connector", [Wholesale, Naming])
+@pytest.mark.parametrize("kind", [AddContact, SetTraits, RemoveMember])
+def test_a_call_refused_as_a_whole_costs_one_record_all_the_same(connector: type[Memory], kind: type[Change]) -> None:
+    BAD(MemoryLab(connector), kind)
+    ACCEPTED(MemoryLab(connector), kind)
+
+
 def test_every_law_has_a_connector_that_breaks_it() -> None:
     laws = {name for name in vars(ConnectorSuite) if name.startswith("test_")}
     assert {law.__name__ for _, law, _ in CASES} == laws
@@ -445,3 +475,9 @@ def test_results_are_never_matched_by_their_place() -> None:
     results = [{"key": "C", "error": "gone"}, {"key": "A"}, {"key": "B"}]
     refused = [outcome.id for outcome in outcomes(changes, results) if outcome.state is State.REJECTED]
     assert refused == ["change C"]
+
+
+def test_the_spec_names_every_law_and_no_other() -> None:
+    spec = (Path(__file__).parents[2] / "docs/connector-spec.md").read_text("utf-8")
+    named = set(re.findall(r"\[`(test_\w+)`\]", spec))
+    assert named == {name for name in vars(ConnectorSuite) if name.startswith("test_")}

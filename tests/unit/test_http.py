@@ -333,6 +333,12 @@ def test_a_basic_key_that_a_provider_repeats_is_hidden_too() -> None:
     assert secret not in str(caught.value)
 
 
+def test_a_basic_header_that_is_no_base64_is_sent_as_it_is() -> None:
+    script = Script([Response(200)])
+    Http(HOME, {"authorization": "Basic xyz-!"}, handler=script, clock=Hands())("GET", "/")
+    assert script.seen[0].headers["authorization"] == "Basic xyz-!"
+
+
 def test_a_lost_call_tells_no_address() -> None:
     http, _, _ = api(ConnectionResetError("reset while sending ada@example.com"))
     with pytest.raises(errors.Unavailable) as caught:

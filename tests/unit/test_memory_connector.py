@@ -124,6 +124,13 @@ def test_the_provider_refuses_what_is_too_much() -> None:
     assert provider.handle(Request("GET", "https://x/else", headers)).status == 404
 
 
+def test_a_job_and_a_list_that_nobody_knows_are_told() -> None:
+    provider = Dictionary({}, "key")
+    headers = {"authorization": "Bearer key"}
+    assert provider.handle(Request("GET", "https://x/jobs/job-9", headers)).json()["state"] == "unknown"
+    assert provider.handle(Request("POST", "https://x/members/lists-9", headers, b'{"records": []}')).status == 404
+
+
 def test_a_change_without_a_result_is_a_broken_contract() -> None:
     class Mute(Dictionary):
         def handle(self, request: Request) -> Response:
