@@ -25,10 +25,10 @@ class Accounts:
         rows = self._store.rows(sa.select(schema.accounts).where(schema.accounts.c.destination == destination))
         return str(rows[0]["account"]) if rows else None
 
-    def record(self, destination: str, account: str, *, name: str, connector: str) -> None:
+    def record(self, destination: str, account: str, *, name: str, connector: str, plan: str | None = None) -> None:
         """Keep it: a later change is the guard's business."""
         row = {"destination": destination, "account": account, "name": name, "connector": connector}
-        with self._store.move() as connection:
+        with self._store.move(plan) as connection:
             upsert(connection, schema.accounts, [row])
 
 
@@ -74,6 +74,13 @@ class Targets:
             rows.append(_row(destination, target, position=position, is_owned=is_owned))
         with self._store.move(plan) as connection:
             upsert(connection, schema.targets, rows)
+
+    def renew(self, destination: str, target: Target, *, plan: str | None = None) -> None:
+        """Expect it again under a new position: whoever was in the one that is gone is in the new one no more."""
+        positions = [at.position for (kind, _), at in self.of(destination).items() if kind is target.kind]
+        row = _row(destination, target, position=max(positions, default=-1) + 1, is_owned=True)
+        with self._store.move(plan) as connection:
+            upsert(connection, schema.targets, [row])
 
     def record(self, destination: str, refs: Mapping[Target, Ref], *, plan: str | None = None) -> None:
         """Keep the provider's ids of expected targets."""

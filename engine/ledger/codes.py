@@ -79,14 +79,8 @@ class Codes:
 
     def advance(self, codes: Sequence[str], state: CodeState, *, at: datetime) -> int:
         """Move these codes (their text, any case) on to a state; those that may not enter it stay. Returns how many."""
-        columns = schema.codes.c
-        values: dict[str, object] = {"state": state.value, f"{state.value}_at": at}
-        moved = 0
         with self._store.write() as connection:
-            for part in chunks([code.upper() for code in codes]):
-                here = (columns.code.in_(part), columns.state.in_([before.value for before in _FROM[state]]))
-                moved += connection.execute(sa.update(schema.codes).where(*here).values(values)).rowcount
-        return moved
+            return advance(connection, codes, state, at=at)
 
     def redeem(self, orders: Mapping[str, tuple[str, datetime]]) -> int:
         """Mark codes (upper case) as used, with the order and its time."""
@@ -114,22 +108,8 @@ class Codes:
 
     def clear(self, pairs: Sequence[tuple[str, str]], *, at: datetime) -> int:
         """Ended codes of these (offer, customer_id) whose tag is empty now are cleared. Returns how many."""
-        columns = schema.codes.c
-        may = [before.value for before in _FROM[CodeState.CLEARED]]
-        statement = (
-            sa.update(schema.codes)
-            .where(
-                columns.offer == sa.bindparam("which"),
-                columns.customer_id == sa.bindparam("who"),
-                columns.state.in_(may),
-            )
-            .values(state=CodeState.CLEARED.value, cleared_at=at)
-        )
-        if not pairs:
-            return 0
         with self._store.write() as connection:
-            rows = [{"which": offer, "who": customer} for offer, customer in pairs]
-            return sum(connection.execute(statement, row).rowcount for row in rows)
+            return clear(connection, pairs, at=at)
 
     def table(self, *, states: Sequence[CodeState] = (), offers: Sequence[str] = ()) -> pa.Table:
         """Codes as columns, by code_id: every column of the ledger's table, instants as UTC timestamps."""
@@ -155,3 +135,28 @@ class Codes:
         for row in self._store.rows(query.group_by(columns.offer, columns.state)):
             found.setdefault(row["offer"], {})[row["state"]] = row["count"]
         return found
+
+
+def advance(connection: sa.Connection, codes: Sequence[str], state: CodeState, *, at: datetime) -> int:
+    """Move codes on, within a transaction."""
+    columns = schema.codes.c
+    values: dict[str, object] = {"state": state.value, f"{state.value}_at": at}
+    moved = 0
+    for part in chunks([code.upper() for code in codes]):
+        here = (columns.code.in_(part), columns.state.in_([before.value for before in _FROM[state]]))
+        moved += connection.execute(sa.update(schema.codes).where(*here).values(values)).rowcount
+    return moved
+
+
+def clear(connection: sa.Connection, pairs: Sequence[tuple[str, str]], *, at: datetime) -> int:
+    """Let ended codes be cleared, within a transaction."""
+    columns = schema.codes.c
+    may = [before.value for before in _FROM[CodeState.CLEARED]]
+    statement = (
+        sa.update(schema.codes)
+        .where(
+            columns.offer == sa.bindparam("which"), columns.customer_id == sa.bindparam("who"), columns.state.in_(may)
+        )
+        .values(state=CodeState.CLEARED.value, cleared_at=at)
+    )
+    return sum(connection.execute(statement, {"which": offer, "who": customer}).rowcount for offer, customer in pairs)

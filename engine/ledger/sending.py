@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from connectors.types import Left, Outcome, Reason, Ref, State, TargetKind
-from engine.ledger import contacts, schema
+from engine.ledger import codes, contacts, packing, schema
 from engine.ledger.accounts import KnownTarget
 from engine.ledger.outcomes import Sending, known_after
 from engine.ledger.store import Store, chunks, upsert
@@ -34,6 +34,7 @@ class Settlement:
     version: str
     targets: Mapping[tuple[TargetKind, str], KnownTarget]
     plan: str | None = None
+    code_tags: Mapping[str, str] = field(default_factory=dict)  # merge tags that carry a code: tag → offer
 
     def known(self, kind: str) -> dict[str, KnownTarget]:
         """The targets that a kind of change speaks of, by name."""
@@ -70,7 +71,14 @@ class Travelling:
             _acknowledge(connection, settlement, final)
             _reject(connection, settlement, final)
             _suppress(connection, settlement, final)
+            _carry_codes(connection, settlement, final)
             _forget(connection, settlement.destination, [change.change_id for change, _ in final])
+
+    def withdraw(self, destination: str, change_ids: Sequence[str], *, plan: str | None = None) -> None:
+        """Forget changes that certainly did not take effect: the next plan has them again."""
+        if change_ids:
+            with self._store.move(plan) as connection:
+                _forget(connection, destination, change_ids)
 
     def drop(self, destination: str, changes: Sequence[Sending], settlement: Settlement) -> None:
         """Forget changes whose effect is unknown and no longer wanted, and the field values they may have written."""
@@ -167,7 +175,7 @@ def _suppress(connection: sa.Connection, settlement: Settlement, final: Sequence
     told = [
         change
         for change, outcome in final
-        if change.kind == "Suppress" and outcome.state in {State.APPLIED, State.NOOP}
+        if change.kind == "Suppress" and outcome.state is not State.REJECTED and outcome.reason is not Reason.GONE
     ]
     rows = [
         {
@@ -182,6 +190,22 @@ def _suppress(connection: sa.Connection, settlement: Settlement, final: Sequence
         for change in told
     ]
     upsert(connection, schema.suppressions, rows)
+
+
+def _carry_codes(connection: sa.Connection, settlement: Settlement, final: Sequence[tuple[Sending, Outcome]]) -> None:
+    """A code that arrived is pushed; a code that ended and whose tag is empty now is cleared."""
+    pushed: list[str] = []
+    cleared: list[tuple[str, str]] = []
+    for change, outcome in final:
+        if outcome.state is State.REJECTED or (change.kind == "AddContact" and outcome.state is State.NOOP):
+            continue
+        for tag in change.fields.keys() & settlement.code_tags.keys():
+            if change.kind == "ClearTraits":
+                cleared.append((settlement.code_tags[tag], change.customer_id))
+            else:
+                pushed.append(str(packing.value(change.fields[tag])))
+    codes.advance(connection, pushed, codes.CodeState.PUSHED, at=settlement.at)
+    codes.clear(connection, cleared, at=settlement.at)
 
 
 def _forget(connection: sa.Connection, destination: str, change_ids: Sequence[str]) -> None:
@@ -227,12 +251,3 @@ def _sending(row: Mapping[str, Any]) -> Sending:
         plan=row["plan"],
         is_pending=row["state"] == "pending",
     )
-
-
-def jobs(changes: Sequence[Sending]) -> Iterator[tuple[Ref, list[Sending]]]:
-    """Pending changes by the job that carries them."""
-    found: dict[Ref, list[Sending]] = {}
-    for change in changes:
-        if change.is_pending and change.job is not None:
-            found.setdefault(change.job, []).append(change)
-    yield from found.items()

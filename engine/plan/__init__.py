@@ -1,0 +1,1 @@
+"""The difference between what was computed and what each destination has acknowledged: planned, counted, guarded."""

@@ -1,0 +1,93 @@
+"""Changes of one kind for one target, as columns, and the plan's rows that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from engine.plan import rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Changes"]
+
+Column = Any  # an Arrow array; Arrow ships no types
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Aligned columns, one row a change.
+
+    `fields` by merge tag hold JSON scalars (null: not part of the change); "" is AddContact's status. `why` is one word
+    for all, or a column of them.
+    """
+
+    destination: str
+    kind: str
+    target: str
+    address: Column
+    customer_id: Column
+    fields: Mapping[str, Column] = field(default_factory=dict)
+    before: Mapping[str, Column] = field(default_factory=dict)
+    defaults: Mapping[str, Column] = field(default_factory=dict)
+    why: Any = "segment"
+
+    def hashes(self) -> pa.Array[Any]:
+        """Each change's content hash."""
+        import pyarrow as pa
+
+        if not len(self.address):
+            return pa.array([], pa.string())
+        return rows.hashes(rows.contents(self.destination, self.kind, self.target, self.address, self.fields))
+
+    def rows(self, hashes: pa.Array[Any], kept: Column) -> pa.Table:
+        """The plan's rows of the kept changes: one a field, one alone for a kind without fields."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not self.fields:
+            return self._part(hashes, kept, None)
+        parts = [self._part(hashes, pc.and_(kept, column.is_valid()), name) for name, column in self.fields.items()]
+        return pa.concat_tables(parts)
+
+    def _part(self, hashes: pa.Array[Any], chosen: Column, name: str | None) -> pa.Table:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        count = pc.sum(chosen).as_py() or 0
+        digest = hashes.filter(chosen)
+        is_cleared = self.kind == "ClearTraits"
+        columns = {
+            "change_id": pc.utf8_slice_codeunits(digest, 0, rows.ID_LENGTH),
+            "destination": _same(self.destination, count),
+            "target": _same(self.target, count),
+            "kind": _same(self.kind, count),
+            "customer_id": self.customer_id.filter(chosen),
+            "field": _same(name or None, count),
+            "before": self.before[name].filter(chosen)
+            if name is not None and name in self.before
+            else _same(None, count),
+            "after": _same(None, count) if name is None or is_cleared else self.fields[name].filter(chosen),
+            "content_hash": digest,
+            "why": _same(self.why, count) if isinstance(self.why, str) else self.why.filter(chosen),
+            "is_default": self.defaults[name].filter(chosen)
+            if name is not None and name in self.defaults
+            else pa.repeat(pa.scalar(value=False), count),
+        }
+        columns["phase"] = self._phases(columns["why"])
+        return pa.table(columns, schema=rows.schema())
+
+    def _phases(self, why: Column) -> Column:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        first, later = (pa.scalar(rows.phase(self.kind, is_first=is_first), pa.int8()) for is_first in (True, False))
+        return pc.if_else(pc.is_in(why, value_set=pa.array(sorted(rows.FIRST))), first, later)
+
+
+def _same(text: str | None, count: int) -> Column:
+    import pyarrow as pa
+
+    return pa.repeat(pa.scalar(text, pa.string()), count)

@@ -1,0 +1,172 @@
+"""One destination as the plan sees it: which segments and merge tags go there, under which names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from connectors.base import Names, Spec
+from connectors.types import (
+    AddContact,
+    AddMember,
+    Change,
+    ClearTraits,
+    RemoveMember,
+    SetTraits,
+    Suppress,
+    Target,
+    TargetKind,
+    ValueKind,
+)
+from engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from engine.ledger.accounts import KnownTarget
+
+__all__ = ["CONTACTS", "KINDS", "Destination", "MergeTag", "OnLeave", "WhenUnknown", "check", "fit_name", "targets"]
+
+CONTACTS = "contacts"
+KINDS: Mapping[str, type[Change]] = {
+    kind.__name__: kind for kind in (Suppress, AddContact, SetTraits, ClearTraits, AddMember, RemoveMember)
+}
+"""Kinds of change in the order in which they are carried; what consent asks for comes before all of them."""
+
+
+class WhenUnknown(StrEnum):
+    """What an unknown value does to what the destination has."""
+
+    KEEP = "keep"
+    CLEAR = "clear"
+    DEFAULT = "default"
+
+
+class OnLeave(StrEnum):
+    """What happens to a value when the contact has left the last segment."""
+
+    KEEP = "keep"
+    CLEAR = "clear"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeTag:
+    """One merge tag: a trait's value, or a part of the customer's live code of an offer."""
+
+    name: str
+    trait: str | None = None
+    offer: str | None = None
+    field: str = "code"  # of an offer: code, expires, value, minimum
+    kind: ValueKind = ValueKind.TEXT
+    when_unknown: WhenUnknown = WhenUnknown.KEEP
+    default: object = None  # with WhenUnknown.DEFAULT
+    on_leave: OnLeave = OnLeave.KEEP
+
+    @property
+    def is_cleared_when_unknown(self) -> bool:
+        """A code that ended is never left standing."""
+        return self.offer is not None or self.when_unknown is WhenUnknown.CLEAR
+
+    @property
+    def is_cleared_on_leave(self) -> bool:
+        """Leaving the last segment clears code tags; other tags when asked."""
+        return self.offer is not None or self.on_leave is OnLeave.CLEAR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """One account at one provider, as the config describes it. `titles` are what people see there, by segment."""
+
+    name: str
+    connector: str
+    spec: Spec
+    segments: tuple[str, ...]
+    titles: Mapping[str, str] = field(default_factory=dict)
+    merge_tags: tuple[MergeTag, ...] = ()
+    prefix: str = ""
+    currency: str = "EUR"  # of amounts in codes
+
+    def title(self, name: str) -> str:
+        """What a target of ours is called there: the prefix, then the title."""
+        text = self.titles.get(name, name)
+        joint = " " if self.prefix[-1:].isalnum() else ""
+        return f"{self.prefix}{joint}{text}"
+
+
+Known = Mapping[tuple[TargetKind, str], "KnownTarget"]
+
+
+def targets(destination: Destination, known: Known) -> dict[tuple[TargetKind, str], Target]:
+    """Everything that we write to there, by kind and our name.
+
+    What the ledger knows keeps its title and its fitted name for good; the rest is named now.
+    """
+    found = {(TargetKind.CONTACTS, CONTACTS): _target(TargetKind.CONTACTS, CONTACTS, destination.title(CONTACTS))}
+    for name in destination.segments:
+        found[TargetKind.SEGMENT, name] = _target(TargetKind.SEGMENT, name, destination.title(name))
+    taken = [at.target.title for (kind, _), at in known.items() if kind is TargetKind.FIELD]
+    for tag in destination.merge_tags:
+        before = known.get((TargetKind.FIELD, tag.name))
+        title = before.target.title if before else fit_name(destination.spec.field_names, tag.name, taken)
+        taken.append(title)
+        found[TargetKind.FIELD, tag.name] = _target(TargetKind.FIELD, tag.name, title, tag.kind)
+    return {key: known[key].target if key in known else target for key, target in found.items()}
+
+
+def _target(kind: TargetKind, name: str, title: str, value: ValueKind | None = None) -> Target:
+    return Target(kind=kind, name=name, title=title, value=value)
+
+
+def fit_name(names: Names, name: str, taken: Iterable[str]) -> str:
+    """The name of a field as this provider takes it: its letters, its length, free and not reserved there."""
+    plain = re.sub(r"[^a-z0-9_]", "_", name.lower())
+    plain = plain.upper() if names.upper else plain
+    used = {*taken, *names.reserved}
+    fitted, number = plain[: names.length], 2
+    while fitted in used:
+        end = str(number)
+        fitted, number = plain[: names.length - len(end)] + end, number + 1
+    return fitted
+
+
+def check(destination: Destination, known: Known) -> None:
+    """Refuse, before anything is read or sent, what this connector cannot carry. Raises ConfigError."""
+    place = f"destinations.{destination.name}"
+    spec = destination.spec
+    needed: list[type[Change]] = [AddContact, AddMember, RemoveMember]
+    needed += [SetTraits] if destination.merge_tags else []
+    if any(tag.is_cleared_when_unknown or tag.is_cleared_on_leave for tag in destination.merge_tags):
+        needed.append(ClearTraits)
+    for kind in needed:
+        if kind not in spec.carries:
+            raise ConfigError(f"the connector {spec.name} does not carry {kind.__name__}", place=place)
+    for tag in destination.merge_tags:
+        if tag.kind not in spec.fields:
+            raise ConfigError(
+                f"{spec.name} has no field for a {tag.kind.value}", place=f"merge_tags.{tag.name}", hint=_fields(spec)
+            )
+    if spec.max_fields is not None and len(destination.merge_tags) > spec.max_fields:
+        message = f"{len(destination.merge_tags)} merge tags, and {spec.name} holds {spec.max_fields}"
+        raise ConfigError(message, place=place, hint="give this destination fewer merge_tags of its own")
+    _check_titles(
+        destination, [target for (kind, _), target in targets(destination, known).items() if kind is TargetKind.SEGMENT]
+    )
+
+
+def _fields(spec: Spec) -> str:
+    return f"it takes {', '.join(sorted(kind.value for kind in spec.fields))}"
+
+
+def _check_titles(destination: Destination, segments: Sequence[Target]) -> None:
+    pattern = destination.spec.carries[AddMember].names
+    seen: dict[str, str] = {}
+    for target in segments:
+        place = f"segments.{target.name}"
+        if not re.fullmatch(pattern, target.title):
+            message = f"'{target.title}' cannot be the name of a list at {destination.spec.name} ({pattern})"
+            raise ConfigError(message, place=place, hint="give the segment a shorter title")
+        if target.title in seen:
+            message = f"{destination.name}: '{target.title}' is the title of {seen[target.title]} too"
+            raise ConfigError(message, place=place, hint="titles must differ within a destination")
+        seen[target.title] = target.name

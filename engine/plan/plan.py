@@ -1,0 +1,338 @@
+"""The plan: everything that would change, where, for whom, and what it would cost. Nothing here writes or calls."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from connectors.types import TargetKind
+from engine.plan import rows
+from engine.plan.columns import Present, Wanted, present, wanted
+from engine.plan.destination import Destination, check, targets
+from engine.plan.diff import differ
+from engine.plan.estimate import Estimate, estimate
+from engine.plan.population import Population, SegmentCount, populate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from engine.ledger import Ledger
+
+__all__ = ["DestinationSummary", "IssueSummary", "Plan", "ShopFacts", "TargetSummary", "plan"]
+
+_LIVE = ("confirmed", "pushed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopFacts:
+    """What the plan was made from: the shop's fingerprint, its newest fact (UTC) and how many rows it has."""
+
+    fingerprint: str | None = None
+    newest: datetime | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSummary:
+    """One list of ours: how many of our members are there, join and leave; people behind it, in `counts`."""
+
+    name: str
+    title: str
+    is_new: bool
+    before: int
+    joins: int
+    leaves: int
+    counts: SegmentCount | None = None
+
+    @property
+    def after(self) -> int:
+        """Members of ours once the plan is carried."""
+        return self.before + self.joins - self.leaves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationSummary:
+    """What would change at one destination, counted. `resubscriptions` counts consents that would rise: 0 by law."""
+
+    name: str
+    connector: str
+    account: str | None
+    targets: tuple[TargetSummary, ...]
+    contacts_before: int
+    contacts_new: int
+    by_basis: Mapping[str, int]
+    values: Mapping[str, int]
+    cleared: Mapping[str, int]
+    suppressed: int
+    blocked: Mapping[str, int]
+    held_out: int
+    withheld: int
+    unfit: Mapping[str, Mapping[str, int]]
+    lists_created: tuple[str, ...]
+    fields_created: tuple[str, ...]
+    on_its_way: int
+    changes: int
+    estimate: Estimate
+    resubscriptions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueSummary:
+    """Codes to issue for one offer, and the most that they can cost (None: a share of unknown baskets)."""
+
+    offer: str
+    codes: int
+    percent: Decimal | None = None
+    amount: Decimal | None = None
+
+    @property
+    def highest_cost(self) -> Decimal | None:
+        """Codes times their amount."""
+        return None if self.amount is None else self.amount * self.codes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All changes, ordered and counted. `rows` has the schema of rows.py and holds no address."""
+
+    client: str
+    now: datetime
+    config_hash: str
+    ledger_version: int
+    accounts: Mapping[str, str]
+    shop: ShopFacts
+    destinations: tuple[DestinationSummary, ...]
+    issues: tuple[IssueSummary, ...]
+    rows: pa.Table
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of everything that the plan says."""
+        return checksum(self.document(), self.rows)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to send and nothing to issue."""
+        return len(self.rows) == 0
+
+    def of(self, destination: str) -> pa.Table:
+        """The rows of one destination, in the order in which they are carried."""
+        import pyarrow.compute as pc
+
+        return self.rows.filter(pc.equal(self.rows["destination"], destination))
+
+    def document(self) -> dict[str, Any]:
+        """Everything but the rows, as plain JSON."""
+        return {
+            "client": self.client,
+            "now": self.now.astimezone(UTC).isoformat(),
+            "config_hash": self.config_hash,
+            "ledger_version": self.ledger_version,
+            "accounts": dict(sorted(self.accounts.items())),
+            "shop": _plain(asdict(self.shop)),
+            "destinations": [
+                {**_plain(asdict(one)), "targets": [_plain({**asdict(at), "after": at.after}) for at in one.targets]}
+                for one in self.destinations
+            ],
+            "issues": [_plain({**asdict(one), "highest_cost": one.highest_cost}) for one in self.issues],
+            "warnings": list(self.warnings),
+        }
+
+
+def checksum(document: Mapping[str, Any], table: pa.Table) -> str:
+    """SHA-256 over the document and each row's cells, the same before and after the file."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=False).encode())
+    columns = [table[name].cast(pa.string()) for name in rows.schema().names]
+    for start in range(0, len(table), 100_000):
+        part = [column.slice(start, 100_000) for column in columns]
+        lines = pc.binary_join_element_wise(*part, "\x1f", null_handling="replace", null_replacement="\x00")
+        digest.update("\x1e".join(lines.to_pylist()).encode())
+    return digest.hexdigest()
+
+
+def plan(
+    destinations: Sequence[Destination],
+    people: pa.Table,
+    ledger: Ledger,
+    *,
+    now: datetime,
+    config_hash: str,
+    accounts: Mapping[str, str],
+    shop: ShopFacts | None = None,
+    issues: pa.Table | None = None,
+) -> Plan:
+    """Compare what was computed with what each destination has acknowledged.
+
+    `people`: the membership's table. `accounts`: the account id that each destination's key opens. `issues`: columns
+    offer, customer_id, percent, amount. Raises ConfigError for what a connector cannot carry.
+    """
+    codes = _live_codes(ledger, destinations)
+    found = [
+        _one(destination, people, ledger, codes=codes, now=now, account=accounts.get(destination.name))
+        for destination in destinations
+    ]
+    tables = [table for _, table in found]
+    told, issued = _issues(issues)
+    return Plan(
+        client=ledger.client,
+        now=now,
+        config_hash=config_hash,
+        ledger_version=ledger.version(),
+        accounts=accounts,
+        shop=shop or ShopFacts(),
+        destinations=tuple(summary for summary, _ in found),
+        issues=told,
+        rows=rows.ordered([*tables, issued]),
+    )
+
+
+def _live_codes(ledger: Ledger, destinations: Sequence[Destination]) -> pa.Table:
+    offers = {tag.offer for destination in destinations for tag in destination.merge_tags if tag.offer}
+    from engine.ledger.codes import CodeState
+
+    return ledger.codes.table(states=[CodeState(state) for state in _LIVE], offers=sorted(offers) or ["\x00"])
+
+
+def _one(
+    destination: Destination, people: pa.Table, ledger: Ledger, *, codes: pa.Table, now: datetime, account: str | None
+) -> tuple[DestinationSummary, pa.Table]:
+    import pyarrow.compute as pc
+
+    here = present(destination, ledger)
+    check(destination, here.targets)
+    population = populate(destination, people, here)
+    usable = codes.filter(pc.fill_null(pc.greater(codes["expires_at"], now), True))
+    should = wanted(destination, population.people, usable, population.members)
+    held = ledger.rejections.held(destination.name, destination.spec.version, now)
+    difference = differ(destination, should, here, population, held)
+    table = rows.ordered(difference.tables)
+    on_its_way = len(ledger.sending.of(destination.name))
+    summary = _summary(destination, here, should, population, table)
+    return _with(summary, account=account, withheld=difference.withheld, on_its_way=on_its_way), table
+
+
+def _with(summary: DestinationSummary, **more: Any) -> DestinationSummary:  # noqa: ANN401 - passed on to the dataclass
+    from dataclasses import replace
+
+    return replace(summary, **more)
+
+
+def _summary(
+    destination: Destination, here: Present, should: Wanted, population: Population, table: pa.Table
+) -> DestinationSummary:
+    import pyarrow.compute as pc
+
+    changes = table.group_by(["kind", "target", "change_id"]).aggregate([])
+    counted = {
+        (row["kind"], row["target"]): row["change_id_count"]
+        for row in changes.group_by(["kind", "target"]).aggregate([("change_id", "count")]).to_pylist()
+    }
+    named = targets(destination, here.targets)
+    missing = [target for key, target in named.items() if key not in here.targets or here.targets[key].ref is None]
+    fresh = should.address.filter(pc.invert(pc.is_in(should.address, value_set=here.table["address"].combine_chunks())))
+    new = counted.get(("AddContact", "contacts"), 0)
+    return DestinationSummary(
+        name=destination.name,
+        connector=destination.connector,
+        account=None,
+        targets=_targets(destination, here, population, counted),
+        contacts_before=len(here.table.filter(pc.not_equal(here.table["state"], "left"))),
+        contacts_new=new,
+        by_basis=_by(should.basis),
+        values=_fields(table, "SetTraits"),
+        cleared=_fields(table, "ClearTraits"),
+        suppressed=counted.get(("Suppress", "contacts"), 0),
+        blocked=population.blocked,
+        held_out=population.held_out,
+        withheld=0,
+        unfit=should.unfit,
+        lists_created=tuple(target.title for target in missing if target.kind is TargetKind.SEGMENT),
+        fields_created=tuple(target.title for target in missing if target.kind is TargetKind.FIELD),
+        on_its_way=0,
+        changes=len(changes),
+        estimate=estimate(destination.spec, counted, creates=sum(at.kind is TargetKind.SEGMENT for at in missing)),
+        resubscriptions=pc.sum(pc.is_in(fresh, value_set=here.suppressed)).as_py() or 0,
+    )
+
+
+def _targets(
+    destination: Destination, here: Present, population: Population, counted: Mapping[tuple[str, str], int]
+) -> tuple[TargetSummary, ...]:
+    import pyarrow.compute as pc
+
+    named = targets(destination, here.targets)
+    dropped = [name for kind, name in here.targets if kind is TargetKind.SEGMENT and name not in destination.segments]
+    found = []
+    for name in [*destination.segments, *sorted(dropped)]:
+        key = (TargetKind.SEGMENT, name)
+        before = pc.sum(here.member(name)).as_py() or 0
+        leaves = counted.get(("RemoveMember", name), 0)
+        if name in dropped and not before:
+            continue
+        found.append(
+            TargetSummary(
+                name=name,
+                title=named[key].title if key in named else here.targets[key].target.title,
+                is_new=key not in here.targets,
+                before=before,
+                joins=counted.get(("AddMember", name), 0),
+                leaves=leaves,
+                counts=population.counts.get(name),
+            )
+        )
+    return tuple(found)
+
+
+def _fields(table: pa.Table, kind: str) -> dict[str, int]:
+    import pyarrow.compute as pc
+
+    return _by(table.filter(pc.equal(table["kind"], kind))["field"])
+
+
+def _by(column: Any) -> dict[str, int]:  # noqa: ANN401 - Arrow's columns carry no type
+    import pyarrow.compute as pc
+
+    pairs = pc.value_counts(column).to_pylist()
+    return {str(pair["values"]): pair["counts"] for pair in sorted(pairs, key=lambda pair: str(pair["values"]))}
+
+
+def _issues(issues: pa.Table | None) -> tuple[tuple[IssueSummary, ...], pa.Table]:
+    """The codes to mint: counted by offer, and as rows that name only offer and customer."""
+    import pyarrow.compute as pc
+
+    from engine.plan.changes import Changes
+
+    if issues is None or len(issues) == 0:
+        return (), rows.empty()
+    told, tables = [], []
+    for offer in sorted(pc.unique(issues["offer"]).to_pylist()):
+        mine = issues.filter(pc.equal(issues["offer"], offer)).combine_chunks()
+        first = mine.slice(0, 1).to_pylist()[0]
+        told.append(
+            IssueSummary(offer=offer, codes=len(mine), percent=first.get("percent"), amount=first.get("amount"))
+        )
+        customers = mine["customer_id"].combine_chunks()
+        change = Changes("", rows.ISSUE, offer, customers, customers, why="offer")
+        hashes = change.hashes()
+        tables.append(change.rows(hashes, hashes.is_valid()))
+    return tuple(told), rows.ordered(tables)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Dataclasses' contents as plain JSON."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return str(value) if isinstance(value, Decimal) else value

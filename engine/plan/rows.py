@@ -1,0 +1,83 @@
+"""The rows of a plan: one change is one or more rows that share its id; ids are hashes of what would be sent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from engine.plan.destination import KINDS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["FIRST", "ID_LENGTH", "ISSUE", "content_hash", "contents", "empty", "hashes", "ordered", "phase", "schema"]
+
+ISSUE = "Issue"
+ID_LENGTH = 24  # hexadecimal digits of a change's id: the beginning of its content hash
+_SEPARATOR = "\x1f"
+_NAMES = (
+    "change_id", "destination", "target", "kind", "customer_id", "field", "before", "after", "content_hash", "why",
+)  # fmt: skip
+_ORDER = {kind: place for place, kind in enumerate([*KINDS, ISSUE])}
+FIRST = frozenset({"consent", "blocked", "unreachable"})  # reasons whose changes are carried before all others
+
+
+def schema() -> pa.Schema:
+    """Texts, `is_default` (the value stands in for an unknown) and `phase` (the order in which they are carried)."""
+    import pyarrow as pa
+
+    texts = [(name, pa.string()) for name in _NAMES]
+    return pa.schema([*texts, ("is_default", pa.bool_()), ("phase", pa.int8())])
+
+
+def empty() -> pa.Table:
+    """No rows."""
+    return schema().empty_table()
+
+
+def content_hash(destination: str, kind: str, target: str, address: str, fields: Mapping[str, str]) -> str:
+    """The hash of what is sent: the same content is the same change, whenever it is planned.
+
+    `fields`: JSON scalars by merge tag, and under "" the status of an AddContact.
+    """
+    parts = [destination, kind, target, address, *(f"{name}={fields[name]}" for name in sorted(fields))]
+    return _digest(_SEPARATOR.join(parts))
+
+
+def contents(destination: str, kind: str, target: str, address: Any, fields: Mapping[str, Any]) -> Any:  # noqa: ANN401 - Arrow's columns carry no type
+    """The same contents as columns, one text a change; a null field is left out."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    constants = [pa.scalar(text, pa.string()) for text in (destination, kind, target)]
+    valued = [
+        pc.binary_join_element_wise(pa.scalar(f"{name}=", pa.string()), fields[name], "") for name in sorted(fields)
+    ]
+    return pc.binary_join_element_wise(*constants, address, *valued, _SEPARATOR, null_handling="skip")
+
+
+def hashes(texts: Any) -> pa.Array[Any]:  # noqa: ANN401 - Arrow's columns carry no type
+    """The content hash of each text."""
+    import pyarrow as pa
+
+    return pa.array([_digest(text) for text in texts.to_pylist()], pa.string())
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def phase(kind: str, *, is_first: bool) -> int:
+    """Where a kind comes in the order; what consent asks for comes first."""
+    return _ORDER[kind] - (len(_ORDER) if is_first else 0)
+
+
+def ordered(tables: Sequence[pa.Table]) -> pa.Table:
+    """All rows in the order in which they are carried; the rows of one change stay together."""
+    import pyarrow as pa
+
+    if not tables:
+        return empty()
+    keys = ("phase", "destination", "target", "customer_id", "change_id", "field")
+    return pa.concat_tables(tables).combine_chunks().sort_by([(key, "ascending") for key in keys])

@@ -1,0 +1,1 @@
+"""A plan carried: batches, retries, splits, resumption; one outcome per change, in the ledger."""

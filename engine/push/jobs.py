@@ -1,0 +1,78 @@
+"""Provider jobs: asked until each tells what became of every change that it carries, or the deadline passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, repeat
+
+from connectors import errors
+from connectors.base import RunsJobs
+from connectors.types import Job, Outcome, Ref, State
+from engine.ledger.outcomes import Sending
+from engine.push.delivery import retrying
+from engine.push.trip import Trip
+
+__all__ = ["await_jobs"]
+
+
+def await_jobs(trip: Trip) -> None:
+    """Poll what waits; what is still under way at the deadline stays pending, and the next run asks again."""
+    until = trip.clock.monotonic() + trip.limits.job_deadline
+    delays = trip.carrier.destination.spec.poll_after or (2.0,)
+    for delay in chain(delays, repeat(delays[-1])):
+        if not trip.waiting:
+            return
+        trip.pause()
+        trip.clock.sleep(delay)
+        _ask(trip)
+        if trip.clock.monotonic() >= until:
+            break
+    trip.result.pending += sum(len(changes) for changes in trip.waiting.values())
+    trip.waiting.clear()
+
+
+def _ask(trip: Trip) -> None:
+    connector = trip.carrier.connector
+    if not isinstance(connector, RunsJobs):
+        raise errors.UnexpectedResponse(f"{trip.name}: changes are pending, and the connector cannot poll")
+    known = {change.change_id: change for changes in trip.waiting.values() for change in changes}
+    found: dict[str, Outcome] = {}
+    try:
+        for attempt in retrying(trip.clock):
+            with attempt:
+                trip.result.calls += 1
+                for outcome in connector.poll(_jobs(trip)):
+                    _note(outcome, known, found)
+    finally:
+        _conclude(trip, known, found)
+
+
+def _note(outcome: Outcome, known: dict[str, Sending], found: dict[str, Outcome]) -> None:
+    if outcome.id not in known:
+        raise errors.UnexpectedResponse(f"a job told about '{outcome.id}', which it does not carry")
+    if outcome.state is not State.PENDING:
+        found[outcome.id] = outcome
+
+
+def _conclude(trip: Trip, known: dict[str, Sending], found: dict[str, Outcome]) -> None:
+    trip.conclude([(known[key], outcome) for key, outcome in found.items()])
+    left = {
+        ref: [change for change in changes if change.change_id not in found] for ref, changes in trip.waiting.items()
+    }
+    trip.waiting = {ref: changes for ref, changes in left.items() if changes}
+
+
+def _jobs(trip: Trip) -> Sequence[Job]:
+    """Each job with what it carries, by target: a job of one batch is one."""
+    jobs = []
+    for ref, changes in trip.waiting.items():
+        groups: dict[tuple[str, str], list[Sending]] = {}
+        for change in changes:
+            groups.setdefault((change.kind, change.target), []).append(change)
+        jobs += [_job(trip, ref, kind, target, group) for (kind, target), group in groups.items()]
+    return jobs
+
+
+def _job(trip: Trip, ref: Ref, kind: str, target: str, changes: list[Sending]) -> Job:
+    started = min((change.started_at for change in changes if change.started_at), default=trip.clock.utc())
+    return Job(ref=ref, batch=trip.batch(kind, target, changes), started_at=started)

@@ -1,0 +1,149 @@
+"""A plan carried to all its destinations: what consent asks for first, everywhere; then everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from connectors.base import ReadsMembers
+from connectors.errors import ConnectorError
+from connectors.http import Clock
+from connectors.types import TargetKind
+from engine.errors import GuardRefused, OutOfTime, StalePlan
+from engine.ledger import Ledger
+from engine.push.jobs import await_jobs
+from engine.push.loading import groups
+from engine.push.people import People
+from engine.push.result import Result
+from engine.push.settling import go_on, settle
+from engine.push.targets import ready
+from engine.push.trip import Carrier, Limits, Progress, Trip
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from engine.plan.plan import Plan
+
+__all__ = ["push"]
+
+_WORKERS = 8  # destinations at the same time
+_MEMBERS = frozenset({"AddMember", "RemoveMember"})
+
+
+def _silent(destination: str, done: int, total: int) -> None:
+    """No progress."""
+
+
+def push(
+    plan: Plan,
+    carriers: Sequence[Carrier],
+    ledger: Ledger,
+    people: pa.Table,
+    *,
+    clock: Clock,
+    now: datetime,
+    limits: Limits | None = None,
+    progress: Progress = _silent,
+    recreate: frozenset[str] = frozenset(),
+) -> list[Result]:
+    """Carry the plan to these destinations; what is in the plan for others is left alone.
+
+    `people` is the membership as of now: addresses come from it, and consent that fell since the plan withholds.
+    `recreate`: "destination/segment" of lists that are gone and may be made again. Raises StalePlan when the ledger
+    moved since the plan, by anything but this plan's own interrupted push.
+    """
+    checksum = plan.checksum
+    if not ledger.is_current(plan.ledger_version, checksum):
+        raise StalePlan("the ledger has moved since this plan was made", hint="make a new plan and review it")
+    known = People(people)
+    trips = [
+        Trip(
+            carrier=carrier, ledger=ledger, people=known, clock=clock, now=now, plan=checksum,
+            limits=limits or Limits(), progress=progress, result=Result(carrier.destination.name),
+        )
+        for carrier in carriers
+    ]  # fmt: skip
+    stages: list[Callable[[Trip], None]] = [
+        settle,
+        lambda trip: _first(trip, plan),
+        lambda trip: _rest(trip, plan, recreate),
+    ]
+    for stage in stages:
+        _all(stage, trips)
+    return [trip.result for trip in trips]
+
+
+def _all(stage: Callable[[Trip], None], trips: Sequence[Trip]) -> None:
+    """One stage at every destination that still goes on; the next stage begins when all have ended."""
+    going = [trip for trip in trips if trip.result.error is None and trip.result.stopped is None]
+    if len(going) == 1:
+        _guarded(stage, going[0])
+    elif going:
+        with ThreadPoolExecutor(max_workers=min(_WORKERS, len(going)), thread_name_prefix="push") as pool:
+            list(pool.map(lambda trip: _guarded(stage, trip), going))
+
+
+def _guarded(stage: Callable[[Trip], None], trip: Trip) -> None:
+    """A destination's failure is its own."""
+    try:
+        stage(trip)
+    except (ConnectorError, GuardRefused) as error:
+        trip.result.error = error
+    except OutOfTime:
+        trip.result.stopped = trip.result.stopped or "time"
+
+
+def _first(trip: Trip, plan: Plan) -> None:
+    """People who have left: nothing else is pushed anywhere before this is done everywhere."""
+    trip.refresh()
+    table = plan.of(trip.name)
+    trip.total = len(table["change_id"].unique())
+    _count(trip, table)
+    _carry(trip, table, is_first=True)
+
+
+def _rest(trip: Trip, plan: Plan, recreate: frozenset[str]) -> None:
+    table = plan.of(trip.name)
+    if len(table) == 0 and not _lacks(trip, plan):
+        return
+    account = plan.accounts.get(trip.name)
+    if account is not None and trip.ledger.accounts.get(trip.name) is None:
+        connector = trip.carrier.destination.connector
+        trip.ledger.accounts.record(trip.name, account, name=trip.name, connector=connector, plan=trip.plan)
+    ready(trip, recreate=recreate)
+    _carry(trip, table, is_first=False)
+
+
+def _lacks(trip: Trip, plan: Plan) -> bool:
+    mine = next((one for one in plan.destinations if one.name == trip.name), None)
+    return mine is not None and bool(mine.lists_created or mine.fields_created)
+
+
+def _carry(trip: Trip, table: pa.Table, *, is_first: bool) -> None:
+    """Each group in order; jobs end before the kinds that build upon them begin."""
+    before: str | None = None
+    for kind, target, parts in groups(trip, table, is_first=is_first):
+        if before is not None and (kind in _MEMBERS) != (before in _MEMBERS):
+            await_jobs(trip)
+            go_on(trip)
+        before = kind
+        for changes in parts:
+            if changes:
+                trip.carry(kind, target, changes)
+    await_jobs(trip)
+    go_on(trip)
+
+
+def _count(trip: Trip, table: pa.Table) -> None:
+    """The provider's own figures before the first write, of the lists that will change."""
+    import pyarrow.compute as pc
+
+    connector = trip.carrier.connector
+    if not isinstance(connector, ReadsMembers):
+        return
+    touched = table.filter(pc.ends_with(table["kind"], "Member"))["target"].unique().to_pylist()
+    for name in touched:
+        known = trip.targets.get((TargetKind.SEGMENT, name))
+        trip.result.counts[name] = connector.count(known.target, known.ref) if known and known.ref else 0

@@ -1,0 +1,92 @@
+"""What became of a push, destination by destination."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.errors import ConnectorError, Unauthorized
+from connectors.http import mask
+from connectors.types import Outcome, Reason, State
+from engine.errors import EngineError
+from engine.ledger.outcomes import Sending
+
+__all__ = ["Rejected", "Result"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """One change that the provider refused in this run: who (our id), what, why, in its own masked words."""
+
+    kind: str
+    target: str
+    customer_id: str
+    reason: Reason
+    words: str | None
+
+
+@dataclass(slots=True)
+class Result:
+    """One destination: changes by kind and fate. `settled`: changes of earlier runs that were cleared up first."""
+
+    name: str
+    applied: Counter[str] = field(default_factory=Counter)
+    noop: Counter[str] = field(default_factory=Counter)
+    rejected: list[Rejected] = field(default_factory=list)
+    pending: int = 0
+    withheld: Counter[str] = field(default_factory=Counter)  # by why: consent, address, contact, done
+    settled: Counter[str] = field(default_factory=Counter)  # by what became of them
+    joined: Counter[str] = field(default_factory=Counter)  # by segment, as the provider's count should move
+    left: Counter[str] = field(default_factory=Counter)
+    counts: dict[str, int] = field(default_factory=dict)  # the provider's own, before, by segment
+    created: list[str] = field(default_factory=list)  # titles of lists and fields
+    calls: int = 0  # of the connector: batches, polls, creations
+    error: ConnectorError | EngineError | None = None
+    stopped: str | None = None  # "time" or "signal": the rest is in the next plan
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Exit code 4: the destination did not answer, or refused us."""
+        return self.error is not None
+
+    @property
+    def is_unauthorized(self) -> bool:
+        """The key is the trouble."""
+        return isinstance(self.error, Unauthorized)
+
+    def note(self, change: Sending, outcome: Outcome) -> None:
+        """Count a final outcome."""
+        if outcome.state is State.REJECTED:
+            reason = outcome.reason or Reason.OTHER
+            words = mask(outcome.words) if outcome.words else None
+            self.rejected.append(
+                Rejected(
+                    kind=change.kind, target=change.target, customer_id=change.customer_id, reason=reason, words=words
+                )
+            )
+            return
+        tally = self.applied if outcome.state is State.APPLIED else self.noop
+        tally[change.kind] += 1
+        if outcome.state is State.APPLIED and change.kind == "AddMember":
+            self.joined[change.target] += 1
+        if outcome.state is State.APPLIED and change.kind == "RemoveMember":
+            self.left[change.target] += 1
+
+    def document(self) -> Mapping[str, Any]:
+        """Plain JSON."""
+        reasons = Counter(one.reason.value for one in self.rejected)
+        return {
+            "destination": self.name,
+            "applied": dict(self.applied),
+            "noop": dict(self.noop),
+            "rejected": dict(reasons),
+            "pending": self.pending,
+            "withheld": dict(self.withheld),
+            "settled": dict(self.settled),
+            "created": list(self.created),
+            "calls": self.calls,
+            "error": None if self.error is None else str(self.error),
+            "stopped": self.stopped,
+        }

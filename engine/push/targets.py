@@ -1,0 +1,63 @@
+"""Targets made ready: ours are created, and the ledger knows of it before the call; others are never taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from connectors.types import Ref, Target, TargetKind
+from engine.errors import GuardRefused
+from engine.plan.destination import targets
+from engine.push.delivery import retrying
+from engine.push.trip import Trip
+
+__all__ = ["ready"]
+
+
+def ready(trip: Trip, *, recreate: frozenset[str] = frozenset()) -> None:
+    """Every target of the config has a ref. Raises GuardRefused for a list that exists there and is not ours."""
+    trip.refresh()
+    wanted = targets(trip.carrier.destination, trip.targets)
+    for (kind, name), target in wanted.items():
+        if kind is TargetKind.SEGMENT and f"{trip.name}/{name}" in recreate and (kind, name) in trip.targets:
+            trip.ledger.targets.renew(trip.name, target, plan=trip.plan)
+    trip.refresh()
+    unknown = [target for key, target in wanted.items() if key not in trip.targets]
+    begun = [known.target for known in trip.targets.values() if known.ref is None]
+    if not unknown and not begun:
+        return
+    if unknown:
+        _expect(trip, unknown)
+    _create(trip, [*unknown, *begun])
+    trip.refresh()
+
+
+def _expect(trip: Trip, unknown: Sequence[Target]) -> None:
+    found = _find(trip, unknown)
+    lists = [target.title for target in found if target.kind is TargetKind.SEGMENT]
+    if lists:
+        raise GuardRefused(
+            f"{trip.name}: {', '.join(sorted(lists))} exists there and is not ours",
+            place=f"destinations.{trip.name}",
+            hint="give this destination another prefix, or rename the list at the provider",
+        )
+    trip.ledger.targets.expect(trip.name, found, is_owned=False, plan=trip.plan)
+    missing = [target for target in unknown if target not in found]
+    trip.ledger.targets.expect(trip.name, missing, is_owned=True, plan=trip.plan)
+
+
+def _find(trip: Trip, wanted: Sequence[Target]) -> Mapping[Target, Ref]:
+    for attempt in retrying(trip.clock):
+        with attempt:
+            return trip.carrier.connector.find(wanted)
+    return {}
+
+
+def _create(trip: Trip, wanted: Sequence[Target]) -> None:
+    refs: Mapping[Target, Ref] = {}
+    for attempt in retrying(trip.clock):
+        with attempt:
+            trip.result.calls += 1
+            refs = trip.carrier.connector.create(wanted)
+    known = {(target.kind, target.name): target for target in wanted}
+    trip.ledger.targets.record(trip.name, refs, plan=trip.plan)
+    trip.result.created += [known[target.kind, target.name].title for target in refs]

@@ -1,0 +1,232 @@
+"""One destination's push: what it needs, what it has done, and the pipeline that every change goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+
+from connectors import errors
+from connectors.base import Connector, cut
+from connectors.http import Clock
+from connectors.types import (
+    AddContact,
+    AddMember,
+    Batch,
+    Change,
+    ClearTraits,
+    Consent,
+    Fitted,
+    Outcome,
+    Profile,
+    Ref,
+    RemoveMember,
+    SetTraits,
+    State,
+    Suppress,
+    Target,
+    TargetKind,
+)
+from engine.errors import OutOfTime
+from engine.ledger import Ledger
+from engine.ledger.accounts import KnownTarget
+from engine.ledger.outcomes import Sending
+from engine.ledger.packing import value
+from engine.ledger.sending import Settlement
+from engine.plan.destination import CONTACTS, KINDS, Destination
+from engine.plan.rows import content_hash
+from engine.push.delivery import Delivery, deliver
+from engine.push.people import People
+from engine.push.result import Result
+
+__all__ = ["Carrier", "Limits", "Trip"]
+
+JOB_DEADLINE = 1800.0  # seconds that we wait for a provider's job, and after which its changes count as unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A destination and its open account."""
+
+    destination: Destination
+    connector: Connector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When to stop at the next safe point: a monotonic second, or a request (SIGTERM)."""
+
+    until: float | None = None
+    is_stopped: Callable[[], bool] = lambda: False
+    job_deadline: float = JOB_DEADLINE
+
+
+Progress = Callable[[str, int, int], None]
+"""Called with the destination, changes done and changes in all."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Trip:
+    """The push of one destination."""
+
+    carrier: Carrier
+    ledger: Ledger
+    people: People
+    clock: Clock
+    now: datetime
+    plan: str | None
+    limits: Limits
+    progress: Progress
+    result: Result
+    total: int = 0
+    done: int = 0
+    waiting: dict[Ref, list[Sending]] = field(default_factory=dict)  # jobs under way, with what they carry
+    continued: list[Sending] = field(default_factory=list)  # contacts that existed: their traits go by SetTraits
+    targets: Mapping[tuple[TargetKind, str], KnownTarget] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The destination's name."""
+        return self.carrier.destination.name
+
+    @property
+    def settlement(self) -> Settlement:
+        """How outcomes are kept."""
+        destination = self.carrier.destination
+        return Settlement(
+            destination=self.name,
+            at=self.now,
+            version=destination.spec.version,
+            targets=self.targets,
+            plan=self.plan,
+            code_tags={tag.name: tag.offer for tag in destination.merge_tags if tag.offer and tag.field == "code"},
+        )
+
+    def refresh(self) -> None:
+        """Read the targets again."""
+        self.targets = self.ledger.targets.of(self.name)
+
+    def pause(self) -> None:
+        """A safe point: everything sent so far is in the ledger. Raises OutOfTime."""
+        if self.limits.is_stopped():
+            self.result.stopped = "signal"
+        elif self.limits.until is not None and self.clock.monotonic() >= self.limits.until:
+            self.result.stopped = "time"
+        if self.result.stopped:
+            raise OutOfTime(f"{self.name}: stopped at a safe point", hint="run again: the rest is in the next plan")
+
+    def carry(self, kind: str, target: str, changes: Sequence[Sending], *, is_begun: bool = False) -> None:
+        """Send changes of one kind for one target, and commit before and after each round of calls."""
+        where, ref = self._place(kind, target)
+        limit = self.carrier.destination.spec.carries[KINDS[kind]]
+        by_id = {change.change_id: change for change in changes}
+        batches = (Batch(where, ref, part) for part in cut(self._wire(changes), limit))
+        while round_ := list(islice(batches, max(1, self.carrier.destination.spec.in_flight))):
+            self.pause()
+            since = self.clock.utc()
+            if not is_begun:
+                begun = [by_id[change.id] for batch in round_ for change in batch.changes]
+                self.ledger.sending.begin(self.name, begun, at=since, plan=self.plan)
+            for delivery in self._deliver(round_, since):
+                self._settle(delivery, by_id)
+
+    def batch(self, kind: str, target: str, changes: Sequence[Sending]) -> Batch:
+        """Changes as one batch, as they were sent."""
+        where, ref = self._place(kind, target)
+        return Batch(where, ref, tuple(self._wire(changes)))
+
+    def conclude(self, pairs: Sequence[tuple[Sending, Outcome]], *, is_counted: bool = True) -> None:
+        """Commit final outcomes; contacts that existed go on with their traits."""
+        self.ledger.sending.settle(self.settlement, pairs)
+        for change, outcome in pairs:
+            goes_on = self._goes_on(change, outcome)
+            if goes_on is not None:
+                self.continued.append(goes_on)
+            elif is_counted:
+                self.result.note(change, outcome)
+                self.done += 1
+        self.progress(self.name, self.done, self.total)
+
+    def _goes_on(self, change: Sending, outcome: Outcome) -> Sending | None:
+        if change.kind != AddContact.__name__ or outcome.state is not State.NOOP:
+            return None
+        fields = {name: text for name, text in change.fields.items() if name not in change.defaults}
+        if not fields or SetTraits not in self.carrier.destination.spec.carries:
+            return None
+        digest = content_hash(self.name, SetTraits.__name__, CONTACTS, change.address, fields)
+        return replace(
+            change, kind=SetTraits.__name__, fields=fields, defaults=frozenset(), status=None, content_hash=digest
+        )
+
+    def _place(self, kind: str, target: str) -> tuple[Target, Ref]:
+        group = TargetKind.SEGMENT if kind.endswith("Member") else TargetKind.CONTACTS
+        known = self.targets[group, target if group is TargetKind.SEGMENT else CONTACTS]
+        if known.ref is None:
+            raise errors.UnexpectedResponse(f"{self.name}: '{known.target.title}' has no id")
+        return known.target, known.ref
+
+    def _deliver(self, batches: Sequence[Batch], since: datetime) -> Iterator[Delivery]:
+        """One round: as many calls at once as the connector declares; all of them end before an error is raised."""
+
+        def send(batch: Batch) -> Delivery:
+            return deliver(self.carrier.connector, batch, clock=self.clock, since=since)
+
+        if len(batches) == 1:
+            yield send(batches[0])
+            return
+        with ThreadPoolExecutor(max_workers=len(batches), thread_name_prefix=self.name) as pool:
+            yield from pool.map(send, batches)
+
+    def _settle(self, delivery: Delivery, by_id: Mapping[str, Sending]) -> None:
+        self.result.calls += delivery.calls
+        final, jobs = [], {}
+        for key, outcome in delivery.outcomes.items():
+            if outcome.state is State.PENDING and outcome.job is not None:
+                jobs[key] = outcome.job
+                self.waiting.setdefault(outcome.job, []).append(replace(by_id[key], job=outcome.job))
+            else:
+                final.append((by_id[key], outcome))
+        self.conclude(final)
+        self.ledger.sending.wait(self.name, jobs, plan=self.plan)
+        if delivery.error is None:
+            return
+        if delivery.is_certain:
+            left = [change.id for change in delivery.rest(delivery.batch.changes)]
+            self.ledger.sending.withdraw(self.name, left, plan=self.plan)
+        raise delivery.error
+
+    def _wire(self, changes: Iterable[Sending]) -> Iterator[Change]:
+        """The changes in the contract's words; the provider's ids where we have them."""
+        wanted = list(changes)
+        known = self.ledger.contacts.of(self.name, [change.address for change in wanted])
+        for change in wanted:
+            contact = known.get(change.address)
+            yield self.wire(change, Profile(change.address, contact.ref if contact else None))
+
+    def wire(self, change: Sending, profile: Profile) -> Change:
+        """One change in the contract's words."""
+        key = change.change_id
+        match KINDS[change.kind].__name__:
+            case "AddContact":
+                status = Consent(change.status or Consent.NEVER)
+                return AddContact(id=key, profile=profile, status=status, traits=self._traits(change))
+            case "SetTraits":
+                return SetTraits(id=key, profile=profile, traits=self._traits(change))
+            case "ClearTraits":
+                return ClearTraits(id=key, profile=profile, fields=tuple(self._traits(change)))
+            case "AddMember":
+                return AddMember(id=key, profile=profile)
+            case "RemoveMember":
+                return RemoveMember(id=key, profile=profile)
+        return Suppress(id=key, profile=profile)
+
+    def _traits(self, change: Sending) -> dict[Ref, Fitted]:
+        found: dict[Ref, Fitted] = {}
+        for name, text in change.fields.items():
+            known = self.targets.get((TargetKind.FIELD, name))
+            if known is None or known.ref is None:
+                raise errors.UnexpectedResponse(f"{self.name}: the field '{name}' has no id")
+            found[known.ref] = value(text)
+        return found
