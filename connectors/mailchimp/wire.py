@@ -279,7 +279,7 @@ def culprits(body: object, changes: Sequence[ContactChange]) -> dict[str, Reason
     for error in errors or ():
         place = _ITEM.search(str(error.get("field"))) if isinstance(error, dict) else None
         if place and int(place[1]) < len(changes):
-            reason = Reason.INVALID_ADDRESS if "email" in str(error.get("field")) else Reason.INVALID_VALUE
+            reason = Reason.INVALID_ADDRESS if "email_address" in str(error.get("field")) else Reason.INVALID_VALUE
             found[changes[int(place[1])].id] = reason
     return found
 

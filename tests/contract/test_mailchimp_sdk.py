@@ -1,0 +1,104 @@
+"""The vendor's unmodified client is content with the sandbox, over a real socket."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+from mailchimp_marketing import Client
+from mailchimp_marketing.api_client import ApiClientError
+
+from connectors import registry
+from connectors.http import SystemClock, Wire
+from connectors.sandbox import Sandbox
+from connectors.sandbox.server import serving
+from connectors.types import AddContact, Batch, Consent, Job, Profile, SetTraits, State, Target, TargetKind
+
+AUDIENCE = "a1b2c3d4e5"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    sandbox = Sandbox(only=("mailchimp",))
+    with serving(sandbox):
+        yield sandbox
+
+
+def opened(sandbox: Sandbox, key: str = "sandbox-us1") -> Any:
+    client = Client({"api_key": key, "server": ""})
+    client.api_client.host = f"{sandbox.world.base_url}/mailchimp/3.0"
+    return client
+
+
+def test_the_vendors_client_works_a_whole_round(sandbox: Sandbox) -> None:
+    client = opened(sandbox)
+    assert client.ping.get()["health_status"] == "Everything's Chimpy!"
+    assert client.root.get_root()["account_id"]
+    assert client.lists.get_list(AUDIENCE)["name"] == "Newsletter"
+    assert client.lists.add_list_merge_field(AUDIENCE, {"tag": "CODE", "name": "Code", "type": "text"})["tag"] == "CODE"
+    body = {"members": [{"email_address": f"p{number}@example.com", "status": "subscribed"} for number in range(3)]}
+    added = client.lists.batch_list_members(AUDIENCE, body, skip_merge_validation="true")
+    assert (added["total_created"], added["error_count"]) == (3, 0)
+    again = client.lists.batch_list_members(AUDIENCE, body)
+    assert {error["error_code"] for error in again["errors"]} == {"ERROR_CONTACT_EXISTS"}
+    member = client.lists.update_list_member(AUDIENCE, added["new_members"][0]["id"], {"merge_fields": {"CODE": "été"}})
+    assert member["merge_fields"]["CODE"] == "été"
+    segment = client.lists.create_segment(AUDIENCE, {"name": "Loyal", "static_segment": ["p0@example.com"]})
+    moved = client.lists.batch_segment_members(
+        {"members_to_add": ["p1@example.com", "ghost@example.com"]}, AUDIENCE, segment["id"]
+    )
+    assert (moved["total_added"], moved["error_count"]) == (1, 1)
+    shown = client.lists.get_segment_members_list(AUDIENCE, segment["id"], count=1)
+    assert (len(shown["members"]), shown["total_items"]) == (1, 2)
+    assert client.reports.get_all_campaign_reports()["reports"] == []
+
+
+def test_the_vendors_client_sees_its_errors(sandbox: Sandbox) -> None:
+    with pytest.raises(ApiClientError) as refused:
+        opened(sandbox, "wrong-us2").ping.get()
+    assert (refused.value.status_code, json.loads(refused.value.text)["title"]) == (401, "API Key Invalid")
+    with pytest.raises(ApiClientError) as missing:
+        opened(sandbox).lists.get_list("ghost")
+    assert missing.value.status_code == 404
+
+
+def test_the_vendors_client_follows_a_job_to_its_archive(sandbox: Sandbox) -> None:
+    client = opened(sandbox)
+    operation = {"method": "GET", "path": "/ping", "operation_id": "one"}
+    job = client.batches.start({"operations": [operation]})
+    assert job["status"] == "pending"
+    sandbox.world.finish()
+    done = client.batches.status(job["id"])
+    assert (done["status"], done["errored_operations"]) == ("finished", 0)
+    answer = httpx.get(done["response_body_url"], trust_env=False)
+    with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:
+        entries = [archive.extractfile(entry) for entry in archive if entry.isfile()]
+        [result] = [each for entry in entries if entry for each in json.load(entry)]
+    assert (result["operation_id"], result["status_code"]) == ("one", 200)
+
+
+def test_the_connector_works_over_the_same_socket(sandbox: Sandbox) -> None:
+    settings = {
+        "api_key": "sandbox-us1",
+        "audience": "Newsletter",
+        "base_url": f"{sandbox.world.base_url}/mailchimp/3.0",
+    }
+    connect = partial(registry.build, "mailchimp", settings)
+    connector: Any = connect(handler=Wire(), clock=SystemClock())
+    contacts = Target(kind=TargetKind.CONTACTS, name="contacts", title="")
+    person = Profile("ann@example.com")
+    assert connector.check().name == "Sandbox"
+    add = AddContact(id="a", profile=person, status=Consent.SUBSCRIBED)
+    assert [outcome.state for outcome in connector.push(Batch(contacts, AUDIENCE, [add]))] == [State.APPLIED]
+    batch = Batch(contacts, AUDIENCE, [SetTraits(id="s", profile=person, traits={"FNAME": "Ann"})])
+    [pending] = connector.push(batch)
+    sandbox.world.finish()
+    [done] = connector.poll([Job(ref=pending.job, batch=batch, started_at=sandbox.world.now())])
+    assert (pending.state, done.state) == (State.PENDING, State.APPLIED)
+    assert connector.traits([person]) == {"ann@example.com": {"FNAME": "Ann"}}
