@@ -73,8 +73,11 @@ class Present:
         return packing.bit_column(self.table[column], known.position)
 
 
-def present(destination: Destination, ledger: Ledger) -> Present:
-    """The ledger's contacts, with what is on its way counted as done; what a settlement finds wrong, it corrects."""
+def present(destination: Destination, ledger: Ledger, *, recreate: frozenset[str] = frozenset()) -> Present:
+    """The ledger's contacts, with what is on its way counted as done; what a settlement finds wrong, it corrects.
+
+    `recreate`: "destination/segment" of lists that are gone there: nobody is in them.
+    """
     import pyarrow as pa
 
     name = destination.name
@@ -82,6 +85,9 @@ def present(destination: Destination, ledger: Ledger) -> Present:
     known = ledger.targets.of(name)
     table = _with_sending(table, ledger, name, known)
     gone = ledger.suppressions.table(name)["address"].combine_chunks()
+    known = {
+        key: at for key, at in known.items() if f"{name}/{key[1]}" not in recreate or key[0] is not TargetKind.SEGMENT
+    }
     return Present(table=table.combine_chunks(), targets=known, suppressed=gone.cast(pa.string()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -169,17 +169,19 @@ def plan(
     accounts: Mapping[str, str],
     shop: ShopFacts | None = None,
     issues: pa.Table | None = None,
+    recreate: frozenset[str] = frozenset(),
 ) -> Plan:
     """Compare what was computed with what each destination has acknowledged.
 
     `people`: the membership's table. `accounts`: the account id that each destination's key opens. `issues`: columns
-    offer, customer_id, percent, amount. Raises ConfigError for what a connector cannot carry.
+    offer, customer_id, percent, amount. `recreate`: "destination/segment" of lists that are gone there. Raises ConfigError for what a connector cannot carry.
     """
     codes = _live_codes(ledger, destinations)
-    found = [
-        _one(destination, people, ledger, codes=codes, now=now, account=accounts.get(destination.name))
-        for destination in destinations
-    ]
+    found = []
+    for one in destinations:
+        here = present(one, ledger, recreate=recreate)
+        summary, table = _one(one, here, people, ledger, codes=codes, now=now)
+        found.append((replace(summary, account=accounts.get(one.name)), table))
     tables = [table for _, table in found]
     told, issued = _issues(issues)
     return Plan(
@@ -203,11 +205,10 @@ def _live_codes(ledger: Ledger, destinations: Sequence[Destination]) -> pa.Table
 
 
 def _one(
-    destination: Destination, people: pa.Table, ledger: Ledger, *, codes: pa.Table, now: datetime, account: str | None
+    destination: Destination, here: Present, people: pa.Table, ledger: Ledger, *, codes: pa.Table, now: datetime
 ) -> tuple[DestinationSummary, pa.Table]:
     import pyarrow.compute as pc
 
-    here = present(destination, ledger)
     check(destination, here.targets)
     population = populate(destination, people, here)
     usable = codes.filter(pc.fill_null(pc.greater(codes["expires_at"], now), True))
@@ -217,13 +218,7 @@ def _one(
     table = rows.ordered(difference.tables)
     on_its_way = len(ledger.sending.of(destination.name))
     summary = _summary(destination, here, should, population, table)
-    return _with(summary, account=account, withheld=difference.withheld, on_its_way=on_its_way), table
-
-
-def _with(summary: DestinationSummary, **more: Any) -> DestinationSummary:  # noqa: ANN401 - passed on to the dataclass
-    from dataclasses import replace
-
-    return replace(summary, **more)
+    return replace(summary, withheld=difference.withheld, on_its_way=on_its_way), table
 
 
 def _summary(

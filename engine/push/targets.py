@@ -17,12 +17,12 @@ def ready(trip: Trip, *, recreate: frozenset[str] = frozenset()) -> None:
     """Every target of the config has a ref. Raises GuardRefused for a list that exists there and is not ours."""
     trip.refresh()
     wanted = targets(trip.carrier.destination, trip.targets)
-    for (kind, name), target in wanted.items():
-        if kind is TargetKind.SEGMENT and f"{trip.name}/{name}" in recreate and (kind, name) in trip.targets:
-            trip.ledger.targets.renew(trip.name, target, plan=trip.plan)
+    for (kind, name), known in trip.targets.items():
+        if kind is TargetKind.SEGMENT and f"{trip.name}/{name}" in recreate and known.ref is not None:
+            trip.ledger.targets.renew(trip.name, wanted.get((kind, name), known.target), plan=trip.plan)
     trip.refresh()
     unknown = [target for key, target in wanted.items() if key not in trip.targets]
-    begun = [known.target for known in trip.targets.values() if known.ref is None]
+    begun = [known.target for key, known in trip.targets.items() if known.ref is None and key in wanted]
     if not unknown and not begun:
         return
     if unknown:

@@ -1,0 +1,119 @@
+"""The plan as a file: Parquet, for its owner only; checked when it is read, refused when the world has moved."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import ConfigError, StalePlan
+from engine.plan import rows
+from engine.plan.estimate import Estimate
+from engine.plan.plan import DestinationSummary, IssueSummary, Plan, ShopFacts, TargetSummary
+from engine.plan.population import SegmentCount
+
+if TYPE_CHECKING:
+    from engine.ledger import Ledger
+
+__all__ = ["check_fresh", "load", "save"]
+
+_KEY = b"ciblage.plan"
+_SUM = b"ciblage.checksum"
+
+
+def save(plan: Plan, path: Path) -> str:
+    """Write the plan, readable by its owner alone, whole or not at all; returns its checksum."""
+    import pyarrow.parquet as pq
+
+    checksum = plan.checksum
+    document = json.dumps(plan.document(), ensure_ascii=False, sort_keys=True).encode()
+    table = plan.rows.replace_schema_metadata({_KEY: document, _SUM: checksum.encode()})
+    draft = path.with_name(path.name + ".draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        pq.write_table(table, file, compression="zstd")
+    draft.replace(path)
+    return checksum
+
+
+def load(path: Path, *, checksum: str | None = None) -> Plan:
+    """Read a plan. Raises ConfigError for a file that is none, StalePlan when it is not the one that was reviewed."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid):
+        raise ConfigError(f"{path} is not a plan", hint="make one with: ciblage plan --out FILE") from None
+    about = table.schema.metadata or {}
+    if _KEY not in about or table.schema.remove_metadata() != rows.schema():
+        raise ConfigError(f"{path} is not a plan of this version", hint="make one with: ciblage plan --out FILE")
+    plan = _plan(json.loads(about[_KEY]), table.replace_schema_metadata(None))
+    found = plan.checksum
+    if found != about[_SUM].decode() or (checksum is not None and checksum != found):
+        raise StalePlan(f"{path} is not the plan that was reviewed", hint="compare the checksum that `plan` printed")
+    return plan
+
+
+def check_fresh(
+    plan: Plan,
+    ledger: Ledger,
+    *,
+    now: datetime,
+    config_hash: str,
+    accounts: Mapping[str, str],
+    max_age: timedelta | None = None,
+) -> None:
+    """Raise StalePlan when config, account or ledger moved since the plan, or when it is older than allowed."""
+    hint = "make a new plan and review it"
+    if plan.config_hash != config_hash:
+        raise StalePlan("the config has changed since this plan was made", hint=hint)
+    for name, account in plan.accounts.items():
+        if accounts.get(name, account) != account:
+            raise StalePlan(f"{name} opens another account than when this plan was made", hint=hint)
+    if max_age is not None and now - plan.now > max_age:
+        raise StalePlan(f"this plan was made {plan.now:%Y-%m-%d %H:%M} UTC, longer ago than --max-age", hint=hint)
+    if not ledger.is_current(plan.ledger_version, plan.checksum):
+        raise StalePlan("the ledger has moved since this plan was made", hint=hint)
+
+
+def _plan(about: Mapping[str, Any], table: Any) -> Plan:  # noqa: ANN401 - Arrow ships no types
+    shop = about["shop"]
+    return Plan(
+        client=about["client"],
+        now=datetime.fromisoformat(about["now"]),
+        config_hash=about["config_hash"],
+        ledger_version=about["ledger_version"],
+        accounts=about["accounts"],
+        shop=ShopFacts(**{**shop, "newest": datetime.fromisoformat(shop["newest"]) if shop["newest"] else None}),
+        destinations=tuple(_destination(one) for one in about["destinations"]),
+        issues=tuple(_issue(one) for one in about["issues"]),
+        rows=table,
+        warnings=tuple(about["warnings"]),
+    )
+
+
+def _destination(about: Mapping[str, Any]) -> DestinationSummary:
+    return DestinationSummary(
+        **{
+            **about,
+            "targets": tuple(_target(one) for one in about["targets"]),
+            "lists_created": tuple(about["lists_created"]),
+            "fields_created": tuple(about["fields_created"]),
+            "estimate": Estimate(**about["estimate"]),
+        }
+    )
+
+
+def _target(about: Mapping[str, Any]) -> TargetSummary:
+    counts = SegmentCount(**about["counts"]) if about["counts"] else None
+    return TargetSummary(**{key: item for key, item in about.items() if key != "after"} | {"counts": counts})
+
+
+def _issue(about: Mapping[str, Any]) -> IssueSummary:
+    money = {key: Decimal(about[key]) if about[key] is not None else None for key in ("percent", "amount")}
+    return IssueSummary(offer=about["offer"], codes=about["codes"], **money)

@@ -1,0 +1,55 @@
+"""What a destination says of itself before a plan: which account the key opens, and which of our targets exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from connectors.base import Connector
+from connectors.types import Account, Ref, TargetKind
+from engine.plan.destination import Destination, targets
+
+if TYPE_CHECKING:
+    from engine.ledger import Ledger
+
+__all__ = ["Survey", "survey"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """`lists`: ids found there, by segment; `known`: ids that the ledger expects, by segment (None: being created)."""
+
+    destination: str
+    account: Account
+    lists: Mapping[str, Ref]
+    known: Mapping[str, Ref | None]
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """Segments whose list is not there any more, or is another one of the same name."""
+        return tuple(
+            sorted(name for name, ref in self.known.items() if ref is not None and self.lists.get(name) != ref)
+        )
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """Segments whose list exists there and was not made by us."""
+        return tuple(sorted(self.lists.keys() - self.known.keys()))
+
+
+def survey(destination: Destination, connector: Connector, ledger: Ledger) -> Survey:
+    """Ask; reads only. Raises the connector's errors: the destination is then left out of the plan."""
+    known = ledger.targets.of(destination.name)
+    wanted = targets(destination, known)
+    ours = {key: at.target for key, at in known.items() if key[0] is TargetKind.SEGMENT}
+    lists = {key: target for key, target in wanted.items() if key[0] is TargetKind.SEGMENT} | ours
+    account = connector.check()
+    found = connector.find(list(lists.values()))
+    by_target = {target: name for (_, name), target in lists.items()}
+    return Survey(
+        destination=destination.name,
+        account=account,
+        lists={by_target[target]: ref for target, ref in found.items() if target in by_target},
+        known={name: known[kind, name].ref for kind, name in ours},
+    )
