@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.http import Rate, Request, Response
 from connectors.sandbox.brevo import mailing
 from connectors.sandbox.brevo.account import OPTIONS, Account
-from connectors.sandbox.brevo.routes import ROUTES, Refusal
+from connectors.sandbox.brevo.routes import ROUTES, Refusal, delete_list
 from connectors.sandbox.world import Contact, Windows, json_response
 
 if TYPE_CHECKING:
@@ -130,6 +130,10 @@ class BrevoSandbox:
         person.label, person.blacklisted = contact.status, contact.status in _LEFT
         person.modified = at.world.now()
         at.changed()
+
+    def drop(self, list_ref: str) -> None:
+        """A list is deleted by hand: its people stay."""
+        delete_list(self.account, (list_ref,), {}, {})
 
     def mail(self, list_ref: str, subject: str) -> str:
         """Send a campaign to those of a list who are not blocklisted."""

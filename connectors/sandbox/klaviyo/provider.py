@@ -227,6 +227,10 @@ class KlaviyoSandbox:
         for ref in contact.lists:
             self._account.lists[ref].joined[person.id] = past
 
+    def drop(self, list_ref: str) -> None:
+        """A list is deleted by hand: its people stay."""
+        del self._account.lists[list_ref]
+
     def mail(self, list_ref: str, subject: str) -> str:
         """Send a campaign to a list's mailable members."""
         return engagement.mail(self._account, list_ref, subject)

@@ -182,6 +182,13 @@ class MailchimpSandbox:
         if one.is_complaint:
             audience.complaints.append(Leaving(next(self.account.numbers), one.email, now))
 
+    def drop(self, list_ref: str) -> None:
+        """A static segment is deleted by hand: its people stay."""
+        audience, segment = self._segment(list_ref)
+        del audience.segments[segment.id]
+        for member in audience.members.values():
+            member.segments.discard(segment.id)
+
     def mail(self, list_ref: str, subject: str) -> str:
         """Send a campaign to the subscribed of an audience or of a segment; returns its id."""
         audience, segment = self.account.audience(list_ref.partition("/")[0]), None
