@@ -37,13 +37,20 @@ def lookup(
     http: Http, emails: Iterable[str], *, list_ref: Ref | None = None, fields: str = "email", suppressed: bool = False
 ) -> Iterator[tuple[str, wire.Document]]:
     """Profiles by address, of the account or of one list, a hundred a call; unknown ones are absent."""
-    route, rate = (f"/lists/{list_ref}/profiles", "list-profiles") if list_ref else ("/profiles", "profiles")
+    route, rate, fields = _of(list_ref, fields)
     shown = {"additional_fields_profile": "subscriptions"} if suppressed else {"fields_profile": fields}
     for chunk in wire.chunks(dict.fromkeys(emails)):
         wanted = wire.any_of("email", chunk)
         for page in pages(http, route, rate, filter=wanted, page_size=wire.PAGE, **shown):
             for item in wire.items(page):
                 yield wire.address(str(wire.attributes(item).get("email") or "")), item
+
+
+def _of(list_ref: Ref | None, fields: str) -> tuple[str, str, str]:
+    """Route, family and fields of the account's profiles or a list's, where the description requires one more field."""
+    if list_ref is None:
+        return "/profiles", "profiles", fields
+    return f"/lists/{list_ref}/profiles", "list-profiles", f"{fields},joined_group_at"
 
 
 def refs(http: Http, emails: Iterable[str]) -> Mapping[str, Ref]:
@@ -58,8 +65,8 @@ def traits(http: Http, emails: Iterable[str]) -> Mapping[str, Mapping[Ref, Fitte
 
 def members(http: Http, list_ref: Ref | None) -> Iterator[Page[Profile]]:
     """Everyone on a list, or in the account."""
-    route, rate = (f"/lists/{list_ref}/profiles", "list-profiles") if list_ref else ("/profiles", "profiles")
-    for page in pages(http, route, rate, fields_profile="email", page_size=wire.PAGE):
+    route, rate, fields = _of(list_ref, "email")
+    for page in pages(http, route, rate, fields_profile=fields, page_size=wire.PAGE):
         found = ((wire.attributes(item).get("email"), item["id"]) for item in wire.items(page))
         cursor = wire.cursor(page)
         yield Page([Profile(wire.address(email), ref) for email, ref in found if email], cursor or "", last=not cursor)

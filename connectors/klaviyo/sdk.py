@@ -1,7 +1,4 @@
-"""The vendor's client for the ordinary calls, its transport replaced by ours (klaviyo-api 25, measured 2026-11-22).
-
-Its own would wait for ever, retry twice over and re-post; its typed answers fail on a new enum value.
-"""
+"""klaviyo-api 25 for the ordinary calls, on our transport: its own has no timeout and re-posts (measured 2026-11-22)."""
 
 from __future__ import annotations
 
@@ -21,8 +18,7 @@ class Answer:
 
     def __init__(self, response: Response) -> None:
         self.status = response.status
-        self.reason = ""
-        self.data = response.body
+        self.reason, self.data = "", response.body
         self._headers = response.headers
 
     def read(self) -> bytes:
@@ -34,7 +30,7 @@ class Answer:
         return self._headers.get(name.lower(), default)
 
     def getheaders(self) -> Mapping[str, str]:
-        """All headers."""
+        """All of them."""
         return self._headers
 
 

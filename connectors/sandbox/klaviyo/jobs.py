@@ -131,11 +131,11 @@ def _record_problems(records: list[dict[str, Any]], *, is_strict: bool) -> Itera
         if unknown:
             told = f"'{unknown[0]}' is not a valid field for the resource 'profile'."
             yield problem(400, "invalid", told, pointer=f"{place}/attributes/{unknown[0]}")
-        if not isinstance(inner.get("properties") or {}, dict):
+        if not isinstance(inner.get("properties"), dict | None):
             yield problem(400, "invalid", "'properties' must be an object.", pointer=f"{place}/attributes/properties")
         if is_strict and not _ADDRESS.fullmatch(str(inner.get("email") or "")):
             yield problem(400, "invalid", "Invalid email address", pointer=f"{place}/attributes/email")
-        if len(json.dumps(record, ensure_ascii=False).encode()) > _MOST_PROFILE_BYTES * 1.05:
+        if len(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()) > _MOST_PROFILE_BYTES:
             yield problem(400, "invalid", "A profile may not be larger than 100KB.", pointer=place)
 
 

@@ -1,0 +1,206 @@
+"""Klaviyo's words: pure functions."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.errors import InvalidRequest, UnexpectedResponse
+from connectors.http import Response
+from connectors.klaviyo import wire
+from connectors.sandbox.klaviyo.shapes import clauses
+from connectors.types import AddContact, ClearTraits, Consent, Left, Profile, Reason, ValueKind
+
+TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "fitted"),
+    [
+        (ValueKind.TEXT, "Crème brûlée", "Crème brûlée"),
+        (ValueKind.TEXT, "e\u0301", "é"),
+        (ValueKind.TEXT, "", ""),
+        (ValueKind.TEXT, "a\0b", Reason.INVALID_VALUE),
+        (ValueKind.TEXT, 5, Reason.INVALID_VALUE),
+        (ValueKind.TEXT, "é" * 60_000, Reason.TOO_LONG),
+        (ValueKind.URL, "https://shop.example/à", "https://shop.example/à"),
+        (ValueKind.NUMBER, Decimal("12.50"), 12.5),
+        (ValueKind.NUMBER, Decimal("12.00"), 12),
+        (ValueKind.NUMBER, True, Reason.INVALID_VALUE),
+        (ValueKind.NUMBER, float("nan"), Reason.INVALID_VALUE),
+        (ValueKind.NUMBER, Decimal("Infinity"), Reason.INVALID_VALUE),
+        (ValueKind.BOOLEAN, False, False),
+        (ValueKind.BOOLEAN, 0, Reason.INVALID_VALUE),
+        (ValueKind.DATE, date(2026, 11, 22), "2026-11-22"),
+        (ValueKind.DATE, datetime(2026, 11, 22, tzinfo=UTC), Reason.INVALID_VALUE),
+        (
+            ValueKind.INSTANT,
+            datetime(2026, 11, 22, 10, tzinfo=timezone(timedelta(hours=1))),
+            "2026-11-22T09:00:00+00:00",
+        ),
+        (ValueKind.INSTANT, datetime(2026, 11, 22, 10), Reason.INVALID_VALUE),  # noqa: DTZ001 - a naive one is the case
+    ],
+)
+def test_a_value_is_fitted_or_refused_with_the_reason(kind: ValueKind, value: object, fitted: object) -> None:
+    found = wire.fit(kind, value)
+    assert found == fitted
+    assert type(found) is type(fitted)
+
+
+@given(TEXT)
+def test_any_text_survives_the_quoting_of_a_filter(text: str) -> None:
+    (clause,) = clauses(wire.equals("name", text), {"name": ("equals",)})
+    assert clause.value == text
+
+
+@given(st.lists(TEXT, min_size=1, max_size=5))
+def test_any_texts_survive_the_quoting_of_a_list(texts: list[str]) -> None:
+    (clause,) = clauses(wire.any_of("email", texts), {"email": ("any",)})
+    assert clause.value == texts
+
+
+@given(st.lists(st.emails(), max_size=350))
+@settings(max_examples=25)
+def test_addresses_are_asked_for_by_the_hundred_within_the_length_of_a_line(emails: list[str]) -> None:
+    chunks = list(wire.chunks(emails))
+    assert [email for chunk in chunks for email in chunk] == emails
+    for chunk in chunks:
+        assert 0 < len(chunk) <= 100
+        path = wire.path("/profiles", filter=wire.any_of("email", chunk), page_size=100, fields_profile="email")
+        assert len(path) < 8_000 or len(chunk) == 1
+
+
+def test_a_thousand_ordinary_addresses_are_ten_chunks() -> None:
+    emails = [f"firstname.lastname.{number}@some-provider.example" for number in range(1_000)]
+    assert [len(chunk) for chunk in wire.chunks(emails)] == [100] * 10
+
+
+def test_names_of_parameters_get_their_brackets() -> None:
+    path = wire.path("/profiles", page_size=100, fields_profile="email,properties", additional_fields_list="x y")
+    assert (
+        path == "/profiles?page%5Bsize%5D=100&fields%5Bprofile%5D=email%2Cproperties&additional-fields%5Blist%5D=x%20y"
+    )
+
+
+def test_the_cursor_is_read_from_links_of_any_host() -> None:
+    link = "http://127.0.0.1:8025/api/lists?page%5Bsize%5D=10&page%5Bcursor%5D=bmV4dA%3D%3D"
+    assert wire.cursor({"data": [], "links": {"next": link}}) == "bmV4dA=="
+    assert wire.cursor({"data": [], "links": {"self": link, "next": None}}) is None
+
+
+def _entries(sizes: list[int]) -> list[tuple[wire.Entry, bytes]]:
+    entries = [wire.Entry(f"{number}@example.com", properties={"x": "é" * size}) for number, size in enumerate(sizes)]
+    return [(entry, entry.body()) for entry in entries]
+
+
+@given(st.lists(st.integers(0, 49_000), max_size=120))
+@settings(max_examples=10, deadline=None)
+def test_every_profile_travels_once_in_a_body_within_the_size(sizes: list[int]) -> None:
+    sized = _entries(sizes)
+    sent = list(wire.imports(sized, "list-1"))
+    assert [entry for part, _ in sent for entry in part] == [entry for entry, _ in sized]
+    for part, body in sent:
+        assert len(body) <= wire.IMPORT_BYTES
+        data = json.loads(body)["data"]
+        assert [profile["attributes"]["email"] for profile in data["attributes"]["profiles"]["data"]] == [
+            entry.email for entry in part
+        ]
+        assert data["relationships"] == {"lists": {"data": [{"type": "list", "id": "list-1"}]}}
+
+
+def test_an_address_stands_once_in_a_job_and_its_later_value_wins() -> None:
+    changes = [
+        AddContact(id="1", profile=Profile("a@example.com"), status=Consent.SUBSCRIBED, traits={"x": 1, "y": 1}),
+        AddContact(id="2", profile=Profile("b@example.com"), status=Consent.SUBSCRIBED),
+        AddContact(id="3", profile=Profile("a@example.com"), status=Consent.SUBSCRIBED, traits={"x": 2}),
+    ]
+    first, second = wire.entries(changes)
+    assert (first.ids, first.properties) == (["1", "3"], {"x": 2, "y": 1})
+    assert json.loads(second.body()) == {"type": "profile", "attributes": {"email": "b@example.com"}}
+
+
+def test_a_clear_removes_the_keys_and_sends_no_null() -> None:
+    (entry,) = wire.entries([ClearTraits(id="1", profile=Profile("a@example.com"), fields=("x", "y"))])
+    assert json.loads(entry.body()) == {
+        "type": "profile",
+        "attributes": {"email": "a@example.com"},
+        "meta": {"patch_properties": {"unset": ["x", "y"]}},
+    }
+
+
+def _refused(*problems: dict[str, object], status: int = 400) -> InvalidRequest:
+    return InvalidRequest("refused", body={"errors": list(problems)}, status=status)
+
+
+def test_culprits_are_found_by_the_index_in_the_pointer() -> None:
+    sent = [wire.Entry("a@example.com", ["1", "2"]), wire.Entry("b@example.com", ["3"])]
+    error = _refused(
+        {"detail": "Invalid email address", "source": {"pointer": "/data/attributes/profiles/data/0/attributes/email"}},
+        {"detail": "no", "source": {"pointer": "/data/attributes/profiles/data/1/attributes/properties/x"}},
+        {"detail": "no", "source": {"pointer": "/data/attributes/profiles/data/7"}},
+        {"detail": "no", "source": None},
+    )
+    assert wire.culprits(error, sent) == {
+        "1": Reason.INVALID_ADDRESS,
+        "2": Reason.INVALID_ADDRESS,
+        "3": Reason.INVALID_VALUE,
+    }
+    assert wire.culprits(_refused({"source": {"pointer": "/data/attributes/email"}}), sent) == {}
+    assert wire.culprits(InvalidRequest("refused", body="<html>", status=400), sent) == {}
+
+
+def test_bad_ids_are_read_from_the_text() -> None:
+    error = _refused({"detail": "Invalid profile IDs: 01GDDK, 01GDDM", "source": {"pointer": "/data/"}})
+    assert wire.bad_ids(error) == {"01GDDK", "01GDDM"}
+    assert wire.bad_ids(_refused({"detail": "Something else"})) == set()
+
+
+def test_an_import_error_names_its_address_flat_nested_or_not_at_all() -> None:
+    def item(payload: object) -> dict[str, object]:
+        told = {
+            "title": "Invalid input.",
+            "detail": "who@example.com is bad",
+            "source": {},
+            "original_payload": payload,
+        }
+        return {"id": "1", "attributes": told}
+
+    for payload in ({"email": "A@Example.com"}, {"type": "profile", "attributes": {"email": "A@Example.com"}}):
+        named, _, words = wire.import_error(item(payload))
+        assert named == "a@example.com"
+        assert "@example" not in words
+    assert wire.import_error(item(None))[0] is None
+
+
+def test_every_reason_of_a_suppression_is_told_with_its_time_and_unknown_ones_are_other() -> None:
+    reasons = ["HARD_BOUNCE", "SPAM_COMPLAINT", "SPAM_REPORT", "UNSUBSCRIBE", "USER_SUPPRESSED", "NEW_REASON"]
+    entries = [{"reason": reason, "timestamp": "2026-11-01T10:00:00+02:00"} for reason in reasons]
+    marketing = {"email": {"marketing": {"suppression": entries}}}
+    found = wire.suppressions({"id": "01", "attributes": {"email": "A@Example.com", "subscriptions": marketing}})
+    lefts = [Left.BOUNCED, Left.COMPLAINT, Left.COMPLAINT, Left.UNSUBSCRIBED, Left.OTHER, Left.OTHER]
+    assert [entry.left for entry in found] == lefts
+    assert {(entry.email, entry.at, entry.ref) for entry in found} == {
+        ("a@example.com", datetime(2026, 11, 1, 8, tzinfo=UTC), "01")
+    }
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"errors":[]}', b"<html>"])
+def test_an_answer_of_another_shape_is_an_error_not_an_empty_result(body: bytes) -> None:
+    with pytest.raises(UnexpectedResponse):
+        wire.document(Response(200, {}, body))
+
+
+@pytest.mark.parametrize("part", [{"data": {}}, {"data": [{"type": "profile"}]}, {"data": None}])
+def test_a_collection_of_another_shape_is_an_error_not_an_empty_one(part: dict[str, object]) -> None:
+    with pytest.raises(UnexpectedResponse):
+        wire.items(part)
+
+
+def test_a_job_without_an_id_is_an_error_since_its_changes_would_be_lost() -> None:
+    with pytest.raises(UnexpectedResponse):
+        wire.job(Response(202, {}, b'{"data":{"type":"profile-bulk-import-job"}}'))
