@@ -6,7 +6,7 @@ import csv
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from engine.config.load import Config
 from engine.config.settings import Segment as SegmentSettings
@@ -101,7 +101,7 @@ def _fact(column: ShopColumn) -> Fact:
     return Fact(type=Type(column.type), values=column.values, optional=not column.required, exact=column.exact)
 
 
-def _titles(titles: Mapping[Literal["en", "fr"], str] | None) -> dict[str, str]:
+def _titles(titles: Mapping[str, str] | None) -> dict[str, str]:
     return {str(lang): text for lang, text in (titles or {}).items()}
 
 

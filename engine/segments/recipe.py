@@ -89,7 +89,7 @@ def fill_recipe(recipe: Recipe, given: Mapping[str, object], currency: str) -> F
         if value is None:
             raise Unfit("missing-parameter", f"the recipe '{recipe.name}' needs '{name}'", _wanted(parameter))
         literals[name] = _literal(name, parameter, value, currency)
-        spoken[name] = _spoken(value)
+        spoken[name] = literals[name] if parameter.type in {"amount", "percent"} else _spoken(value)
     return Filled(
         where=_HOLE.sub(lambda hole: literals[hole[1]], recipe.where),
         title=_fill_titles(recipe.title, spoken),
