@@ -179,8 +179,8 @@ def _inferred(database: Database, raw: Raw, unsure: Mapping[str, Reading]) -> di
     parts = [
         f"count(v{i}), bool_and(regexp_matches(replace(v{i}, {text(reading.decimal)}, '.'), {text(_PLAIN)})),"
         f" bool_and(regexp_matches(replace(v{i}, {text(reading.decimal)}, '.'), {text(_WIDE)})),"
-        f" bool_and(regexp_matches(v{i}, {text(_DATE)}) AND TRY_CAST(v{i} AS DATE) IS NOT NULL),"
-        f" bool_and(regexp_matches(v{i}, {text(_MOMENT)}) AND {replace(reading, column=Column(type='instant')).parsed(f'v{i}')} IS NOT NULL),"
+        f" bool_and(regexp_matches(v{i}, {text(_DATE)}) AND TRY_CAST(v{i} AS DATE) IS NOT NULL) FILTER (v{i} IS NOT NULL),"
+        f" bool_and(regexp_matches(v{i}, {text(_MOMENT)}) AND {replace(reading, column=Column(type='instant')).parsed(f'v{i}')} IS NOT NULL) FILTER (v{i} IS NOT NULL),"
         f" bool_and(lower(v{i}) IN ('true', 'false'))"
         for i, reading in enumerate(unsure.values())
     ]

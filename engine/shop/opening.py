@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,8 +135,9 @@ class _Loading:
         self.tables: dict[str, Table] = {**TABLES, **self.own}
         self.mapping = read_mapping(source.mapping, self.tables)
         for name_, own in source.own.items():
-            columns = {"customer_id": own.customer, **self.mapping.get(name_, TableMapping()).columns}
-            self.mapping[name_] = TableMapping(file=self._file(own.table), columns=columns)
+            given = self.mapping.get(name_, TableMapping())
+            columns = {"customer_id": own.customer, **given.columns}
+            self.mapping[name_] = replace(given, file=given.file or self._file(own.table), columns=columns)
         self.set_aside: list[SetAside] = []
         self.checksums: dict[str, str] = {}
         create_addresses(database)
