@@ -115,5 +115,4 @@ def _target(about: Mapping[str, Any]) -> TargetSummary:
 
 
 def _issue(about: Mapping[str, Any]) -> IssueSummary:
-    money = {key: Decimal(about[key]) if about[key] is not None else None for key in ("percent", "amount")}
-    return IssueSummary(offer=about["offer"], codes=about["codes"], **money)
+    return IssueSummary(offer=about["offer"], codes=about["codes"], highest_cost=Decimal(about["highest_cost"]))

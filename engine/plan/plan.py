@@ -83,17 +83,11 @@ class DestinationSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueSummary:
-    """Codes to issue for one offer, and the most that they can cost (None: a share of unknown baskets)."""
+    """Codes to issue for one offer, and the most that they can cost, in the client's currency."""
 
     offer: str
     codes: int
-    percent: Decimal | None = None
-    amount: Decimal | None = None
-
-    @property
-    def highest_cost(self) -> Decimal | None:
-        """Codes times their amount."""
-        return None if self.amount is None else self.amount * self.codes
+    highest_cost: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +134,7 @@ class Plan:
                 {**_plain(asdict(one)), "targets": [_plain({**asdict(at), "after": at.after}) for at in one.targets]}
                 for one in self.destinations
             ],
-            "issues": [_plain({**asdict(one), "highest_cost": one.highest_cost}) for one in self.issues],
+            "issues": [_plain(asdict(one)) for one in self.issues],
             "warnings": list(self.warnings),
         }
 
@@ -174,7 +168,7 @@ def plan(
     """Compare what was computed with what each destination has acknowledged.
 
     `people`: the membership's table. `accounts`: the account id that each destination's key opens. `issues`: columns
-    offer, customer_id, percent, amount. `recreate`: "destination/segment" of lists that are gone there. Raises ConfigError for what a connector cannot carry.
+    offer, customer_id, cost. `recreate`: "destination/segment" of lists that are gone there. Raises ConfigError for what a connector cannot carry.
     """
     codes = _live_codes(ledger, destinations)
     found = []
@@ -311,10 +305,8 @@ def _issues(issues: pa.Table | None) -> tuple[tuple[IssueSummary, ...], pa.Table
     told, tables = [], []
     for offer in sorted(pc.unique(issues["offer"]).to_pylist()):
         mine = issues.filter(pc.equal(issues["offer"], offer)).combine_chunks()
-        first = mine.slice(0, 1).to_pylist()[0]
-        told.append(
-            IssueSummary(offer=offer, codes=len(mine), percent=first.get("percent"), amount=first.get("amount"))
-        )
+        cost = pc.sum(mine["cost"]).as_py() or Decimal(0)
+        told.append(IssueSummary(offer=offer, codes=len(mine), highest_cost=cost))
         customers = mine["customer_id"].combine_chunks()
         change = Changes("", rows.ISSUE, offer, customers, customers, why="offer")
         hashes = change.hashes()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
+
 from connectors import registry
 from connectors.memory import Memory
 from connectors.memory.dictionary import Dictionary
@@ -177,7 +178,12 @@ class Lab:
     @property
     def destination(self) -> Destination:
         return Destination(
-            name=self.name, connector="memory", spec=Memory.spec, segments=self.segments, merge_tags=self.tags, prefix="c"
+            name=self.name,
+            connector="memory",
+            spec=Memory.spec,
+            segments=self.segments,
+            merge_tags=self.tags,
+            prefix="c",
         )
 
     def connector(self) -> Memory:
