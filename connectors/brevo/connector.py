@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Brevo", "BrevoSettings"]
 
-ADD_AT_ONCE = 150  # addresses in one add or remove (POST /contacts/lists/{id}/contacts/add, 2026-11-22)
+AT_ONCE = 150  # addresses in one add or remove (POST /contacts/lists/{id}/contacts/add, 2026-11-22)
+SMALL = 10 * AT_ONCE  # additions go by address, which cannot create, up to here; more go as an import
 FEW = 20  # contacts read one by one; more are found by paging
 SWEEP_AGAIN = timedelta(days=7)  # whether leaving moves `modifiedAt` is not documented: sweep all this often
 LAG = timedelta(minutes=10)  # changes that show late
@@ -89,7 +90,7 @@ class Brevo:
             SetTraits: _LATER,
             ClearTraits: _LATER,
             AddMember: _LATER,
-            RemoveMember: Limit(items=ADD_AT_ONCE),
+            RemoveMember: Limit(items=AT_ONCE),
             Suppress: _LATER,
         },
         fields={kind: Field(type=name) for kind, name in wire.TYPES.items()},
@@ -118,9 +119,7 @@ class Brevo:
         about: Json = self._reads.call("GET", "/account", rate=OTHER).json() or {}
         if not about.get("organization_id"):
             raise errors.UnexpectedResponse("brevo: the account has no organization_id")
-        plans = [*(about.get("planVerticals") or ()), *(about.get("plan") or ())]
-        plan = next((row.get("planType") or row.get("type") for row in plans), None)
-        return Account(str(about["organization_id"]), about.get("companyName") or "", plan)
+        return Account(str(about["organization_id"]), about.get("companyName") or "", wire.plan(about))
 
     def find(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
         wanted = list(targets)
@@ -153,7 +152,11 @@ class Brevo:
         """Imports answer with a process; removals and small additions answer at once, and cannot create."""
         changes = wire.contact_changes(batch.changes)
         verb = _verb(changes)
-        return self._imported(batch.ref, changes) if verb is None else self._listed(batch.ref, changes, verb)
+        if verb is None:
+            yield from self._imported(batch.ref, changes)
+            return
+        for at in range(0, len(changes), AT_ONCE):
+            yield from self._listed(batch.ref, changes[at : at + AT_ONCE], verb)
 
     def _imported(self, list_ref: Ref, changes: Sequence[ContactChange]) -> Iterator[Outcome]:
         for change in changes:
@@ -314,7 +317,7 @@ def _verb(changes: Sequence[ContactChange]) -> str | None:
     """The call of a list's own that carries the changes; None: an import."""
     if isinstance(changes[0], RemoveMember):
         return "remove"
-    return "add" if isinstance(changes[0], AddMember) and len(changes) <= ADD_AT_ONCE else None
+    return "add" if isinstance(changes[0], AddMember) and len(changes) <= SMALL else None
 
 
 def _process(job: Job) -> int:

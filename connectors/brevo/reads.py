@@ -146,7 +146,7 @@ class Reads:
         """Processes by id, fifty a call; one that is in no page is asked for by itself."""
         found: dict[int, Json] = {}
         offset = 0
-        for _ in range(PROCESS_PAGES):
+        for _ in range(PROCESS_PAGES if ids else 0):
             rows = self.recent_processes(offset)
             found |= {row["id"]: row for row in rows if row["id"] in ids}
             offset += len(rows)

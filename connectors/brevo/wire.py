@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FILES", "NO_CHANGE", "NO_LIST", "TYPES", "Import", "Json", "contact_changes", "export_rows", "files", "fit",
     "import_body", "imports", "instant", "is_done", "is_fast", "is_importable", "is_person", "may_be", "moment", "named", "normal",
-    "process_id", "scalars", "succeeded", "suppression", "words",
+    "plan", "process_id", "scalars", "succeeded", "suppression", "words",
 ]  # fmt: skip
 
 Json: TypeAlias = dict[str, Any]
@@ -154,6 +154,12 @@ def is_done(change: ContactChange, contact: Json | None) -> bool:
         case Suppress():
             return contact.get("emailBlacklisted") is True
     return isinstance(change, AddMember)
+
+
+def plan(account: Json) -> str | None:
+    """What the account pays for where marketing is concerned."""
+    rows = [row for row in account.get("planVerticals") or () if row.get("planCategory") == "Marketing"]
+    return next((row.get("planType") or row.get("type") for row in (*rows, *(account.get("plan") or ()))), None)
 
 
 def process_id(answer: Json | None) -> int:

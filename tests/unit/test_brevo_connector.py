@@ -311,6 +311,18 @@ def test_a_small_addition_cannot_create_and_tells_members_from_strangers(shape: 
     assert [outcome.state for outcome in again.values()] == [State.NOOP, State.NOOP, State.REJECTED]
 
 
+def test_up_to_ten_calls_of_additions_go_by_the_route_that_cannot_create() -> None:
+    shop = Shop()
+    ref = shop.targets()[LOYAL]
+    for number in range(1500):
+        shop.seed(f"p{number}@shop.test")
+    shop.count()
+    outcomes = shop.carry(LOYAL, ref, additions(1500))
+    assert shop.count() == {f"POST /contacts/lists/{ref}/contacts/add": 10}
+    assert {outcome.state for outcome in outcomes.values()} == {State.APPLIED}
+    assert shop.connector.count(LOYAL, ref) == 1500
+
+
 @pytest.mark.parametrize("shape", ["nested", "flat"])
 def test_removing_who_is_not_there_is_no_failure(shape: str) -> None:
     shop = Shop(list_answer=shape)

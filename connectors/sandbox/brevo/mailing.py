@@ -111,6 +111,8 @@ def campaign_json(account: Account, campaign: Campaign, *, with_totals: bool) ->
             "remaining": 0,
             "linksStats": {},
             "statsByDomain": {},
+            "statsByBrowser": {},
+            "statsByDevice": {},
         },
     }
 

@@ -168,7 +168,8 @@ def delete_list(at: Account, path: tuple[str, ...], _query: Mapping[str, str], _
 
 
 def _contact_json(person: Person) -> Json:
-    return {
+    left = {"listUnsubscribed": sorted(person.unlisted)} if person.unlisted else {}
+    return left | {
         "id": person.id,
         "email": person.email,
         "emailBlacklisted": person.blacklisted,
@@ -176,7 +177,6 @@ def _contact_json(person: Person) -> Json:
         "createdAt": stamp(person.created),
         "modifiedAt": stamp(person.modified),
         "listIds": sorted(person.lists),
-        "listUnsubscribed": sorted(person.unlisted) or None,
         "attributes": dict(person.attributes),
     }
 
