@@ -56,6 +56,10 @@ class Klaviyo:
         contact = wire.attributes(accounts[0]).get("contact_information") or {}
         return Account(accounts[0]["id"], str(contact.get("organization_name") or accounts[0]["id"]))
 
+    @cached_property
+    def _account(self) -> Ref:
+        return self.check().id  # a key opens one account for ever, and a minute allows fifteen of these calls
+
     def find(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
         """Lists by exact name (the oldest of several), the account for CONTACTS; a property needs no creation."""
         found = {target: self._find(target) for target in targets}
@@ -63,7 +67,7 @@ class Klaviyo:
 
     def _find(self, target: Target) -> Ref | None:
         if target.kind is TargetKind.CONTACTS:
-            return self.check().id
+            return self._account
         if target.kind is TargetKind.FIELD:
             return target.title
         return self._list(target.title) if target.kind is TargetKind.SEGMENT else None
@@ -123,7 +127,7 @@ class Klaviyo:
         return reading.members(self._http, None if target.kind is TargetKind.CONTACTS else ref)
 
     def count(self, target: Target, ref: Ref) -> int:
-        """A list's `profile_count`: one call of the slowest family instead of one a hundred members."""
+        """How many are on a list, or in the account for CONTACTS."""
         if target.kind is TargetKind.CONTACTS:
             return sum(len(page.items) for page in self.members(target, ref))
         return reading.count(self._http, ref)

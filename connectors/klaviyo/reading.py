@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from connectors.types import Cursor, EngagementEvent, EventKind, Fitted, Ref, Suppression
 
 _OVERLAP = timedelta(hours=24)  # Klaviyo's own events arrive up to a day late (airbyte#27498)
+_COUNTED_PAGES = 10
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _SUPPRESSED_AT = "subscriptions.email.marketing.suppression.timestamp"
 
@@ -73,7 +75,13 @@ def members(http: Http, list_ref: Ref | None) -> Iterator[Page[Profile]]:
 
 
 def count(http: Http, list_ref: Ref) -> int:
-    """A list's own figure."""
+    """How many are on a list: its ids while they fit ten pages, else its own figure, of which a minute allows fifteen."""
+    found = 0
+    listed = pages(http, f"/lists/{list_ref}/relationships/profiles", "list-members", page_size=wire.PAGE)
+    for page in itertools.islice(listed, _COUNTED_PAGES):
+        found += len(wire.items(page))
+        if wire.cursor(page) is None:
+            return found
     route = wire.path(f"/lists/{list_ref}", additional_fields_list="profile_count")
     return int(wire.attributes(wire.document(http("GET", route, rate="list-count"))["data"])["profile_count"])
 

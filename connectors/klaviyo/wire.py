@@ -37,8 +37,8 @@ _M, _L = (Rate(10, 1), Rate(150, 60)), (Rate(75, 1), Rate(700, 60))  # L: 750 in
 _XL = (Rate(350, 1), Rate(3500, 60))
 RATES: Mapping[str, tuple[Rate, ...]] = {
     "accounts": _XS, "lists": _L, "list-create": (*_M, Rate(150, 86_400)), "list-count": _XS, "list-profiles": _L,
-    "list-remove": _M, "import": _M, "import-job": _M, "import-jobs": _M, "import-errors": _M, "profiles": _L,
-    "suppress": _L, "suppress-job": _L, "metrics": _M, "events": _XL,
+    "list-members": _L, "list-remove": _M, "import": _M, "import-job": _M, "import-jobs": _M, "import-errors": _M,
+    "profiles": _L, "suppress": _L, "suppress-job": _L, "metrics": _M, "events": _XL,
 }  # fmt: skip
 SDK_FAMILIES = {
     ("GET", "accounts"): "accounts", ("GET", "lists"): "lists", ("POST", "lists"): "list-create",

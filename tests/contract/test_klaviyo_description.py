@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from connectors import errors, registry
-from connectors.sandbox import Sandbox
+from connectors.sandbox import Contact, Sandbox
 from connectors.sandbox.lab import SandboxClock
 from connectors.types import (
     AddContact,
@@ -42,6 +42,7 @@ LIST = Target(kind=TargetKind.SEGMENT, name="s", title="Clients fidèles")
 ALL = Target(kind=TargetKind.CONTACTS, name="c", title="c")
 USED = {
     "GET /api/accounts", "GET /api/lists", "POST /api/lists", "GET /api/lists/{id}", "GET /api/lists/{id}/profiles",
+    "GET /api/lists/{id}/relationships/profiles",
     "DELETE /api/lists/{id}/relationships/profiles", "GET /api/profiles", "POST /api/profile-bulk-import-jobs",
     "GET /api/profile-bulk-import-jobs", "GET /api/profile-bulk-import-jobs/{job_id}",
     "GET /api/profile-bulk-import-jobs/{id}/import-errors", "POST /api/profile-suppression-bulk-create-jobs",
@@ -159,6 +160,9 @@ def _everything(connector: Any, sandbox: Sandbox) -> Iterator[object]:
     yield list(connector.pull(list(connector.pull(None, world.now()))[-1].cursor, world.now()))
     yield list(connector.suppressions(None, world.now()))
     yield list(connector.members(LIST, ref)), connector.count(LIST, ref), list(connector.members(ALL, ""))
+    for number in range(1_001):
+        provider.seed(Contact(f"many.{number}@example.com", lists={ref}))
+    yield connector.count(LIST, ref)
     yield connector.resolve(people), connector.traits(people)
     yield list(connector.push(Batch(LIST, ref, [RemoveMember(id="r", profile=Profile(people[0].email, "01OLD"))])))
     yield list(connector.push(Batch(LIST, "absent", [RemoveMember(id="r", profile=people[0])])))
@@ -188,6 +192,7 @@ def test_the_declared_windows_are_the_descriptions_or_narrower() -> None:
     families = {
         "accounts": "GET /api/accounts", "lists": "GET /api/lists", "list-create": "POST /api/lists",
         "list-profiles": "GET /api/lists/{id}/profiles", "list-remove": "DELETE /api/lists/{id}/relationships/profiles",
+        "list-members": "GET /api/lists/{id}/relationships/profiles",
         "import": "POST /api/profile-bulk-import-jobs", "import-job": "GET /api/profile-bulk-import-jobs/{job_id}",
         "import-jobs": "GET /api/profile-bulk-import-jobs", "profiles": "GET /api/profiles",
         "import-errors": "GET /api/profile-bulk-import-jobs/{id}/import-errors",

@@ -409,6 +409,17 @@ def test_members_and_their_count_are_read_past_every_page() -> None:
     assert lab.connector.count(CONTACTS, "") == 250
 
 
+@pytest.mark.parametrize(("people", "calls"), [(0, 1), (1_000, 10), (1_001, 11)])
+def test_a_long_list_is_asked_for_its_own_figure(people: int, calls: int) -> None:
+    lab = open_account()
+    ref = _list(lab)
+    for number in range(people):
+        lab.seed(email(number), lists=[ref])
+    before = _after(lab)
+    assert lab.connector.count(LOYAL, ref) == people
+    assert len(lab.sandbox.calls) - before == calls
+
+
 def test_lookups_ask_for_whole_pages_and_match_addresses_in_any_case() -> None:
     lab = open_account(lower_case="no")
     for number in range(150):
