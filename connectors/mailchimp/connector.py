@@ -121,7 +121,7 @@ class Mailchimp:
                 if (wire.subscriber(change.profile.email) in present) == isinstance(change, AddMember):
                     yield Outcome(id=change.id, state=State.APPLIED)
         elif changes:
-            yield from self._recall_job(batch, since)
+            yield from self._recall_jobs(batch, since)
 
     def members(self, target: Target, ref: Ref) -> Iterator[Page[Profile]]:
         """Everyone there, of every status but archived; the cursor is an offset."""
@@ -309,16 +309,21 @@ class Mailchimp:
         return None if response.status == 404 else wire.record(response.json())  # noqa: PLR2004 - HTTP's own number
 
     def _results(self, job: Job, state: wire.Json) -> Iterator[Outcome]:
-        """Nothing when the archive's link has run out twice: the next poll gets a new one."""
-        archive = self._archive(state) or self._archive(self._job(job.ref) or {})
-        if archive is None:
+        """One outcome a change; nothing when the results cannot be had now: the next poll asks for them again."""
+        results = list(self._read(state))
+        if not results:
             return
         waiting = {change.id: change for change in _contacts(job.batch)}
-        for result in wire.results(archive):
+        for result in results:
             change = waiting.pop(str(result.get("operation_id")), None)
             if change is not None:
                 yield wire.settled(change, result)
         yield from map(_unknown, waiting.values())
+
+    def _read(self, state: wire.Json) -> Iterator[wire.Json]:
+        """All results of a finished job; a link that has run out is renewed once."""
+        archive = self._archive(state) or self._archive(self._job(state["id"]) or {})
+        yield from wire.results(archive) if archive else ()
 
     def _archive(self, state: wire.Json) -> bytes | None:
         """The archive lies on another host, which gets no credentials and refuses with XML once ten minutes passed."""
@@ -369,31 +374,30 @@ class Mailchimp:
             if entry is not None:
                 yield wire.recalled(change, entry)
 
-    def _recall_job(self, batch: Batch, since: datetime) -> Iterator[Outcome]:
-        """The job whose results name these changes; one that still runs is known by its time and its size."""
+    def _recall_jobs(self, batch: Batch, since: datetime) -> Iterator[Outcome]:
+        """Results of finished jobs that name these changes; for the rest, a job that still runs and has their number."""
+        left = {change.id: change for change in _contacts(batch)}
+        running: list[wire.Json] = []
+        for state in self._jobs_since(since - _SKEW):
+            if state.get("status") != "finished":
+                running.append(state)
+                continue
+            for result in self._read(state):
+                change = left.pop(str(result.get("operation_id")), None)
+                if change is not None:
+                    yield wire.settled(change, result)
+        job = next((state for state in running if state.get("total_operations") in {0, len(left)}), None)
+        if job is not None:
+            yield from (Outcome(id=change, state=State.PENDING, job=str(job["id"])) for change in left)
+
+    def _jobs_since(self, since: datetime) -> Iterator[wire.Json]:
         fields = ("id", "status", "total_operations", "submitted_at", "response_body_url")
         params = {"fields": ",".join([*(f"batches.{name}" for name in fields), "total_items"])}
         for part in pages.read(self._http, "/batches", "batches", params=params):
             for state in part.items:
                 submitted = wire.moment(state.get("submitted_at"))
-                if submitted is None or submitted < since - _SKEW:
-                    continue
-                outcomes = list(self._recalled(batch, state))
-                yield from outcomes
-                if outcomes:
-                    return
-
-    def _recalled(self, batch: Batch, state: wire.Json) -> Iterator[Outcome]:
-        if state.get("status") != "finished":
-            if state.get("total_operations") in {0, len(batch.changes)}:
-                yield from (Outcome(id=each.id, state=State.PENDING, job=state["id"]) for each in batch.changes)
-            return
-        changes = {change.id: change for change in _contacts(batch)}
-        archive = self._archive(state) or self._archive(self._job(state["id"]) or {})
-        for result in wire.results(archive) if archive else ():
-            change = changes.get(str(result.get("operation_id")))
-            if change is not None:
-                yield wire.settled(change, result)
+                if submitted is not None and submitted >= since:
+                    yield state
 
 
 def _contacts(batch: Batch) -> list[ContactChange]:

@@ -30,6 +30,7 @@ OPERATIONS = 1000  # ours: no documented limit of one /batches job (2026-11-22)
 FIELDS = 30  # merge fields of an audience; 80 on Premium (chimpmatic.com, mc-magento#957; 2026-11-22)
 FIELDS_AT_MOST = 80
 TEXT_BYTES = 255  # longer text is cut off there, in bytes
+_LARGEST = Decimal(2**53)  # beyond it a JSON number is not exact
 _KEY = re.compile(r"[^\s:]+-(?P<centre>[a-z]+[0-9]+)")
 _TARGET_NAME = ".{1,100}"
 
@@ -71,13 +72,12 @@ def _text(value: object) -> Fitted | Reason:
 
 
 def _number(value: object) -> Fitted | Reason:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         return Reason.INVALID_VALUE
-    if isinstance(value, int):
-        return value
-    if isinstance(value, (float, Decimal)) and Decimal(value).is_finite():
-        return int(value) if value == int(value) else float(value)
-    return Reason.INVALID_VALUE
+    exact = Decimal(value)
+    if not exact.is_finite() or abs(exact) > _LARGEST:
+        return Reason.INVALID_VALUE
+    return int(exact) if exact == exact.to_integral_value() else float(exact)
 
 
 def _boolean(value: object) -> Fitted | Reason:
@@ -124,11 +124,11 @@ SPEC = Spec(
     settings=MailchimpSettings,
     carries={
         AddContact: Limit(items=MEMBERS),
-        SetTraits: Limit(items=OPERATIONS, after=frozenset({AddContact})),
-        ClearTraits: Limit(items=OPERATIONS, after=frozenset({AddContact})),
+        SetTraits: Limit(items=OPERATIONS),
+        ClearTraits: Limit(items=OPERATIONS),
         AddMember: Limit(items=MEMBERS, names=_TARGET_NAME, after=frozenset({AddContact})),
         RemoveMember: Limit(items=MEMBERS, names=_TARGET_NAME),
-        Suppress: Limit(items=OPERATIONS, after=frozenset({AddContact})),
+        Suppress: Limit(items=OPERATIONS),
     },
     fields=FIELD_TYPES,
     fit=fit,

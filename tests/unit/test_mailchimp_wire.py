@@ -7,11 +7,13 @@ import json
 import tarfile
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors import mailchimp
 from connectors.errors import UnexpectedResponse
 from connectors.mailchimp import wire
 from connectors.mailchimp.spec import SPEC, fit
@@ -151,3 +153,11 @@ def test_an_answer_of_another_shape_is_unexpected() -> None:
 def test_an_instant_is_utc_or_none(text: str, at: int | None) -> None:
     found = wire.moment(text)
     assert (found and (found.hour, found.tzinfo)) == (at and (at, UTC))
+
+
+def test_the_readme_tells_the_declared_limits() -> None:
+    readme = Path(mailchimp.__file__).with_name("README.md").read_text("utf-8")
+    rows = [line.split("|") for line in readme.splitlines() if line.startswith("| `")]
+    assert {row[1].strip(" `"): int(row[3]) for row in rows} == {
+        kind.__name__: limit.items for kind, limit in SPEC.carries.items()
+    }
