@@ -116,10 +116,9 @@ class Brevo:
         self._reads = Reads(http)
 
     def check(self) -> Account:
-        about: Json = self._reads.call("GET", "/account", rate=OTHER).json() or {}
-        if not about.get("organization_id"):
-            raise errors.UnexpectedResponse("brevo: the account has no organization_id")
-        return Account(str(about["organization_id"]), about.get("companyName") or "", wire.plan(about))
+        about: Json = self._reads.call("GET", "/account", rate=OTHER).json()
+        organisation = wire.part(about, "organization_id")
+        return Account(str(organisation), about.get("companyName") or "", wire.plan(about))
 
     def find(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
         wanted = list(targets)
@@ -146,7 +145,7 @@ class Brevo:
         return refs
 
     def _made(self, path: str, body: Json) -> Ref:
-        return str(self._reads.call("POST", path, json=body).json()["id"])
+        return str(wire.part(self._reads.call("POST", path, json=body).json(), "id"))
 
     def push(self, batch: Batch) -> Iterator[Outcome]:
         """Imports answer with a process; removals and small additions answer at once, and cannot create."""
@@ -255,7 +254,7 @@ class Brevo:
     def count(self, target: Target, ref: Ref) -> int:
         """`uniqueSubscribers`: everyone in the list, also who is blocklisted; the other totals are retired."""
         del target
-        return int(self._reads.call("GET", f"/contacts/lists/{ref}").json()["uniqueSubscribers"])
+        return int(wire.part(self._reads.call("GET", f"/contacts/lists/{ref}").json(), "uniqueSubscribers"))
 
     def traits(self, profiles: Sequence[Profile]) -> Mapping[str, Mapping[Ref, Fitted]]:
         """Attributes as Brevo holds them: a few people one by one, many by paging over the account."""
@@ -303,7 +302,7 @@ class Sweep:
         return {"modifiedSince": self.modified} if self.modified else {}
 
     def after(self, rows: Iterable[Json], offset: int) -> Sweep:
-        newest = max([self.newest, *(wire.moment(wire.instant(row["modifiedAt"])) for row in rows)])
+        newest = max([self.newest, *(wire.moment(wire.instant(wire.part(row, "modifiedAt"))) for row in rows)])
         return replace(self, newest=newest, offset=offset)
 
     def cursor(self, *, is_done: bool) -> Cursor:

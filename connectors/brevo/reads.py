@@ -75,8 +75,9 @@ class Reads:
         while not last:
             asked = {"limit": size, "offset": offset, "sort": "asc", **(params or {})}
             answer = self.call("GET", path, rate=family, params=asked)
-            body = answer.json() or {}
-            rows, total = body.get(key) or [], body.get("count")
+            body = answer.json()
+            total = body.get("count") if isinstance(body, dict) else None
+            rows = [] if total == 0 else wire.part(body, key)
             reached = offset + len(rows)
             last = not rows or (reached >= total if isinstance(total, int) else len(rows) < size)
             offset = reached if last or len(rows) <= overlap else reached - overlap
@@ -129,7 +130,7 @@ class Reads:
 
     def attributes(self, targets: Sequence[Target]) -> dict[Target, Ref]:
         """Those attributes that exist. Raises SettingsError where one of another type has the name."""
-        rows = self.call("GET", "/contacts/attributes").json()["attributes"]
+        rows = wire.part(self.call("GET", "/contacts/attributes").json(), "attributes")
         known = {row["name"]: (row.get("category"), row.get("type")) for row in rows}
         found = {target: target.title for target in targets if target.title in known}
         for target in found:
@@ -162,7 +163,7 @@ class Reads:
     def recent_processes(self, offset: int = 0) -> Sequence[Json]:
         """A page of processes, newest first."""
         params = {"limit": PROCESS_PAGE, "offset": offset, "sort": "desc"}
-        rows: Sequence[Json] = self.call("GET", "/processes", params=params, rate=OTHER).json().get("processes") or ()
+        rows: Sequence[Json] = wire.part(self.call("GET", "/processes", params=params, rate=OTHER).json(), "processes")
         return rows
 
     def file(self, url: str) -> str | None:

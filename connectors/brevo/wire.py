@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FILES", "NO_CHANGE", "NO_LIST", "TYPES", "Import", "Json", "contact_changes", "export_rows", "files", "fit",
     "import_body", "imports", "instant", "is_done", "is_fast", "is_importable", "is_person", "may_be", "moment", "named", "normal",
-    "plan", "process_id", "scalars", "succeeded", "suppression", "words",
+    "part", "plan", "process_id", "scalars", "succeeded", "suppression", "words",
 ]  # fmt: skip
 
 Json: TypeAlias = dict[str, Any]
@@ -156,18 +156,22 @@ def is_done(change: ContactChange, contact: Json | None) -> bool:
     return isinstance(change, AddMember)
 
 
+def part(answer: object, key: str) -> Any:  # noqa: ANN401 - JSON of any kind, as Response.json
+    """What an answer holds under a key. Raises UnexpectedResponse: a shape that is unknown is never "nothing"."""
+    if not isinstance(answer, dict) or key not in answer:
+        raise UnexpectedResponse(f"brevo: an answer without '{key}'")
+    return answer[key]
+
+
 def plan(account: Json) -> str | None:
     """What the account pays for where marketing is concerned."""
     rows = [row for row in account.get("planVerticals") or () if row.get("planCategory") == "Marketing"]
     return next((row.get("planType") or row.get("type") for row in (*rows, *(account.get("plan") or ()))), None)
 
 
-def process_id(answer: Json | None) -> int:
+def process_id(answer: object) -> int:
     """The process that an import or an export began. Raises UnexpectedResponse."""
-    ref = (answer or {}).get("processId")
-    if not isinstance(ref, int):
-        raise UnexpectedResponse("brevo: accepted without a process id")
-    return ref
+    return int(part(answer, "processId"))
 
 
 def may_be(process: Json, since: datetime) -> bool:

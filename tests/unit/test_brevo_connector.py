@@ -569,6 +569,45 @@ def test_a_page_that_is_cut_short_loses_nobody() -> None:
     assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
 
 
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"count": 3}', b"null", b'"down for maintenance"'])
+def test_an_answer_of_an_unknown_shape_is_never_taken_for_nobody(body: bytes) -> None:
+    class Odd:
+        def handle(self, request: Request) -> Response:
+            return Response(200, {}, body)
+
+    settings = Brevo.spec.settings(api_key=KEY)
+    shop = Shop()
+    connector = Brevo(
+        settings, Http(settings.base_url, settings.headers(), handler=Odd(), clock=shop.clock, rates=Brevo.spec.rates)
+    )
+    job = Job(ref="1", batch=Batch(CONTACTS, "1", (Suppress(id="1", profile=member(1)),)), started_at=shop.world.now())
+    for read in (
+        lambda: list(connector.suppressions(None, shop.world.now())),
+        lambda: list(connector.members(LOYAL, "1")),
+        lambda: list(connector.pull(None, shop.world.now())),
+        lambda: list(connector.poll([job])),
+        lambda: connector.count(LOYAL, "1"),
+        lambda: connector.find([LOYAL]),
+        lambda: connector.find([CODE]),
+        connector.check,
+    ):
+        with pytest.raises(errors.UnexpectedResponse):
+            read()
+
+
+def test_an_account_without_anything_is_read_as_empty() -> None:
+    class Empty:
+        def handle(self, request: Request) -> Response:
+            return Response(200, {}, b'{"count": 0}')
+
+    settings = Brevo.spec.settings(api_key=KEY)
+    shop = Shop()
+    connector = Brevo(settings, Http(settings.base_url, settings.headers(), handler=Empty(), clock=shop.clock))
+    assert connector.find([LOYAL]) == {}
+    [page] = connector.suppressions(None, shop.world.now())
+    assert (page.items, page.last) == ([], True)
+
+
 def test_a_suppression_pushed_blocks_and_is_read_back() -> None:
     shop = Shop()
     ref = shop.targets()[CONTACTS]
