@@ -32,10 +32,8 @@ _HEADERS = {"content-type": wire.MEDIA}
 
 def send(http: Http, batch: Batch) -> Iterator[Outcome]:
     """One outcome a change; imports and suppressions are accepted as jobs."""
-    for kind, carry in _CARRIERS.items():
-        changes = [change for change in batch.changes if isinstance(change, kind)]
-        if changes:
-            yield from carry(http, batch, changes)
+    if batch.changes:
+        yield from _CARRIERS[type(batch.changes[0])](http, batch, batch.changes)
 
 
 def _add_contacts(http: Http, batch: Batch, changes: Sequence[AddContact]) -> Iterator[Outcome]:

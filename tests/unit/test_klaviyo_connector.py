@@ -313,6 +313,17 @@ def test_no_route_that_subscribes_is_ever_called() -> None:
     }
 
 
+def test_no_window_is_ever_exceeded_and_nearly_all_of_our_share_is_used() -> None:
+    lab = open_account()
+    started, before = lab.now(), _after(lab)
+    for number in range(480):
+        push(lab, CONTACTS, "", contacts([number]))
+    assert {call.status for call in lab.sandbox.calls[before:]} == {202}
+    minutes = (lab.now() - started).total_seconds() / 60
+    share = 0.8 * 150  # a minute: the tightest window of imports
+    assert 480 / share - 1 <= minutes <= 480 / share / 0.95
+
+
 # jobs
 
 
