@@ -24,10 +24,18 @@ AUDIENCE = "a1b2c3d4e5"
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    monkeypatch.setenv("NO_PROXY", "*")
     sandbox = Sandbox(only=("mailchimp",))
     with serving(sandbox):
         yield sandbox
+
+
+@pytest.fixture
+def wire(sandbox: Sandbox) -> Iterator[Wire]:
+    wire = Wire()
+    yield wire
+    wire.close()
 
 
 def opened(sandbox: Sandbox, key: str = "sandbox-us1") -> Any:
@@ -83,14 +91,14 @@ def test_the_vendors_client_follows_a_job_to_its_archive(sandbox: Sandbox) -> No
     assert (result["operation_id"], result["status_code"]) == ("one", 200)
 
 
-def test_the_connector_works_over_the_same_socket(sandbox: Sandbox) -> None:
+def test_the_connector_works_over_the_same_socket(sandbox: Sandbox, wire: Wire) -> None:
     settings = {
         "api_key": "sandbox-us1",
         "audience": "Newsletter",
         "base_url": f"{sandbox.world.base_url}/mailchimp/3.0",
     }
     connect = partial(registry.build, "mailchimp", settings)
-    connector: Any = connect(handler=Wire(), clock=SystemClock())
+    connector: Any = connect(handler=wire, clock=SystemClock())
     contacts = Target(kind=TargetKind.CONTACTS, name="contacts", title="")
     person = Profile("ann@example.com")
     assert connector.check().name == "Sandbox"
