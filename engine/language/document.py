@@ -17,7 +17,7 @@ from engine.errors import DefinitionError, nearest
 from engine.language import tree
 from engine.language.tree import Node, Type, Unit
 
-Json: TypeAlias = "None | bool | int | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 
 _NODES: dict[str, type[Any]] = {
     name: found for name in tree.__all__ if hasattr(found := getattr(tree, name), "__dataclass_fields__")
