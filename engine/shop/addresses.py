@@ -44,7 +44,7 @@ def normalise(address: str) -> str | None:
     from email_validator import EmailNotValidError, validate_email
 
     try:
-        found = validate_email(address.strip(), check_deliverability=False)
+        found = validate_email(address.strip(), check_deliverability=False, strict=True)
     except EmailNotValidError:
         return None
     return f"{found.local_part.lower()}@{found.ascii_domain.lower()}"
