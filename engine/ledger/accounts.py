@@ -79,8 +79,11 @@ class Targets:
         """Expect it again under a new position: whoever was in the one that is gone is in the new one no more."""
         positions = [at.position for (kind, _), at in self.of(destination).items() if kind is target.kind]
         row = _row(destination, target, position=max(positions, default=-1) + 1, is_owned=True)
+        refused = schema.rejections.c
+        here = (refused.destination == destination, refused.target == target.name)
         with self._store.move(plan) as connection:
             upsert(connection, schema.targets, [row])
+            connection.execute(sa.delete(schema.rejections).where(*here))  # they were refused by the one that is gone
 
     def record(self, destination: str, refs: Mapping[Target, Ref], *, plan: str | None = None) -> None:
         """Keep the provider's ids of expected targets."""

@@ -16,7 +16,7 @@ from engine.ledger.store import Store, chunks
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Code", "CodeState", "Codes"]
+__all__ = ["LIVE", "Code", "CodeState", "Codes"]
 
 
 class CodeState(StrEnum):
@@ -30,6 +30,9 @@ class CodeState(StrEnum):
     EXPIRED = "expired"
     CLEARED = "cleared"
 
+
+LIVE = tuple(CodeState(state) for state in schema.LIVE)
+"""States in which a code can still be used."""
 
 _FROM: Mapping[CodeState, frozenset[CodeState]] = {
     CodeState.RESERVED: frozenset(),

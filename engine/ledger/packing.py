@@ -16,10 +16,22 @@ if TYPE_CHECKING:
 
     from connectors.types import Fitted
 
-__all__ = ["bit_column", "field_column", "pack_bits", "pack_fields", "scalar", "unpack_bits", "unpack_fields", "value"]
+__all__ = [
+    "WORD_BITS",
+    "bit_column",
+    "field_column",
+    "pack_bits",
+    "pack_fields",
+    "scalar",
+    "unpack_bits",
+    "unpack_fields",
+    "value",
+    "word_column",
+]
 
 SEPARATOR = "\x1f"
 _WORD = 8  # bytes
+WORD_BITS = 64
 
 
 def pack_bits(positions: Iterable[int]) -> bytes:
@@ -59,21 +71,27 @@ def unpack_fields(packed: str) -> dict[int, str]:
     return {position: text for position, text in enumerate(packed.split(SEPARATOR)) if text}
 
 
-def bit_column(packed: pa.ChunkedArray, position: int) -> pa.Array[Any]:
-    """Whether the bit of `position` is set, one boolean a row (a null is no bit)."""
+def word_column(packed: pa.ChunkedArray, word: int) -> pa.Array[Any]:
+    """64 positions at once, as one unsigned number a row: positions 64 × word and up (a null is no bit)."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    start = position // 8 // _WORD * _WORD
+    start = word * _WORD
     padded = pc.binary_join_element_wise(
         pc.fill_null(packed.cast(pa.binary()), b""), bytes(start + _WORD), pa.scalar(b"", pa.binary())
     )
-    word = pc.binary_slice(padded, start, start + _WORD).cast(pa.binary(_WORD))
-    whole = pa.chunked_array([word]) if isinstance(word, pa.Array) else word
-    chunks = [_words(chunk) for chunk in whole.chunks]
-    numbers = pa.chunked_array(chunks, pa.uint64())
-    bit = pa.scalar(1 << (position - start * 8), pa.uint64())
-    return pc.not_equal(pc.bit_wise_and(numbers, bit), pa.scalar(0, pa.uint64())).combine_chunks()
+    slices = pc.binary_slice(padded, start, start + _WORD).cast(pa.binary(_WORD))
+    whole = pa.chunked_array([slices]) if isinstance(slices, pa.Array) else slices
+    return pa.chunked_array([_words(chunk) for chunk in whole.chunks], pa.uint64()).combine_chunks()
+
+
+def bit_column(words: pa.Array[Any], bit: int) -> pa.Array[Any]:
+    """Whether this bit (0 to 63) of a word column is set, one boolean a row."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = pc.bit_wise_and(words, pa.scalar(1 << bit, pa.uint64()))
+    return pc.not_equal(found, pa.scalar(0, pa.uint64()))
 
 
 def _words(chunk: pa.Array[Any]) -> pa.Array[Any]:

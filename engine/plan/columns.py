@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.types import Outcome, Reason, State, TargetKind
 from engine.ledger import packing
 from engine.ledger.outcomes import known_after
+from engine.ledger.packing import WORD_BITS
 from engine.plan.destination import Destination, MergeTag, WhenUnknown
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Present:
     table: pa.Table
     targets: Mapping[tuple[TargetKind, str], KnownTarget]
     suppressed: pa.Array[Any]
+    words: dict[tuple[str, int], Any] = field(default_factory=dict)  # unpacked once each
 
     def member(self, segment: str) -> pa.Array[Any]:
         """Whether we put the contact there."""
@@ -70,7 +72,10 @@ class Present:
         known = self.targets.get((TargetKind.SEGMENT, segment))
         if known is None:
             return pa.repeat(pa.scalar(value=False), len(self.table))
-        return packing.bit_column(self.table[column], known.position)
+        word, bit = divmod(known.position, WORD_BITS)
+        if (column, word) not in self.words:
+            self.words[column, word] = packing.word_column(self.table[column], word)
+        return packing.bit_column(self.words[column, word], bit)
 
 
 def present(destination: Destination, ledger: Ledger, *, recreate: frozenset[str] = frozenset()) -> Present:

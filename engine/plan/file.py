@@ -93,6 +93,7 @@ def _plan(about: Mapping[str, Any], table: Any) -> Plan:  # noqa: ANN401 - Arrow
         destinations=tuple(_destination(one) for one in about["destinations"]),
         issues=tuple(_issue(one) for one in about["issues"]),
         rows=table,
+        currency=about["currency"],
         warnings=tuple(about["warnings"]),
     )
 

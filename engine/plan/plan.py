@@ -103,6 +103,7 @@ class Plan:
     destinations: tuple[DestinationSummary, ...]
     issues: tuple[IssueSummary, ...]
     rows: pa.Table
+    currency: str = "EUR"
     warnings: tuple[str, ...] = field(default=())
 
     @property
@@ -135,6 +136,7 @@ class Plan:
                 for one in self.destinations
             ],
             "issues": [_plain(asdict(one)) for one in self.issues],
+            "currency": self.currency,
             "warnings": list(self.warnings),
         }
 
@@ -187,6 +189,7 @@ def plan(
         shop=shop or ShopFacts(),
         destinations=tuple(summary for summary, _ in found),
         issues=told,
+        currency=next((one.currency for one in destinations), "EUR"),
         rows=rows.ordered([*tables, issued]),
     )
 

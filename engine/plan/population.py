@@ -122,10 +122,10 @@ def _once(people: pa.Table) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    people = people.sort_by("customer_id")
     known = people["email"].drop_null()
     if pc.count_distinct(known).as_py() == len(known):
         return people
+    people = people.sort_by("customer_id")
     first = pc.index_in(people["email"], value_set=known.combine_chunks().unique())
     numbered = people.append_column("_row", pa.array(range(len(people)), pa.int64())).append_column("_at", first)
     firsts = numbered.group_by("_at", use_threads=False).aggregate([("_row", "min")])

@@ -15,9 +15,9 @@ from engine.push.trip import Trip
 __all__ = ["await_jobs"]
 
 
-def await_jobs(trip: Trip) -> None:
-    """Poll what waits; what is still under way at the deadline stays pending, and the next run asks again."""
-    until = trip.clock.monotonic() + trip.limits.job_deadline
+def await_jobs(trip: Trip, *, deadline: float | None = None) -> None:
+    """Poll what waits, at least once; what is under way after `deadline` seconds stays pending for the next run."""
+    until = trip.clock.monotonic() + (trip.limits.job_deadline if deadline is None else deadline)
     delays = trip.carrier.destination.spec.poll_after or (2.0,)
     for delay in chain(delays, repeat(delays[-1])):
         if not trip.waiting:
@@ -27,7 +27,6 @@ def await_jobs(trip: Trip) -> None:
         _ask(trip)
         if trip.clock.monotonic() >= until:
             break
-    trip.result.pending += sum(len(changes) for changes in trip.waiting.values())
     trip.waiting.clear()
 
 

@@ -72,6 +72,8 @@ def push(
     ]
     for stage in stages:
         _all(stage, trips)
+    for trip in trips:
+        trip.result.pending = sum(change.is_pending for change in ledger.sending.of(trip.name))
     return [trip.result for trip in trips]
 
 

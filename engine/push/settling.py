@@ -13,6 +13,7 @@ from engine.plan.destination import CONTACTS, KINDS
 from engine.plan.rows import content_hash
 from engine.push.delivery import retrying
 from engine.push.jobs import await_jobs
+from engine.push.result import Result
 from engine.push.trip import Trip
 
 __all__ = ["settle"]
@@ -25,7 +26,7 @@ def settle(trip: Trip) -> None:
     trip.refresh()
     if not trip.ledger.sending.of(trip.name):
         return
-    outer, trip.result = trip.result, type(trip.result)(trip.name)
+    outer, trip.result = trip.result, Result(trip.name)
     try:
         _await_earlier(trip)
         left = [change for change in trip.ledger.sending.of(trip.name) if not change.is_pending]
@@ -49,12 +50,14 @@ def go_on(trip: Trip) -> None:
 def _await_earlier(trip: Trip) -> None:
     """Ask for the jobs of earlier runs; those older than their deadline count as unknown from now on."""
     pending = [change for change in trip.ledger.sending.of(trip.name) if change.is_pending and change.job]
-    oldest = trip.clock.utc() - timedelta(seconds=trip.limits.job_deadline)
     for change in pending:
         trip.waiting.setdefault(str(change.job), []).append(change)
     if not pending:
         return
-    await_jobs(trip)
+    youngest = max(change.started_at or trip.clock.utc() for change in pending)
+    age = (trip.clock.utc() - youngest).total_seconds()
+    await_jobs(trip, deadline=max(0.0, trip.limits.job_deadline - age))
+    oldest = trip.clock.utc() - timedelta(seconds=trip.limits.job_deadline)
     left = [change for change in trip.ledger.sending.of(trip.name) if change.is_pending]
     lost = [change.change_id for change in left if change.started_at is None or change.started_at <= oldest]
     trip.ledger.sending.lose(trip.name, lost, plan=trip.plan)
@@ -146,15 +149,10 @@ def _has_place(trip: Trip, kind: str, target: str) -> bool:
     return known is not None and known.ref is not None
 
 
-def _report(outer: object, inner: object) -> None:
+def _report(outer: Result, inner: Result) -> None:
     """Fold what was settled into the run's own result."""
-    from engine.push.result import Result
-
-    if isinstance(outer, Result) and isinstance(inner, Result):
-        outer.settled["applied"] += inner.applied.total()
-        outer.settled["noop"] += inner.noop.total()
-        outer.settled["rejected"] += len(inner.rejected)
-        outer.rejected += inner.rejected
-        outer.pending += inner.pending
-        outer.calls += inner.calls
-        outer.stopped = inner.stopped
+    tally = {"applied": inner.applied.total(), "noop": inner.noop.total(), "rejected": len(inner.rejected)}
+    outer.settled.update({what: count for what, count in tally.items() if count})
+    outer.rejected += inner.rejected
+    outer.calls += inner.calls
+    outer.stopped = inner.stopped
