@@ -12,12 +12,13 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from connectors.errors import UnexpectedResponse
 from connectors.http import mask
 from connectors.types import (
     AddContact,
+    Batch,
     ClearTraits,
     Consent,
     ContactChange,
@@ -103,6 +104,11 @@ def items(answer: object, key: str) -> Sequence[Json]:
     if not isinstance(found, list):
         raise UnexpectedResponse(f"mailchimp: the answer has no list '{key}'")
     return found
+
+
+def contacts(batch: Batch) -> list[ContactChange]:
+    """The changes of a batch, all of which are of a contact."""
+    return [cast("ContactChange", change) for change in batch.changes]
 
 
 def by_address(changes: Sequence[ContactChange]) -> dict[str, list[ContactChange]]:
