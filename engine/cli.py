@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from engine.errors import DefinitionError, EngineError
+from engine.errors import ConfigError, DefinitionError, EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from datetime import timedelta
     from types import FrameType
 
     from engine.client import Client
+    from engine.run import Options
 
 INTERNAL, INTERRUPTED, TERMINATED = 70, 130, 143
 
@@ -79,6 +81,24 @@ class Session:
         else:
             show.render(result, self.client.lang if self._client else "en")
 
+    @contextmanager
+    def moving(
+        self,
+        force: Sequence[str] | None,
+        recreate: Sequence[str] | None,
+        max_minutes: float | None,
+        *,
+        yes: bool = False,
+    ) -> Iterator[Options]:
+        """Progress on stderr; SIGTERM asks for a stop at the next safe point."""
+        from engine import run, show
+
+        signal.signal(signal.SIGTERM, lambda *_: self.client.stop.set())
+        with show.progress() as shown:
+            yield run.Options(
+                force=force or (), recreate=recreate or (), max_minutes=max_minutes, yes=yes, progress=shown
+            )
+
     def close(self) -> None:
         """Let go of what the client holds."""
         if self._client is not None:
@@ -107,7 +127,7 @@ def session(command: str, config: Path, now: str | None, *, json: bool) -> Itera
 
 def _fail(error: EngineError, *, json: bool, command: str) -> NoReturn:
     if json:
-        said = {"kind": error.kind, "message": str(error), "place": error.place, "hint": error.hint}
+        said: dict[str, Any] = {"kind": error.kind, "message": str(error), "place": error.place, "hint": error.hint}
         if isinstance(error, DefinitionError):
             said["mistakes"] = list(error.mistakes)
         print(jsonlib.dumps({"command": command, "error": said}, ensure_ascii=False, indent=2))
@@ -268,8 +288,9 @@ def push(
     with session("push", config, now, json=json) as it:
         from engine import run
 
-        options = run.Options(force=force or (), recreate=recreate or (), max_minutes=max_minutes, yes=yes)
-        it.show(run.push(it.client, options, plan_file=plan_file, checksum=checksum, max_age=max_age))
+        review = run.Review(file=plan_file, checksum=checksum, max_age=_span(max_age)) if plan_file else None
+        with it.moving(force, recreate, max_minutes, yes=yes) as options:
+            it.show(run.push(it.client, options, review))
 
 
 @app.command()
@@ -294,7 +315,8 @@ def run_(
     with session("run", config, now, json=json) as it:
         from engine import run
 
-        it.show(run.run(it.client, run.Options(force=force or (), recreate=recreate or (), max_minutes=max_minutes)))
+        with it.moving(force, recreate, max_minutes) as options:
+            it.show(run.run(it.client, options))
 
 
 @app.command()
@@ -354,6 +376,17 @@ def connectors(json: Json = False) -> None:
         from engine import look
 
         it.show(look.connectors())
+
+
+def _span(text: str) -> timedelta:
+    """`24 hours`, `30 minutes`, `2 days`."""
+    from datetime import timedelta
+
+    number, _, unit = text.strip().partition(" ")
+    unit = unit.strip().removesuffix("s")
+    if unit not in {"minute", "hour", "day"} or not number.isdigit():
+        raise ConfigError(f"'{text}' is not a length of time", place="--max-age", hint="write for example '24 hours'")
+    return timedelta(**{f"{unit}s": int(number)})
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -232,9 +232,18 @@ def _segment_row(client: Client, people: pa.Table, segment: Segment) -> SegmentR
 def _words(client: Client, segment: Segment) -> str:
     from engine.language.words import in_words
 
-    titles = {name: one.title for name, one in client.catalogue.segments.items()}
-    said: str = in_words(segment.node, client.lang, client.now, client.settings.zone, titles=titles)
+    settings = client.settings
+    said: str = in_words(
+        segment.node, client.lang, client.now, settings.zone, titles=_titles(client), week_starts=settings.week_starts
+    )
     return said
+
+
+def _titles(client: Client) -> dict[str, str]:
+    """Titles of segments and traits, as the language's words look them up."""
+    segments = {f"segment {name}": one.title for name, one in client.catalogue.segments.items()}
+    named = {name: one.title.get(client.lang) for name, one in client.catalogue.traits.items()}
+    return segments | {name: title for name, title in named.items() if title}
 
 
 def statement(client: Client) -> Statement:
@@ -306,7 +315,7 @@ def explain(client: Client, segment: str, customer: str | None) -> Explained:
         week_starts=settings.week_starts,
         leap_day=settings.leap_day,
     )
-    titles = {name: one.title for name, one in client.catalogue.segments.items()}
+    titles = _titles(client)
     told = [(in_words(one.node, client.lang, client.now, settings.zone, titles=titles), one) for one in conditions]
     ids = client.membership.members(segment)["customer_id"].to_pylist()
     return Explained(segment=found, words=words, customer=customer, is_member=customer in ids, findings=told)

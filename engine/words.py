@@ -32,7 +32,7 @@ def say(key: str, lang: str, **values: object) -> str:
     entry = _catalogue()[key]
     text = entry[lang]
     if (count := values.get("count")) is not None and f"{lang}_one" in entry:
-        single = abs(count) < 2 if lang == "fr" else count == 1  # type: ignore[arg-type,operator]  # noqa: PLR2004 - French: 0 and 1 are singular; counts are numbers
+        single = abs(count) < 2 if lang == "fr" else count == 1  # type: ignore[arg-type]  # noqa: PLR2004 - French: 0 and 1 are singular; counts are numbers
         text = entry[f"{lang}_one"] if single else text
         values["count"] = number(count, lang)  # type: ignore[arg-type]  # counts are numbers
     return text.format(**values)

@@ -37,14 +37,6 @@ def test_the_contract_fits_on_one_screen() -> None:
     assert len(lines) <= 190
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_all_is_sorted(path: Path) -> None:
-    for node in ast.parse(path.read_text("utf-8")).body:
-        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "__all__" for target in node.targets):
-            names = ast.literal_eval(node.value)
-            assert names == sorted(names)
-
-
 @pytest.mark.parametrize("provider", ["mailchimp", "klaviyo", "brevo", "memory"])
 def test_each_provider_has_the_same_files(provider: str) -> None:
     files = {path.name for path in (ROOT / "connectors" / provider).iterdir()}

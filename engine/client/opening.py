@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from connectors.errors import SettingsError
 from connectors.http import SystemClock, Wire
+from engine.client.clock import FastClock
 from engine.config import Config, load
 from engine.errors import ConfigError
 
@@ -35,7 +37,8 @@ def open_client(
 ) -> Client:
     """The client of a config file, at a moment (ISO 8601; local to the client without an offset; default: the clock's)."""
     config = load(path)
-    clock = clock or SystemClock()
+    sandbox = config.settings.sandbox
+    clock = clock or (FastClock(sandbox.speed) if sandbox else SystemClock())
     return Client(config, _moment(now, config.settings) if now else clock.utc(), clock, handler or Wire())
 
 
@@ -58,11 +61,18 @@ class Client:
     clock: Clock
     handler: Handler
     is_writing: bool = False
+    stop: Event = field(default_factory=Event, repr=False)
     _open: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def close(self) -> None:
         """Let go of the ledger and the shop."""
         self._open.close()
+
+    def write(self) -> None:
+        """From now on the ledger is open for writing."""
+        if not self.is_writing:
+            self.is_writing = True
+            self.__dict__.pop("ledger", None)
 
     def forget(self) -> None:
         """Read the shop and what follows from it anew at the next use: suppressions or engagement have come in."""

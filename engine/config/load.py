@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
@@ -27,6 +28,7 @@ __all__ = ["Config", "load"]
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET = re.compile(r"(^|_)(api_key|key|token|secret|password|access_token)$")
 _SHARED = ("sources", "places", "traits", "segments", "groups", "recipes", "offers")  # what a library may hold
+_HERE = {"127.0.0.1", "localhost", "::1"}
 _MOST = 200  # mistakes shown at most
 
 
@@ -93,7 +95,7 @@ def _shelf() -> Iterator[Path]:
 
 
 def _merge(values: dict[str, Any], recipes: dict[str, Any], places: dict[Keys, str], library: Document) -> None:
-    """Add a library's definitions; a name that stands already needs `override = true` in the client's file."""
+    """Add a library's definitions; a name that means something else already needs `override = true` in the client's file."""
     for section, items in library.values.items():
         if section not in _SHARED:
             hint = f"a library holds {', '.join(_SHARED)}"
@@ -108,7 +110,7 @@ def _merge(values: dict[str, Any], recipes: dict[str, Any], places: dict[Keys, s
                     for keys, line in library.lines.items()
                     if keys[:2] == (section, name)
                 }
-            elif not (isinstance(ours, dict) and ours.get("override") is True):
+            elif ours != item and not (isinstance(ours, dict) and ours.get("override") is True):
                 there = places.get((section, name), "")
                 hint = f"it stands at {there} too; write override = true there to replace the library's"
                 raise ConfigError(f"{section}.{name} is defined twice", place=library.place((section, name)), hint=hint)
@@ -227,6 +229,12 @@ def _check(settings: Settings, places: Mapping[Keys, str], file: str) -> None:
         for known in [set(Segment.model_fields)]
         for key in (segment.model_extra or {} if segment.recipe is None else ())
     ]
+    if settings.sandbox is not None:
+        mistakes += [
+            f"{_place(places, ('destinations', name), file)}: destinations.{name} is not on this machine; [sandbox] is only for base_url on 127.0.0.1"
+            for name, destination in settings.destinations.items()
+            if urlsplit(str(destination.options.get("base_url", ""))).hostname not in _HERE
+        ]
     _refuse(mistakes)
 
 

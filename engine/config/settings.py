@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 __all__ = [
-    "Compute", "Destination", "Group", "Holdout", "Ledger", "MergeTag", "Offer", "Place", "Secrets", "Segment",
+    "Compute", "Destination", "Group", "Holdout", "Ledger", "MergeTag", "Offer", "Place", "Sandbox", "Secrets", "Segment",
     "Settings", "Shop", "Size", "Source", "Trait",
 ]  # fmt: skip
 
@@ -238,6 +238,12 @@ class Ledger(_Table):
     url: str | None = None
 
 
+class Sandbox(_Table):
+    """For destinations that are all emulated on this machine: how fast their clock runs, and so ours."""
+
+    speed: float = Field(default=1.0, gt=0)
+
+
 class Secrets(_Table):
     """Where `${NAME}` is looked for after the environment: one file a name."""
 
@@ -287,6 +293,7 @@ class Settings(BaseSettings):
     destinations: dict[Name, Destination] = Field(default_factory=dict)
     compute: Compute = Compute()
     ledger: Ledger = Ledger()
+    sandbox: Sandbox | None = None
 
     @classmethod
     def settings_customise_sources(

@@ -50,13 +50,20 @@ def is_swept(ledger: Ledger, destination: str) -> bool:
 
 
 def pull(
-    destination: str, connector: Connector, ledger: Ledger, parts: Parts, *, now: datetime, patience: Patience
+    destination: str,
+    connector: Connector,
+    ledger: Ledger,
+    parts: Parts,
+    *,
+    now: datetime,
+    patience: Patience,
+    engagement: bool = True,
 ) -> Pulled:
-    """Read both streams to their end. Raises connectors.errors; what was read before stays, and is not read again."""
+    """Read both streams to their end, or only who left. Raises connectors.errors; what was read before stays, and is not read again."""
     left = _suppressions(destination, connector, ledger, now) if isinstance(connector, ReadsSuppressions) else 0
     waits = connector.spec.poll_after
     pulled = Pulled(destination=destination, suppressions=left)
-    if not isinstance(connector, PullsEngagement):
+    if not engagement or not isinstance(connector, PullsEngagement):
         return pulled
     since = ledger.cursors.get(destination, ENGAGEMENT)
     counts: Counter[str] = Counter()

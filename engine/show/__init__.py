@@ -1,7 +1,8 @@
 """What people see: each verb's result as tables that fit 80 columns, in their language; or as one JSON document."""
 
+from engine.show import rounds as _rounds  # noqa: F401 - registers its views
 from engine.show.documents import document
-from engine.show.screen import console, error
-from engine.show.views import render
+from engine.show.screen import console, error, progress
+from engine.show.views import render, view
 
-__all__ = ["console", "document", "error", "render"]
+__all__ = ["console", "document", "error", "progress", "render", "view"]
