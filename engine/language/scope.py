@@ -101,7 +101,11 @@ def _as_null(name: str, _vocabulary: Vocabulary) -> str | None:
 
 
 def _as_column(name: str, vocabulary: Vocabulary) -> str | None:
-    owners = [source for source in sorted(vocabulary.sources) if name in vocabulary.sources[source].columns]
+    owners = [
+        source
+        for source in sorted(vocabulary.sources, key=lambda one: (len(one), one))
+        if name in vocabulary.sources[source].columns
+    ]
     if not owners or nearest(name, vocabulary.facts):
         return None
     return f"'{name}' is a column of {', '.join(owners)}: write for example last({owners[0]}.{name})"

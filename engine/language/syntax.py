@@ -35,6 +35,7 @@ _KEYWORDS = {
 }  # fmt: skip
 _NESTING = frozenset({"group", "negation", "function", "aggregate", "did", "ranked", "minus"})
 _OPERATORS = "=, !=, <, <=, >, >=, between, in, is known, contains, starts with, ends with or has"
+_QUOTE = "a text needs its closing quote; a quote inside a text is written twice: 'l''été'"
 _SQL = "'{word}' is SQL; segments have no subqueries. Use count(), sum(), did()…"
 _SQL_WORDS = frozenset({
     "select", "from", "join", "union", "having", "group", "order", "case", "when", "exists", "table", "drop",
@@ -46,6 +47,7 @@ _WORD_HINTS = {
     "null": "write 'is known' or 'is unknown'",
     "contains": "write the 'not' first: not city contains 'x'",
 }
+_PREVIOUS = re.compile(r"('(?:[^']|'')*'|\w+|[^\w\s'])\s*\Z")
 # what a person types from habit, and what it is called here; the first that fits the rest of the text is shown
 _HABITS: tuple[tuple[str, str], ...] = (
     (r";", "one expression only: ';' is not part of the language"),
@@ -56,9 +58,8 @@ _HABITS: tuple[tuple[str, str], ...] = (
     (r"\|\|?", "write 'or'"),
     (r"!", "write 'not'"),
     (r'["\u201c\u201d\u2018\u2019«»`]', "write texts between straight single quotes: 'Paris'"),
-    (r"'", "a text needs its closing quote; a quote inside a text is written twice: 'l''été'"),
+    (r"'", _QUOTE),
     (r"[€$£]", "write amounts with the currency's code after the number: 45 EUR"),
-    (r"\d+,\d", "write decimals with a point: 4.5"),
     (r"\d+[A-Za-z]", "put a space between the number and what follows it"),
     (r"\.", "names look like city or consent.email, numbers like 4.5"),
 )
@@ -84,11 +85,9 @@ def parse_syntax(text: str) -> Branch:
         tree = _grammar().parse(text)
     except UnexpectedToken as error:
         kinds = error.accepts or error.expected
-        before = error.token_history[-1] if error.token_history else None
-        raise _unexpected(text, int(error.token.start_pos or 0), kinds, before, error.token.type) from None
+        raise _unexpected(text, int(error.token.start_pos or 0), kinds, error.token.type == "$END") from None
     except UnexpectedCharacters as error:
-        before = error.token_history[-1] if error.token_history else None
-        raise _unexpected(text, error.pos_in_stream or 0, error.allowed or set(), before, "") from None
+        raise _unexpected(text, error.pos_in_stream or 0, error.allowed or set(), False) from None
     branch: Branch = tree.children[0]  # type: ignore[assignment]  # start always holds one tree
     _check_depth(branch)
     return branch
@@ -125,18 +124,18 @@ def _check_depth(branch: Branch) -> None:
         todo += [(child, depth) for child in node.children if isinstance(child, Tree)]
 
 
-def _unexpected(text: str, at: int, kinds: Collection[str], before: Token | None, found: str) -> Wrong:
+def _unexpected(text: str, at: int, kinds: Collection[str], ended: bool) -> Wrong:  # noqa: FBT001 - what Lark said
     """The refusal of what stands at `at`; `kinds` are the terminals that could have stood there."""
-    if found == "$END":
-        return Wrong("unfinished", len(text.rstrip()), _ending(text, kinds, before))
-    previous = str(before) if before is not None else ""
-    if text.startswith("(", at) and before is not None and before.type == "NAME":
+    found = _PREVIOUS.search(text, 0, len(text.rstrip()) if ended else at)
+    previous = found[1] if found else ""
+    if ended:
+        return Wrong("unfinished", len(text.rstrip()), _ending(text, kinds, previous))
+    if text.startswith("(", at) and found and re.fullmatch(r"[^\W\d]\w*", previous):
         known = (*FUNCTIONS, *AGGREGATES, "did", "never", "reachable")
-        return Wrong("unknown-function", place(before), suggest(previous, known, "functions"), name=previous)
-    for spoken in _HINTS:
-        hint = spoken(text[at:], previous, kinds)
-        if hint:
-            break
+        return Wrong("unknown-function", found.start(1), suggest(previous, known, "functions"), name=previous)
+    if found and previous.startswith("'") and found.end(1) == at:
+        return Wrong("unexpected", at, _QUOTE, found=_excerpt(text[at:]))
+    hint = next((hint for spell in _HINTS if (hint := spell(text[at:], previous, kinds))), None)
     return Wrong("unexpected", at, hint, found=_excerpt(text[at:]))
 
 
@@ -161,6 +160,8 @@ def _after_is(rest: str, previous: str, _kinds: Collection[str]) -> str | None:
 def _from_habit(rest: str, previous: str, _kinds: Collection[str]) -> str | None:
     if previous == "=" and rest.startswith("="):
         return "write a single '='"
+    if previous.isdigit() and re.match(r",\s*\d", rest):
+        return "write decimals with a point: 4.5"
     return next((hint for pattern, hint in _HABITS if re.match(pattern, rest)), None)
 
 
@@ -185,6 +186,8 @@ def _from_kinds(_rest: str, _previous: str, kinds: Collection[str]) -> str | Non
         return "a window comes here, for example: last 30 days, this month, since 2026-01-01"
     if "NAME" in kinds and "NUMBER" not in kinds:
         return "a name comes here"
+    if "NAME" in kinds and "NUMBER" in kinds:
+        return "a value comes here: a trait, a number, a text between quotes, count(…)…"
     words = sorted({f"'{_KEYWORDS[kind]}'" for kind in kinds if kind in _KEYWORDS})
     return f"expected {list_names(words)}" if words else None
 
@@ -194,11 +197,11 @@ _HINTS: tuple[Callable[[str, str, Collection[str]], str | None], ...] = (
 )  # fmt: skip
 
 
-def _ending(text: str, kinds: Collection[str], before: Token | None) -> str | None:
+def _ending(text: str, kinds: Collection[str], previous: str) -> str | None:
     bare = re.sub(r"'(?:[^']|'')*'|#[^\n]*", "", text)
     if "RPAR" in kinds and bare.count("(") > bare.count(")"):
         return "a ')' is missing"
-    return _from_kinds("", str(before or ""), kinds)
+    return _from_kinds("", previous, kinds)
 
 
 def _excerpt(rest: str) -> str:

@@ -32,7 +32,7 @@ ENGLISH = Lexicon(
         "some": "at least one {one}", "ever": "in all", "so_far": "so far",
         "where": "where {test}", "then": "then {a}", "then_no": "and {none} since",
         "then_no_within": "and {none}", "within": "within {span}", "same": "(same {column})",
-        "months_with": "{unit} with {rows}",
+        "different": "different values of {column} in {many}", "months_with": "{unit} with {rows}",
         # subjects
         "count": "the number of {many}", "sum": "the total {column} of {many}", "avg": "the average {column} of {many}",
         "min": "the lowest {column} of {many}", "max": "the highest {column} of {many}",

@@ -30,7 +30,7 @@ FRENCH = Lexicon(
         "some": "au moins {a}", "ever": "en tout", "so_far": "à ce jour",
         "where": "où {test}", "then": "puis {a}", "then_no": "sans {one} depuis",
         "then_no_within": "sans {one}", "within": "dans un délai de {span}", "same": "({column} identique)",
-        "months_with": "{unit} avec {rows}",
+        "different": "valeurs différentes de {column} dans les {many}", "months_with": "{unit} avec {rows}",
         "count": "le nombre de {many}", "sum": "le total de {column} des {many}", "avg": "la moyenne de {column} des {many}",
         "min": "le minimum de {column} des {many}", "max": "le maximum de {column} des {many}",
         "first": "{column} de {first}", "last": "{column} de {last}",

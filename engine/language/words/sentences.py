@@ -132,11 +132,11 @@ def _counted(left: Aggregate, op: str, right: Value, speaker: Speaker) -> str | 
         return _in_time(rows_text(left.rows, text, speaker), left, speaker)
     if not isinstance(right, Number) or right.percent:
         return None
-    if left.fn in {"count", "periods"} and op in _WHOLE and right.value == int(right.value):
+    if left.fn in {"count", "periods", "distinct"} and op in _WHOLE and right.value == int(right.value):
         op, right = _WHOLE[op], Number(right.value + (1 if op == ">" else -1))
     if left.fn == "count":
         return _count(left, op, right, speaker)
-    what = periods_text(left, speaker) if left.fn == "periods" else _sum_of(left, right, speaker)
+    what = _what(left, right, speaker)
     if not what:
         return None
     text = speaker.say(f"n{op}", n=number_in_words(right, speaker), what=what)
@@ -152,6 +152,16 @@ def _count(left: Aggregate, op: str, right: Number, speaker: Speaker) -> str:
     what = one if speaker.lexicon.single(right.value) else many
     text = speaker.say(f"n{op}", n=number_in_words(right, speaker), what=what)
     return _in_time(rows_text(left.rows, text, speaker), left, speaker, "ever" if op != ">=" else "")
+
+
+def _what(left: Aggregate, right: Number, speaker: Speaker) -> str:
+    """What is counted, where it has a form that a number can stand before."""
+    if left.fn == "periods":
+        return periods_text(left, speaker)
+    if left.fn == "distinct":
+        many = speaker.lexicon.forms(left.rows.source)[3]
+        return speaker.say("different", column=speaker.label(left.column or ""), many=many)
+    return _sum_of(left, right, speaker)
 
 
 def _sum_of(left: Aggregate, right: Number, speaker: Speaker) -> str:
