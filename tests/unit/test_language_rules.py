@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
+import lark
 import pytest
 from language_lab import VOCABULARY, fact, peer_cases
 
@@ -316,6 +319,16 @@ def test_a_wrong_document_is_refused(document: object) -> None:
 
 def test_a_document_leaves_out_what_is_at_its_default() -> None:
     assert to_document(parsed("in segment holdout")) == {"is": "InSegment", "name": "holdout"}
+
+
+def test_the_grammar_has_no_conflict(caplog: pytest.LogCaptureFixture) -> None:
+    grammar = Path(tree.__file__).with_name("grammar.lark").read_text("utf-8")
+    with caplog.at_level(logging.DEBUG, logger="lark"):
+        lark.Lark(grammar, parser="lalr", debug=True)
+    assert "conflict" not in caplog.text.lower()
+    with caplog.at_level(logging.DEBUG, logger="lark"):
+        lark.Lark('start: x "a"?\nx: "b" "a"?', parser="lalr", debug=True)
+    assert "conflict" in caplog.text.lower()
 
 
 def test_two_hundred_segments_parse_within_a_second() -> None:

@@ -22,7 +22,7 @@ def in_words(
 ) -> str:
     """The test or value in words (`en` or `fr`); dates are local to the zone, from an aware `now`.
 
-    `titles` names traits by their name and segments by `segment NAME`; what is not in it goes by its own name.
+    `titles` names traits and segments (`segment NAME` where a trait has the same name); others go by their own name.
     """
     from engine.language.tree import Test
     from engine.language.words.dates import Dates

@@ -249,7 +249,7 @@ def _top(test: Top, speaker: Speaker) -> str:
 
 
 def _title(test: InSegment, speaker: Speaker) -> str:
-    return speaker.titles.get(f"segment {test.name}", test.name)
+    return speaker.titles.get(f"segment {test.name}") or speaker.titles.get(test.name, test.name)
 
 
 def _channel(test: Reachable, speaker: Speaker) -> str:
