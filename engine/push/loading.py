@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from connectors.types import TargetKind
@@ -53,8 +53,9 @@ class _Draft:
 
 
 def _drafts(table: pa.Table) -> Iterator[_Draft]:
-    for batch in table.select([*_COLUMNS, "email"]).to_batches(max_chunksize=_PART):
-        yield from _whole(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+    batches = table.select([*_COLUMNS, "email"]).to_batches(max_chunksize=_PART)
+    cells = (zip(*(column.to_pylist() for column in batch.columns), strict=True) for batch in batches)
+    return _whole(chain.from_iterable(cells))  # a change's rows may lie in two batches
 
 
 def _whole(rows: Iterator[tuple[Any, ...]]) -> Iterator[_Draft]:

@@ -108,7 +108,7 @@ def _first(trip: Trip, plan: Plan) -> None:
 
 def _rest(trip: Trip, plan: Plan, recreate: frozenset[str]) -> None:
     table = plan.of(trip.name)
-    if len(table) == 0 and not _lacks(trip, plan):
+    if trip.carrier.is_consent_only or (len(table) == 0 and not _lacks(trip, plan)):
         return
     account = plan.accounts.get(trip.name)
     if account is not None and trip.ledger.accounts.get(trip.name) is None:

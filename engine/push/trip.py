@@ -52,6 +52,7 @@ class Carrier:
 
     destination: Destination
     connector: Connector
+    is_consent_only: bool = False  # the guard refused the rest of its plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -457,3 +457,12 @@ def test_a_plan_holds_no_address(lab: Lab) -> None:
     lab.round(people(2))
     plan = lab.plan([*people(4), Person("z", BOTH, email="someone@else.example")])
     assert "@" not in str(plan.rows.to_pylist()) + str(plan.document())
+
+
+def test_changes_whose_rows_lie_in_two_parts_are_whole(lab: Lab) -> None:
+    who = [Person(f"c{number:05}", frozenset({"loyal"})) for number in range(3400)]
+    assert len(lab.plan(who).rows) > 10_000
+    result = lab.round(who)
+    assert result.applied == {"AddContact": 3400, "AddMember": 3400}
+    assert result.withheld == {}
+    assert lab.plan(who).is_empty

@@ -1,0 +1,168 @@
+"""The same laws against the three emulated providers: three rounds, each ends as defined, and twice sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from plan_lab import TAGS, Person, replace, table
+
+from connectors import registry
+from connectors.sandbox import Sandbox
+from engine.ledger import Ledger
+from engine.plan.destination import Destination
+from engine.plan.plan import plan
+from engine.push.push import push
+from engine.push.result import Result
+from engine.push.trip import Carrier
+from engine.push.verifying import Verdict, verify
+
+START = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
+SETTINGS = {
+    "mailchimp": {"api_key": "sandbox-us1", "base_url": "http://sandbox.test/mailchimp/3.0", "audience": "Newsletter"},
+    "klaviyo": {"api_key": "pk_sandbox", "base_url": "http://sandbox.test/klaviyo/api"},
+    "brevo": {"api_key": "xkeysib-sandbox", "base_url": "http://sandbox.test/brevo/v3", "folder": "shop"},
+}
+BOTH = frozenset({"loyal", "fresh"})
+
+
+class SandboxClock:
+    """The sandbox's own time: sleeping lets its jobs go on."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._world = sandbox.world
+
+    def utc(self) -> datetime:
+        return self._world.now()
+
+    def monotonic(self) -> float:
+        return (self._world.now() - START).total_seconds()
+
+    def sleep(self, seconds: float) -> None:
+        self._world.advance(seconds)
+
+
+class Account:
+    """One emulated account, a ledger, and rounds of the engine between them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.sandbox = Sandbox(now=START, only=(name,))
+        self.clock = SandboxClock(self.sandbox)
+        self.connector = registry.build(name, SETTINGS[name], handler=self.sandbox, clock=self.clock)
+        self.ledger = Ledger.open("sqlite://", "client")
+        self.destination = Destination(
+            name="news",
+            connector=name,
+            spec=self.connector.spec,
+            segments=("loyal", "fresh"),
+            merge_tags=TAGS,
+            prefix="c",
+        )
+        self.carrier = Carrier(self.destination, self.connector)
+
+    def round(self, people: list[Person]) -> Result:
+        wide = table(people, ["loyal", "fresh"])
+        account = self.connector.check()
+        made = plan(
+            [self.destination], wide, self.ledger, now=self.clock.utc(), config_hash="h", accounts={"news": account.id}
+        )
+        return push(made, [self.carrier], self.ledger, wide, clock=self.clock, now=self.clock.utc())[0]
+
+    def lists(self) -> dict[str, set[str]]:
+        provider = self.sandbox.providers[self.name]
+        titles = provider.lists()
+        ours = {"c loyal", "c fresh"}
+        return {
+            address: {titles.get(ref, ref) for ref in contact.lists} & ours
+            for address, contact in provider.contacts().items()
+        }
+
+    def writes(self) -> int:
+        return sum(not call.is_read for call in self.sandbox.calls)
+
+
+@pytest.fixture(params=sorted(SETTINGS))
+def account(request: pytest.FixtureRequest) -> Iterator[Account]:
+    made = Account(request.param)
+    yield made
+    made.ledger.close()
+
+
+def test_three_rounds_end_as_defined_and_a_fourth_sends_nothing(account: Account) -> None:
+    first = [Person(f"c{number}", BOTH, orders=number) for number in range(12)]
+    result = account.round(first)
+    assert result.error is None
+    assert result.rejected == []
+    assert account.lists() == {str(one.address): {"c loyal", "c fresh"} for one in first}
+    assert {proof.verdict for proof in verify(result, account.carrier, account.ledger)} <= {
+        Verdict.PROVEN,
+        Verdict.UNPROVEN,
+    }
+    second = [
+        replace(first[0], consent="unsubscribed"),
+        replace(first[1], segments=frozenset({"loyal"}), name="Zoë"),
+        replace(first[2], email="moved@shop.example"),
+        *first[3:],
+        Person("n", frozenset({"fresh"}), name=None),
+    ]
+    result = account.round(second)
+    assert result.error is None
+    assert result.rejected == []
+    lists = account.lists()
+    assert lists["c0@shop.example"] == lists["c2@shop.example"] == set()
+    assert lists["c1@shop.example"] == {"c loyal"}
+    assert lists["moved@shop.example"] == {"c loyal", "c fresh"}
+    assert lists["n@shop.example"] == {"c fresh"}
+    writes = account.writes()
+    result = account.round(second)
+    assert (account.writes(), result.error) == (writes, None)
+
+
+class Together:
+    """Two destinations of one client, in one sandbox."""
+
+    def __init__(self) -> None:
+        self.sandbox = Sandbox(now=START)
+        self.clock = SandboxClock(self.sandbox)
+        self.ledger = Ledger.open("sqlite://", "client")
+        self.carriers = []
+        for name in ("brevo", "klaviyo"):
+            connector = registry.build(name, SETTINGS[name], handler=self.sandbox, clock=self.clock)
+            destination = Destination(name=name, connector=name, spec=connector.spec, segments=("loyal",), prefix="c")
+            self.carriers.append(Carrier(destination, connector))
+
+    def round(self, people: list[Person]) -> list[Result]:
+        wide = table(people, ["loyal", "fresh"])
+        destinations = [carrier.destination for carrier in self.carriers]
+        made = plan(destinations, wide, self.ledger, now=START, config_hash="h", accounts={})
+        return push(made, self.carriers, self.ledger, wide, clock=self.clock, now=START)
+
+
+def test_who_left_has_left_everywhere_before_anything_else_is_pushed() -> None:
+    client = Together()
+    first = [Person(f"c{number}", BOTH) for number in range(5)]
+    client.round(first)
+    begin = len(client.sandbox.calls)
+    client.round([replace(first[0], consent="unsubscribed"), *first[1:], Person("n", BOTH)])
+    writes = [call for call in client.sandbox.calls[begin:] if not call.is_read and call.status < 300]
+    of_leaver = [at for at, call in enumerate(writes) if b"c0@" in bytes(call.body)]
+    of_joiner = [at for at, call in enumerate(writes) if b"n@shop" in bytes(call.body)]
+    assert {writes[at].provider for at in of_leaver} == {"brevo", "klaviyo"}
+    assert of_joiner
+    assert max(of_leaver) < min(of_joiner)
+    client.ledger.close()
+
+
+def test_one_destination_that_fails_leaves_the_other_alone() -> None:
+    client = Together()
+    wrong = registry.build(
+        "brevo", SETTINGS["brevo"] | {"api_key": "wrong"}, handler=client.sandbox, clock=client.clock
+    )
+    client.carriers[0] = Carrier(client.carriers[0].destination, wrong)
+    brevo, klaviyo = client.round([Person("c0", BOTH)])
+    assert brevo.is_unauthorized
+    assert klaviyo.error is None
+    assert klaviyo.applied["AddMember"] == 1
+    client.ledger.close()
