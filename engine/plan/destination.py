@@ -26,9 +26,22 @@ from engine.errors import ConfigError
 if TYPE_CHECKING:
     from engine.ledger.accounts import KnownTarget
 
-__all__ = ["CONTACTS", "KINDS", "Destination", "MergeTag", "OnLeave", "WhenUnknown", "check", "fit_name", "targets"]
+__all__ = [
+    "CONTACTS",
+    "KINDS",
+    "REMOVABLE",
+    "Destination",
+    "MergeTag",
+    "OnLeave",
+    "WhenUnknown",
+    "check",
+    "fit_name",
+    "targets",
+]
 
 CONTACTS = "contacts"
+REMOVABLE = 0.3
+"""Share of a target's members that may leave at once where the segment does not say."""
 KINDS: Mapping[str, type[Change]] = {
     kind.__name__: kind for kind in (Suppress, AddContact, SetTraits, ClearTraits, AddMember, RemoveMember)
 }
@@ -86,6 +99,7 @@ class Destination:
     merge_tags: tuple[MergeTag, ...] = ()
     prefix: str = ""
     currency: str = "EUR"  # of amounts in codes
+    removable: Mapping[str, float] = field(default_factory=dict)  # by segment: share of members that may leave at once
 
     def title(self, name: str) -> str:
         """What a target of ours is called there: the prefix, then the title."""

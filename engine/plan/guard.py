@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Permits", "Refusal", "guard", "refuse"]
 
-SHARE = 0.3  # of a target's members that may leave at once
+_OF_LISTS = {"removals", "emptied", "gone", "foreign"}
 SMALL = 10  # members: below it, shares say nothing
 SHRUNK = 0.5  # of the rows of the last run that the shop must still have
 
@@ -42,6 +42,11 @@ class Refusal:
     message: str
     flag: str
     target: str | None = None
+
+    @property
+    def lets_consent_pass(self) -> bool:
+        """Only lists frighten: that people left still reaches the destination, since consent can only fall."""
+        return self.kind in _OF_LISTS
 
 
 def guard(plan: Plan, ledger: Ledger, surveys: Mapping[str, Survey], permits: Permits) -> list[Refusal]:
@@ -73,15 +78,15 @@ def refuse(refusals: Sequence[Refusal]) -> None:
 def _removals(summary: DestinationSummary, target: TargetSummary) -> Iterator[Refusal]:
     flag = f"--force {summary.name}/{target.name}"
     about = f"{summary.name}: {target.leaves} of {target.before} members would leave '{target.title}'"
-    if target.before and target.leaves and target.after == 0:
+    if target.before and target.leaves and target.after == 0 and target.removable < 1:
         yield Refusal(
             destination=summary.name, target=target.name, kind="emptied", flag=flag,
             message=f"{about}, which would be empty",
         )  # fmt: skip
-    elif target.before >= SMALL and target.leaves > SHARE * target.before:
+    elif target.before >= SMALL and target.leaves > target.removable * target.before:
         yield Refusal(
             destination=summary.name, target=target.name, kind="removals", flag=flag,
-            message=f"{about}: more than {SHARE:.0%}",
+            message=f"{about}: more than {target.removable:.0%}",
         )  # fmt: skip
 
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from connectors.types import TargetKind
+from connectors.types import Suppress, TargetKind
 from engine.plan import rows
 from engine.plan.columns import Present, Wanted, present, wanted
-from engine.plan.destination import Destination, check, targets
+from engine.plan.destination import REMOVABLE, Destination, check, targets
 from engine.plan.diff import differ
 from engine.plan.estimate import Estimate, estimate
 from engine.plan.population import Population, SegmentCount, populate
@@ -48,6 +48,7 @@ class TargetSummary:
     joins: int
     leaves: int
     counts: SegmentCount | None = None
+    removable: float = REMOVABLE  # share of its members that may leave at once
 
     @property
     def after(self) -> int:
@@ -190,6 +191,11 @@ def plan(
         destinations=tuple(summary for summary, _ in found),
         issues=told,
         currency=next((one.currency for one in destinations), "EUR"),
+        warnings=tuple(
+            f"{one.name}: {one.spec.name} cannot be told that somebody left; they leave our lists there"
+            for one in destinations
+            if Suppress not in one.spec.carries
+        ),
         rows=rows.ordered([*tables, issued]),
     )
 
@@ -279,6 +285,7 @@ def _targets(
                 joins=counted.get(("AddMember", name), 0),
                 leaves=leaves,
                 counts=population.counts.get(name),
+                removable=destination.removable.get(name, REMOVABLE),
             )
         )
     return tuple(found)

@@ -76,10 +76,10 @@ def _ready(trip: Trip, drafts: Sequence[_Draft], suppressed: frozenset[str]) -> 
     resolved = list(_resolved(trip, drafts))
     addresses = [change.address for change in resolved]
     contacts = trip.ledger.contacts.of(trip.name, addresses)
-    reachable = trip.people.reachable(addresses)
+    may = trip.people.reachable(addresses) - suppressed
     ready = []
     for change in resolved:
-        why = _why_not(trip, change, contacts.get(change.address), change.address in reachable - suppressed)
+        why = _why_not(trip, change, contacts.get(change.address), change.address in may)
         if why is None:
             ready.append(change)
         else:
