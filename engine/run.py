@@ -329,15 +329,19 @@ def _reviewed(client: Client, options: Options, review: Review, failed: Mapping[
 
 
 def _push(client: Client, planned: Planned, options: Options) -> Pushed:
-    """Mint, carry, verify, export. Destinations that the guard refused, or that did not answer, are left alone."""
+    """Mint, carry, verify, export. A destination that the guard refused hears of departures at most."""
     from engine.push.push import push as carry
     from engine.push.trip import Carrier, Limits
     from engine.push.verifying import verify
 
-    refused = {one.destination for one in planned.refusals} | planned.unreachable.keys()
-    going = [one.name for one in planned.plan.destinations if one.name not in refused]
-    carriers = [Carrier(client.destination(name), client.connector(name)) for name in going]
-    minted = _mint(client, planned.plan) if going else 0
+    refused = {one.destination for one in planned.refusals}
+    stopped = {one.destination for one in planned.refusals if not one.lets_consent_pass} | planned.unreachable.keys()
+    carriers = [
+        Carrier(client.destination(one.name), client.connector(one.name), is_consent_only=one.name in refused)
+        for one in planned.plan.destinations
+        if one.name not in stopped
+    ]
+    minted = _mint(client, planned.plan) if any(not one.is_consent_only for one in carriers) else 0
     until = None if options.max_minutes is None else client.clock.monotonic() + options.max_minutes * 60
     results = carry(
         planned.plan,

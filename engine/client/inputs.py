@@ -148,6 +148,11 @@ def destination(config: Config, catalogue: Catalogue, name: str, *, spec: Spec, 
         merge_tags=tuple(_tag(catalogue, tag, value, config.place(*above, tag)) for tag, value in tags.items()),
         prefix=prefix,
         currency=config.settings.currency,
+        removable={
+            segment: float(one.removals)
+            for segment in settings.segments
+            if (one := config.settings.segments.get(segment)) is not None and one.removals is not None
+        },
     )
 
 

@@ -138,6 +138,7 @@ class Segment(BaseModel):
     title: Titles | None = None
     size: Size | None = None
     holdout: Holdout | None = None
+    removals: Share | None = None
     was: str | None = None
     override: bool = False
 

@@ -22,7 +22,7 @@ from engine.errors import ConfigError, EngineError
 from engine.show import console, progress, view
 from engine.show.rounds import plan_lines, push_lines
 from engine.show.screen import table
-from engine.show.views import base, said
+from engine.show.views import base, findings
 from engine.words import moment, number, say
 
 if TYPE_CHECKING:
@@ -141,9 +141,8 @@ def _segments(stage: Stage) -> None:
         stage.screen.print()
         stage.say("why", name=name, segment=client.catalogue.segments[_SHOWN].title)
         explained = look.explain(client, _SHOWN, stage.hero)
-        for words, one in explained.findings:
-            value = "" if one.value is None else f"  ({said(one.value, stage.lang)})"
-            stage.screen.print(Text(f"  {'✓' if one.holds else '✗'} {words}{value}"))
+        for line in findings(explained, stage.lang):
+            stage.screen.print(line)
 
 
 def _hero(client: Client) -> tuple[str, str, str]:

@@ -165,6 +165,11 @@ def _explained(result: look.Explained, lang: str) -> Iterator[RenderableType]:
     yield Text()
     key = "explain.is_in" if result.is_member else "explain.is_out"
     yield Text(say(key, lang, customer=result.customer))
+    yield from findings(result, lang)
+
+
+def findings(result: look.Explained, lang: str) -> Iterator[RenderableType]:
+    """Each condition, whether it holds, and the value that decided."""
     for words, one in result.findings:
         value = "" if one.value is None else f"  ({said(one.value, lang)})"
         yield Text(f"  {'✓' if one.holds else '✗'} {words}{value}")
