@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from engine.shop.addresses import add_addresses
 from engine.shop.files import Raw
-from engine.shop.loading import SetAside, Typed, create_empty, flag_repeats, report, typed
+from engine.shop.loading import SetAside, Typed, flag_repeats, report, typed
 from engine.shop.mapping import TableMapping
 from engine.shop.schema import EMAIL_SOURCES, PURCHASE, TABLES
 from engine.tables import Database, name, text
@@ -131,20 +131,15 @@ def _cell(column: str, kind: str, given: Mapping[str, str]) -> str:
     return f"CAST({quoted} AS {kind}) AS {name(column)}"
 
 
-def add_lists(database: Database, customers: Mapping[str, object], slugs: Mapping[str, str]) -> list[str]:
-    """Give customers one VARCHAR[] column for each list name (slug → its words); a name that a column has is left out."""
-    lists = {column: words for column, words in slugs.items() if column not in customers}
-    if not lists:
-        return []
+def add_lists(database: Database, taken: Container[str], words: Mapping[str, Sequence[str]]) -> list[str]:
+    """Give customers one VARCHAR[] column for each list (its name → its spellings); a name that is taken is left out."""
+    lists = {column: spelled for column, spelled in words.items() if column not in taken}
     cells = ", ".join(
-        f"list(DISTINCT value ORDER BY value) FILTER (list IN (SELECT unnest({words}))) AS {name(column)}"
-        for column, words in lists.items()
+        f"list(DISTINCT value ORDER BY value) FILTER (list IN ({', '.join(text(word) for word in spelled)})) AS {name(column)}"
+        for column, spelled in lists.items()
     )
     database.execute(
         f"CREATE OR REPLACE TABLE customers AS SELECT c.*, l.* EXCLUDE (customer_id) FROM customers c LEFT JOIN"
         f" (SELECT customer_id, {cells} FROM customer_lists GROUP BY customer_id) l ON c.customer_id = l.customer_id"
     )
     return sorted(lists)
-
-
-__all__ = ["add_lists", "add_pulled_events", "create_empty", "finish_events", "load_codes", "load_fact"]

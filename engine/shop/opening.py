@@ -17,10 +17,10 @@ from engine.shop.files import CAREFUL, Raw, find, listing, read
 from engine.shop.loading import SetAside, Typed, create_empty, flag_repeats, report, slug, typed
 from engine.shop.mapping import TableMapping, read_mapping
 from engine.shop.overlays import Overlays
-from engine.shop.schema import PURCHASES, TABLES, Column, Source, Table
+from engine.shop.schema import LISTS, PURCHASES, TABLES, Column, Source, Table
 from engine.shop.schema import facts as named_facts
 from engine.shop.schema import sources as named_sources
-from engine.tables import Database, QueryError, name, text
+from engine.tables import Database, QueryError, name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -257,11 +257,11 @@ def _invalid_addresses(database: Database, raw: Raw) -> list[SetAside]:
     return [SetAside(raw.file, at[0], "email is not an address (the customer is kept without it)", count, at)]
 
 
-def _list_names(database: Database) -> dict[str, str]:
-    words: dict[str, list[str]] = {}
+def _list_names(database: Database) -> dict[str, list[str]]:
+    words = {known: [known] for known in LISTS}
     for (word,) in database.rows("SELECT DISTINCT list FROM customer_lists ORDER BY list"):
-        words.setdefault(slug(word), []).append(text(word))
-    return {column: f"[{', '.join(spelled)}]" for column, spelled in words.items()}
+        words.setdefault(slug(word), []).append(word)
+    return words
 
 
 def _newest(database: Database, tables: Mapping[str, Table], now: datetime) -> datetime | None:

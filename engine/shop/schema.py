@@ -13,6 +13,7 @@ from types import MappingProxyType
 from engine.errors import nearest
 
 CONSENT = ("subscribed", "pending", "unsubscribed", "never")
+LISTS = ("interests", "values", "topics", "pref_content")  # traits of every shop, unknown where it has no such list
 BASES = ("consent", "existing_customer", "b2b")
 KINDS = ("send", "delivered", "open", "click", "bounce", "complaint", "unsubscribe", "other")
 

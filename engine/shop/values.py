@@ -53,8 +53,14 @@ class Reading:
             return parsed
         if self.type != "VARCHAR":
             return to_utc(parsed, self.zone)
-        offset = f"regexp_matches({value}, {text('[:T ]' + chr(92) + 'd{2}.*' + _OFFSET)})"
+        offset = f"length({value}) > 16 AND NOT ({_is_plain(value)}) AND regexp_matches({value}, {text('[:T ]' + chr(92) + 'd{2}.*' + _OFFSET)})"
         return f"CASE WHEN {offset} THEN {parsed} - to_minutes({_minutes(value)}) ELSE {to_utc(parsed, self.zone)} END"
+
+
+def _is_plain(value: str) -> str:
+    """Recognise the two commonest spellings of a local time without a regular expression."""
+    clock = f"length({value}) = 19 AND {value}[11] IN ('T', ' ') AND {value}[14] = ':' AND {value}[17] = ':' AND {value}[19] BETWEEN '0' AND '9'"
+    return f"left({value}, 2) IN ('19', '20') AND {value}[5] = {value}[8] AND (length({value}) = 10 OR {clock})"
 
 
 def _minutes(value: str) -> str:
@@ -98,7 +104,8 @@ def _as_instant(reading: Reading, value: str) -> str:
     if reading.dates:
         return _strptime(reading, value)
     bare = f"regexp_replace({value}, {text('([:T ]' + chr(92) + 'd{2}.*?)' + _OFFSET)}, '\\1')"
-    return f"CASE WHEN regexp_matches({value}, {text(_MOMENT)}) THEN TRY_CAST({bare} AS TIMESTAMP) END"
+    plain = f"WHEN {_is_plain(value)} THEN TRY_CAST({value} AS TIMESTAMP)"
+    return f"CASE {plain} WHEN regexp_matches({value}, {text(_MOMENT)}) THEN TRY_CAST({bare} AS TIMESTAMP) END"
 
 
 def _as_date(reading: Reading, value: str) -> str:

@@ -118,7 +118,7 @@ def test_a_customers_lists_are_traits(shop: Folder) -> None:
         "customer_id,list,value\nc1,Interests,yoga\nc1,interests,trail\nc1,interests,yoga\nc2,Centres d'intérêt,eau\nc2,email,x\n",
     )
     opened = shop.open()
-    assert opened.lists == ("centres_d_interet", "interests")
+    assert opened.lists == ("centres_d_interet", "interests", "pref_content", "topics", "values")
     assert rows(opened, "SELECT interests, centres_d_interet FROM customers ORDER BY customer_id") == [
         (["trail", "yoga"], None),
         (None, ["eau"]),

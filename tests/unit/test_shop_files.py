@@ -154,6 +154,8 @@ def test_the_line_is_the_physical_one_behind_quoted_line_breaks_and_blank_lines(
         ("infinity", "ordered_at", "ordered_at is not a date or time"),
         ("epoch", "ordered_at", "ordered_at is not a date or time"),
         ("01/02/2017", "ordered_at", "ordered_at is not a date or time"),
+        ("2017-01-01 10:00:0Z", "ordered_at", "ordered_at is not a date or time"),
+        ("2017-01-1 010:00:00", "ordered_at", "ordered_at is not a date or time"),
         ("2017-01-01 25:00", "ordered_at", "ordered_at is not a date or time"),
         ("2017-01-01 10:00 Europe/Paris", "ordered_at", "ordered_at is not a date or time"),
         (" ", "ordered_at", "ordered_at is missing"),
