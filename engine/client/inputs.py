@@ -148,6 +148,7 @@ def destination(config: Config, catalogue: Catalogue, name: str, *, spec: Spec, 
         merge_tags=tuple(_tag(catalogue, tag, value, config.place(*above, tag)) for tag, value in tags.items()),
         prefix=prefix,
         currency=config.settings.currency,
+        zone=config.settings.zone,
         removable={
             segment: float(one.removals)
             for segment in settings.segments

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from connectors.types import Outcome, Reason, State, TargetKind
@@ -135,6 +136,7 @@ def _with_sending(
 def wanted(destination: Destination, people: pa.Table, codes: pa.Table, members: Mapping[str, Any]) -> Wanted:
     """The columns of those rows of `people` that are members of any segment; `members` is aligned with `people`."""
     values, defaults, unfit = {}, {}, {}
+    codes = codes.append_column("last_day", _last_days(codes, destination.zone))
     for tag in destination.merge_tags:
         values[tag.name], defaults[tag.name], unfit[tag.name] = _value(destination.spec, tag, people, codes)
     return Wanted(
@@ -172,9 +174,18 @@ def _code_part(tag: MergeTag, people: pa.Table, codes: pa.Table) -> pa.Array[Any
     import pyarrow.compute as pc
 
     mine = codes.filter(pc.equal(codes["offer"], tag.offer))
-    column = {"expires": "expires_at"}.get(tag.field, tag.field)
+    column = {"expires": "last_day"}.get(tag.field, tag.field)
     place = pc.index_in(people["customer_id"], value_set=_array(mine["customer_id"]))
     return _array(_array(mine[column]).take(_array(place)))
+
+
+def _last_days(codes: pa.Table, zone: tzinfo) -> pa.Array[Any]:
+    """The last local day on which each code is good: it ends with that day's last instant."""
+    import pyarrow as pa
+
+    ends = codes["expires_at"].to_pylist()
+    days = [None if end is None else (end - timedelta(microseconds=1)).astimezone(zone).date() for end in ends]
+    return pa.array(days, pa.date32())
 
 
 def _fit(spec: Spec, tag: MergeTag, raw: pa.Array[Any]) -> tuple[pa.Array[Any], dict[str, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,7 @@ class Destination:
     merge_tags: tuple[MergeTag, ...] = ()
     prefix: str = ""
     currency: str = "EUR"  # of amounts in codes
+    zone: tzinfo = UTC  # the client's: it decides days
     removable: Mapping[str, float] = field(default_factory=dict)  # by segment: share of members that may leave at once
 
     def title(self, name: str) -> str:

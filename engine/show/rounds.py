@@ -83,6 +83,8 @@ def _destination(summary: DestinationSummary, lang: str) -> Iterator[RenderableT
     told = ", ".join(say(key, lang, count=count) for key, count in facts if count)
     if told:
         yield Text(f"  {told}")
+    for tag, reasons in summary.unfit.items():
+        yield Text("  " + say("plan.unfit", lang, tag=tag, reasons=pairs(reasons, "reasons", lang)), style="yellow")
     if summary.blocked:
         yield Text("  " + say("plan.blocked", lang, reasons=pairs(summary.blocked, "plan", lang)))
 
