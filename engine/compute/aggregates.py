@@ -175,18 +175,20 @@ def _most_frequent(node: tree.Aggregate, scope: Counting) -> exp.Expr:
             named(column(row.source.customer), "customer_id"), named(row.folded(str(node.column)), "key"),
             named(exp.Min(this=value), "value"), named(tallies.count(None), "number"), named(exp.Max(this=row.time), "at"),
         )
-        .from_(relation(row.source.table))
-        .where(every([*conjuncts(node, scope), *row.bounds(scope.calendar.rows(node.window))]))
-        .group_by(column(row.source.customer), row.folded(str(node.column)))
+        .from_(relation(row.source.table), copy=False)
+        .where(every([*conjuncts(node, scope), *row.bounds(scope.calendar.rows(node.window))]), copy=False)
+        .group_by(column(row.source.customer), row.folded(str(node.column)), copy=False)
     )  # fmt: skip
     best = [_descending("number"), _descending("at"), column("key")]
     place = exp.Window(this=exp.RowNumber(), partition_by=[column("customer_id")], order=exp.Order(expressions=best))
     ranked = exp.select(column("customer_id"), column("value"), named(place, "place")).from_(
-        relation(f"{alias}_groups")
+        relation(f"{alias}_groups"), copy=False
     )
     first = exp.EQ(this=column("place"), expression=literal(1))
     chosen = (
-        exp.select(column("customer_id"), named(column("value"), alias)).from_(relation(f"{alias}_ranked")).where(first)
+        exp.select(column("customer_id"), named(column("value"), alias))
+        .from_(relation(f"{alias}_ranked"), copy=False)
+        .where(first, copy=False)
     )
     earlier = ((f"{alias}_groups", groups), (f"{alias}_ranked", ranked))
     return scope.steps.side(key, Side(earlier, f"by_{alias}", chosen, alias, zero=False))

@@ -17,6 +17,7 @@ from engine.compute.rows import RowScope
 from engine.compute.spelling import column, complement, every, known, strict, when
 from engine.compute.steps import Steps
 from engine.compute.tallies import Entry
+from engine.compute.zones import local_day
 from engine.errors import DefinitionError, UnsupportedByBackend
 from engine.language import tree
 from engine.segments import Catalogue
@@ -77,6 +78,17 @@ class CustomerScope:
         if isinstance(node, tree.Anniversary):
             return values.day(node.of, self)
         return self.steps.fact("birth_date") if isinstance(node, tree.Trait) and self._is_birthday(node) else None
+
+    def local_day(self, instant: exp.Expr) -> exp.Expr:
+        """The local day of an instant, in a step of its own: a zone's changes are many."""
+        day = local_day(self._column(instant), self.calendar, self.backend)
+        return self.steps.derive(("local day", instant), self.steps.unique("local_day"), day)
+
+    def _column(self, value: exp.Expr) -> exp.Column:
+        """A value as a column of an earlier step."""
+        if isinstance(value, exp.Column):
+            return value
+        return self.steps.derive(("value", value), self.steps.unique("value"), value)
 
     def place(self, name: str) -> tuple[float, float]:
         """Latitude and longitude of a place."""
@@ -168,11 +180,7 @@ class CustomerScope:
         value = values.value(of, self)
         if among is not None:
             value = when(conditions.test(among, self), value)
-        ranked = (
-            value
-            if isinstance(value, exp.Column)
-            else self.steps.derive(("ranked", of, among), self.steps.unique("ranked"), value)
-        )
+        ranked = self._column(value)
         return ranked, exp.Is(this=ranked.copy(), expression=exp.Null())
 
 

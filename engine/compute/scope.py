@@ -52,6 +52,10 @@ class Scope(Protocol):
         """The date whose month and day count, if the node is an anniversary."""
         ...
 
+    def local_day(self, instant: exp.Expr) -> exp.Expr:
+        """The local day of an instant."""
+        ...
+
     def place(self, name: str) -> tuple[float, float]:
         """Latitude and longitude of a place."""
         ...

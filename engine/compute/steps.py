@@ -84,7 +84,7 @@ class Steps:
     def assemble(self, result: list[exp.Expr]) -> exp.Select:
         """The whole query: scans, base, one step a level, and the columns of the result from the last."""
         steps = [*self._scans(), (BASE, self._base()), *self._levels_in_order()]
-        query = exp.select(*result, copy=False).from_(relation(steps[-1][0]))
+        query = exp.select(*result, copy=False).from_(relation(steps[-1][0]), copy=False)
         for name, step in steps:
             query = query.with_(exp.to_identifier(name, quoted=True), as_=step, copy=False)
         return query.order_by(column("customer_id"), copy=False)
@@ -99,7 +99,7 @@ class Steps:
     def _base(self) -> exp.Select:
         columns: list[exp.Expr] = [column("customer_id", CUSTOMERS)]
         columns += [named(column(name, CUSTOMERS), alias) for name, alias in self.facts.items()]
-        query = exp.select(*columns, copy=False).from_(relation(CUSTOMERS))
+        query = exp.select(*columns, copy=False).from_(relation(CUSTOMERS), copy=False)
         for tally in self.tallies.values():
             entries = [(entry.alias, entry.zero) for entry in tally.entries.values()]
             query = _joined(query, tally.name, entries)
@@ -112,7 +112,7 @@ class Steps:
         for level in sorted({found.level for found in self.derived.values()}):
             columns = [named(found.value, found.alias) for found in self.derived.values() if found.level == level]
             name = f"step_{level}"
-            yield name, exp.select(exp.Star(), *columns, copy=False).from_(relation(before))
+            yield name, exp.select(exp.Star(), *columns, copy=False).from_(relation(before), copy=False)
             before = name
 
 

@@ -47,7 +47,11 @@ class Tally:
         shared, reach = self._shared(), self._reach()
         columns = [named(self._column(entry, shared, reach), entry.alias) for entry in self.entries.values()]
         key = named(column(self.customer), "customer_id")
-        query = exp.select(key, *columns, copy=False).from_(relation(self.table)).group_by(column(self.customer))
+        query = (
+            exp.select(key, *columns, copy=False)
+            .from_(relation(self.table), copy=False)
+            .group_by(column(self.customer), copy=False)
+        )
         tests = [*shared, *self._bounds(reach, Interval(None, None))]
         return query.where(every(tests), copy=False) if tests else query
 

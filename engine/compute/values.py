@@ -13,7 +13,6 @@ from engine.compute.bounds import POINTS, SECONDS
 from engine.compute.literals import literal, nfc
 from engine.compute.scope import Scope
 from engine.compute.spelling import when
-from engine.compute.zones import local_day
 from engine.errors import UnsupportedByBackend
 from engine.language import tree
 from engine.language.kinds import type_of
@@ -43,7 +42,7 @@ def is_exact(node: tree.Value, scope: Scope) -> bool:
 def day(node: tree.Value, scope: Scope) -> exp.Expr:
     """A date or instant as a local day."""
     found = value(node, scope)
-    return local_day(found, scope.calendar, scope.backend) if type_of(node) is Type.INSTANT else found
+    return scope.local_day(found) if type_of(node) is Type.INSTANT else found
 
 
 def instant(node: tree.Value, scope: Scope) -> exp.Expr:
