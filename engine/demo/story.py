@@ -20,7 +20,7 @@ from engine.demo.shop import ROUND_ONE, ROUND_TWO, build, build_round_two, trunc
 from engine.demo.world import World, emulated
 from engine.errors import ConfigError, EngineError
 from engine.show import console, progress, view
-from engine.show.rounds import plan_lines, push_lines
+from engine.show.rounds import plan_lines, push_lines, refusals
 from engine.show.screen import table
 from engine.show.views import base, findings
 from engine.words import moment, number, say
@@ -253,8 +253,7 @@ def _truncated(stage: Stage) -> None:
     with stage.client(ROUND_TWO) as client:
         stage.world.forget_calls()
         told = run.run(client, run.Options())
-    for one in told.planned.refusals:
-        stage.screen.print(Text(f"✗ {one.message}", style="red"))
+    _print(stage, refusals(told.planned.refusals, stage.lang))
     if not told.planned.refusals or any(stage.world.writes().values()):
         raise EngineError("the guard let a broken export through")
     stage.say("stopped", exit=told.exit_code)
@@ -263,8 +262,6 @@ def _truncated(stage: Stage) -> None:
 
 def _nothing(stage: Stage) -> None:
     stage.title("nothing")
-    with stage.client(ROUND_TWO) as client:
-        run.run(client, run.Options())
     with stage.client(ROUND_TWO) as client:
         stage.world.forget_calls()
         run.run(client, run.Options())

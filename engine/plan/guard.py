@@ -97,7 +97,7 @@ def _shop(plan: Plan, summary: DestinationSummary, ledger: Ledger) -> Iterator[R
     flag = f"--force {summary.name}"
     newest = plan.shop.newest
     if newest is not None and last.newest is not None and newest < last.newest:
-        message = f"{summary.name}: the shop's data ends {newest:%Y-%m-%d %H:%M}, and the last run saw {last.newest:%Y-%m-%d %H:%M} (UTC)"
+        message = f"{summary.name}: the shop's data ends {newest:%Y-%m-%d %H:%M:%S}, and the last run saw {last.newest:%Y-%m-%d %H:%M:%S} (UTC)"
         yield Refusal(destination=summary.name, kind="older_shop", message=message, flag=flag)
     if plan.shop.rows is not None and last.rows and plan.shop.rows < SHRUNK * last.rows:
         message = f"{summary.name}: the shop has {plan.shop.rows} rows, and the last run saw {last.rows}"

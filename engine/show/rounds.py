@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_lines", "push_lines"]
 
+_REASONS = 2  # of a destination; --json tells all
 _KINDS = ("AddContact", "SetTraits", "ClearTraits", "AddMember", "RemoveMember", "Suppress")
 
 
@@ -96,11 +97,16 @@ def _codes(plan: Plan, lang: str) -> Iterator[RenderableType]:
 
 
 def refusals(found: Sequence[Refusal], lang: str) -> Iterator[RenderableType]:
-    """What the guard refuses, and the flag that overrides it."""
-    for one in found:
-        is_waiting = one.kind == "unapproved"
-        yield Text(f"{'…' if is_waiting else '✗'} {one.message}", style="yellow" if is_waiting else "red")
-        yield Text("  " + say("guard.flag", lang, flag=one.flag), style="dim")
+    """What the guard refuses at each destination, the first reasons in words, and the flags that override them."""
+    for name in dict.fromkeys(one.destination for one in found):
+        mine = [one for one in found if one.destination == name]
+        for one in mine[:_REASONS]:
+            is_waiting = one.kind == "unapproved"
+            yield Text(f"{'…' if is_waiting else '✗'} {one.message}", style="yellow" if is_waiting else "red")
+        if len(mine) > _REASONS:
+            yield Text("  " + say("guard.more", lang, count=len(mine) - _REASONS))
+        flags = " ".join(dict.fromkeys(one.flag for one in mine))
+        yield Text("  " + say("guard.flag", lang, flag=flags), style="dim")
 
 
 def _unreachable(found: object, lang: str) -> Iterator[RenderableType]:
