@@ -466,3 +466,33 @@ def test_changes_whose_rows_lie_in_two_parts_are_whole(lab: Lab) -> None:
     assert result.applied == {"AddContact": 3400, "AddMember": 3400}
     assert result.withheld == {}
     assert lab.plan(who).is_empty
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(_people(), st.integers(1, 60)), min_size=1, max_size=3), _people())
+def test_whatever_crashes_and_changes_between_the_last_run_is_right(
+    rounds: list[tuple[list[Person], int]], last: list[Person]
+) -> None:
+    lab = Lab()
+    left: frozenset[str] = frozenset()
+    for who, point in rounds:
+        try:
+            lab.run_until_crash(who, Fuse(at=point))
+        except Crash:
+            pass
+        else:
+            assert lab.plan(who).is_empty
+        left |= {address for address, (status, _, _) in lab.there().items() if status == "unsubscribed"}
+    lab.round(last)
+    there = lab.there()
+    left |= {address for address, (status, _, _) in there.items() if status == "unsubscribed"}
+    assert {address: held for address, (_, _, held) in there.items() if held} == expected(last, left)
+    assert all(there[address][0] == "unsubscribed" for address in left)
+    assert lab.plan(last).is_empty
+    assert lab.ledger.sending.of("news") == []
+    wrong = {str(one.address) for one in last if one.consent == "unsubscribed" and one.address in there}
+    assert all(there[address][0] == "unsubscribed" for address in wrong)
+    for one in last:
+        if one.address in expected(last, left) and one.name:
+            assert there[str(one.address)][1]["first_name"] == one.name
+    lab.close()
