@@ -35,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-codes_app = typer.Typer(help="Discount codes by offer and state; export and confirm them.", invoke_without_command=True)
+codes_app = typer.Typer(help="Show, export and confirm discount codes.", invoke_without_command=True)
 app.add_typer(codes_app, name="codes")
 
 Config = Annotated[Path, typer.Option("--config", help="The client's config.")]
@@ -48,7 +48,7 @@ Force = Annotated[
 Recreate = Annotated[
     list[str] | None, typer.Option("--recreate", help="A target that is gone at the provider: create it anew.")
 ]
-Minutes = Annotated[float | None, typer.Option("--max-minutes", help="Stop at a safe point after this long.")]
+Minutes = Annotated[float | None, typer.Option("--max-minutes", min=0, help="Stop at a safe point after this long.")]
 HERE = Path("ciblage.toml")
 
 
@@ -93,11 +93,17 @@ class Session:
         """Progress on stderr; SIGTERM asks for a stop at the next safe point."""
         from engine import run, show
 
+        self.check_flags(force, recreate)
         signal.signal(signal.SIGTERM, lambda *_: self.client.stop.set())
         with show.progress() as shown:
             yield run.Options(
                 force=force or (), recreate=recreate or (), max_minutes=max_minutes, yes=yes, progress=shown
             )
+
+    def check_flags(self, force: Sequence[str] | None, recreate: Sequence[str] | None) -> None:
+        """What they name exists."""
+        self.client.check_flag("--force", force or ())
+        self.client.check_flag("--recreate", recreate or ())
 
     def close(self) -> None:
         """Let go of what the client holds."""
@@ -161,7 +167,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Where the example shop is written.")] = Path("demo-shop"),
     lang: Annotated[str, typer.Option("--lang", help="en or fr.")] = "en",
 ) -> None:
-    """Play the whole round on real data, against emulated providers on this machine."""
+    """Play the whole round on real data, on this machine."""
     with session("demo", HERE, None, json=False) as it:
         from engine.demo.story import tell
 
@@ -170,7 +176,7 @@ def demo(
 
 @app.command()
 def check(config: Config = HERE, now: Now = None, json: Json = False) -> None:
-    """Check config, shop data, credentials and quotas; change nothing."""
+    """Check config, data and credentials; change nothing."""
     with session("check", config, now, json=json) as it:
         from engine import look
 
@@ -204,7 +210,7 @@ def members(
     out: Out = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1)] = None,
 ) -> None:
-    """Print the customer_id of every member, sorted as text, before any consent gate."""
+    """Print the members of a segment, before any consent."""
     with session("members", config, now, json=json) as it:
         from engine import look
 
@@ -233,7 +239,7 @@ def explain(
     json: Json = False,
     customer: Annotated[str | None, typer.Option("--customer", help="Why this customer is in or out.")] = None,
 ) -> None:
-    """Say a segment in words, and why a customer is in or out, condition by condition."""
+    """Say a segment in words, and why someone is in or out."""
     with session("explain", config, now, json=json) as it:
         from engine import look
 
@@ -249,10 +255,11 @@ def plan(
     force: Force = None,
     recreate: Recreate = None,
 ) -> None:
-    """Show what would change where, calls and minutes needed, and side effects to expect."""
+    """Show what would change where; change nothing."""
     with session("plan", config, now, json=json) as it:
         from engine import run
 
+        it.check_flags(force, recreate)
         it.show(run.plan(it.client, out=out, force=force or (), recreate=recreate or ()))
 
 
@@ -264,7 +271,7 @@ def approve(
     now: Now = None,
     json: Json = False,
 ) -> None:
-    """Record that a person approved a plan; the first push to an account needs one."""
+    """Record that a person approved a plan."""
     with session("approve", config, now, json=json) as it:
         from engine import run
 
@@ -295,7 +302,7 @@ def push(
 
 @app.command()
 def pull(config: Config = HERE, now: Now = None, json: Json = False) -> None:
-    """Bring back engagement and suppressions since the saved cursor."""
+    """Bring back engagement and departures."""
     with session("pull", config, now, json=json) as it:
         from engine import run
 
@@ -311,7 +318,7 @@ def run_(
     force: Force = None,
     recreate: Recreate = None,
 ) -> None:
-    """Pull, compute, plan, guard, push, verify: what a schedule calls."""
+    """Pull, compute, plan, guard, push, verify, in one."""
     with session("run", config, now, json=json) as it:
         from engine import run
 
@@ -321,7 +328,7 @@ def run_(
 
 @app.command()
 def status(config: Config = HERE, now: Now = None, json: Json = False) -> None:
-    """Show what happened: the last runs, what each destination holds, what is in flight."""
+    """Show what happened, and where each destination stands."""
     with session("status", config, now, json=json) as it:
         from engine import look
 
@@ -371,7 +378,7 @@ def sandbox(
 
 @app.command()
 def connectors(json: Json = False) -> None:
-    """List the installed connectors with their capability table."""
+    """List the connectors and what each can do."""
     with session("connectors", HERE, None, json=json) as it:
         from engine import look
 
@@ -396,4 +403,11 @@ def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
 def main() -> None:
     """The command `ciblage`."""
     signal.signal(signal.SIGTERM, _terminated)
-    app()
+    if "--json" not in sys.argv:
+        app()
+    try:
+        sys.exit(app(standalone_mode=False))
+    except typer.TyperException as error:  # a command line that cannot be read: typer's words, in our document
+        said = {"kind": "usage", "message": error.format_message(), "place": "command line", "hint": "ciblage --help"}
+        print(jsonlib.dumps({"error": said}, ensure_ascii=False, indent=2))
+        sys.exit(error.exit_code)
