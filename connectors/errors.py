@@ -42,7 +42,13 @@ class ConnectorError(Exception):
 
 
 class SettingsError(ConnectorError):
-    """A setting is missing or wrong; nothing was sent."""
+    """A setting is missing or wrong; nothing was sent. `key` is its name, where one is to blame."""
+
+    def __init__(
+        self, message: str, *, key: str | None = None, status: int | None = None, request_id: str | None = None
+    ) -> None:
+        super().__init__(message, status=status, request_id=request_id)
+        self.key = key
 
 
 class Unauthorized(ConnectorError):

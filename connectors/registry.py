@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import SettingsError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["build", "load", "names"]
 
 GROUP = "ciblage.connectors"
+_TEXT = {str, "str"}
 
 
 @cache
@@ -44,16 +46,22 @@ def load(name: str) -> type[Connector]:
 
 
 def build(
-    name: str, options: Mapping[str, Any], *, handler: Handler, clock: Clock, pace: Pace | None = None
+    name: str,
+    options: Mapping[str, Any],
+    *,
+    handler: Handler,
+    clock: Clock,
+    pace: Pace | None = None,
+    share: float | None = None,
 ) -> Connector:
-    """A connector for one account: `options` are the destination's own keys. Raises SettingsError."""
+    """A connector for one account: `options` are the destination's own keys; `share` of each rate is ours.
+
+    Raises SettingsError for a key that is unknown (with the nearest valid one), missing, or no text where text belongs.
+    """
     connector = load(name)
     spec = connector.spec
-    try:
-        settings = spec.settings(**options)
-    except TypeError as error:
-        message = f"{name}: {error}"
-        raise SettingsError(message) from None
+    _check(name, signature(spec.settings).parameters, options)
+    settings = spec.settings(**options)
     http = Http(
         settings.base_url,
         settings.headers(),
@@ -61,7 +69,25 @@ def build(
         clock=clock,
         pace=pace,
         rates=spec.rates,
-        share=spec.share,
+        share=spec.share if share is None else dict.fromkeys(spec.rates, share),
         in_flight=spec.in_flight,
     )
     return connector(settings, http)
+
+
+def _check(name: str, known: Mapping[str, Parameter], options: Mapping[str, Any]) -> None:
+    """Every mistake in the keys at once; `key` of the error is the first."""
+    mistakes: dict[str, str] = {}
+    for key in options.keys() - known.keys():
+        free = sorted(known.keys() - options.keys())
+        near = difflib.get_close_matches(key, free, n=1) or difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"valid: {', '.join(sorted(known))}"
+        mistakes[key] = f"unknown key '{key}' ({hint})"
+    for key, parameter in known.items():
+        if key not in options and parameter.default is Parameter.empty:
+            mistakes[key] = f"'{key}' is missing"
+        elif parameter.annotation in _TEXT and not isinstance(options.get(key, ""), str):
+            mistakes[key] = f"'{key}' must be text"
+    if mistakes:
+        message = f"{name}: {'; '.join(mistakes[key] for key in sorted(mistakes))}"
+        raise SettingsError(message, key=min(mistakes))

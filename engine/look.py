@@ -40,13 +40,17 @@ class Reached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """The base on one page: rows by table, rows set aside, reachable by basis, why others are not, destinations."""
+    """The base on one page: rows by table, rows set aside, reachable by basis, why others are not, destinations.
+
+    `merged`: ids that became another customer's, because the address is the same.
+    """
 
     counts: Mapping[str, int]
     customers: int
     reachable: Mapping[str, int]
     blocked: Mapping[str, int]
     set_aside: Sequence[tuple[str, int, str, int]]
+    merged: int
     destinations: Sequence[Reached]
     warnings: Sequence[str] = ()
 
@@ -154,6 +158,7 @@ def check(client: Client, *, call: bool = True) -> Checked:
         reachable=_by_basis(people, "reachable_email"),
         blocked=_blocked(client),
         set_aside=[(one.file, one.line, one.reason, one.count) for one in shop.set_aside],
+        merged=int(shop.database.scalar("SELECT count(*) FROM aliases WHERE customer_id <> canonical") or 0),
         destinations=[_reach(client, name) for name in client.settings.destinations] if call else [],
         warnings=list(client.catalogue.warnings),
     )
@@ -267,7 +272,7 @@ def members(
     client: Client, segment: str, *, reachable: bool, file_format: str, out: Path | None, limit: int | None
 ) -> Listed:
     """The members of a segment: customer_id, sorted as text; with `reachable`, their address too."""
-    _known(segment, client.catalogue.segments, "segment")
+    _known(segment, client.catalogue.segments)
     if file_format not in {"csv", "jsonl", "parquet"}:
         raise ConfigError(f"there is no format '{file_format}'", place="--format", hint="csv, jsonl or parquet")
     if file_format == "parquet" and out is None:
@@ -287,7 +292,9 @@ def traits(client: Client, customers: Sequence[str]) -> Listed:
     if customers:
         missing = set(customers) - set(table["customer_id"].to_pylist())
         if missing:
-            raise ConfigError(f"there is no customer {min(missing)}", hint="see `ciblage members SEGMENT`")
+            raise ConfigError(
+                f"there is no customer {min(missing)}", place="CUSTOMER", hint="see `ciblage members SEGMENT`"
+            )
         table = table.filter(pc.is_in(table["customer_id"], value_set=pa.array(customers, pa.string())))
     else:
         table = table.slice(0, 20)
@@ -300,7 +307,7 @@ def explain(client: Client, segment: str, customer: str | None) -> Explained:
     from engine.compute import explain as findings
     from engine.language.words import in_words
 
-    _known(segment, client.catalogue.segments, "segment")
+    _known(segment, client.catalogue.segments)
     found, settings = client.catalogue.segments[segment], client.settings
     words = _words(client, found)
     if customer is None:
@@ -385,10 +392,9 @@ def connectors() -> Capabilities:
     return Capabilities(rows)
 
 
-def _known(name: str, known: Mapping[str, object], what: str) -> None:
+def _known(name: str, known: Mapping[str, object]) -> None:
     if name in known:
         return
     near = nearest(name, known)
-    raise ConfigError(
-        f"there is no {what} '{name}'", hint=f"did you mean '{near}'?" if near else f"there are: {', '.join(known)}"
-    )
+    hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(known)}"
+    raise ConfigError(f"there is no segment '{name}'", place="SEGMENT", hint=hint)

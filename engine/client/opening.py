@@ -15,9 +15,11 @@ from connectors.errors import SettingsError
 from connectors.http import SystemClock, Wire
 from engine.client.clock import FastClock
 from engine.config import Config, load
-from engine.errors import ConfigError
+from engine.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from connectors.base import Connector
     from connectors.http import Clock, Handler
     from engine.compute import Membership
@@ -39,7 +41,7 @@ def open_client(
     config = load(path)
     sandbox = config.settings.sandbox
     clock = clock or (FastClock(sandbox.speed) if sandbox else SystemClock())
-    return Client(config, _moment(now, config.settings) if now else clock.utc(), clock, handler or Wire())
+    return Client(config, clock.utc() if now is None else _moment(now, config.settings), clock, handler or Wire())
 
 
 def _moment(text: str, settings: Settings) -> datetime:
@@ -178,13 +180,13 @@ class Client:
         from connectors import registry
 
         destination = self.settings.destinations[name]
-        prefix = self._prefix(name)
+        options = {"prefix": self._prefix(name), **destination.options}
+        share = None if destination.share is None else float(destination.share)
         try:
-            return registry.build(
-                destination.connector, {"prefix": prefix, **destination.options}, handler=self.handler, clock=self.clock
-            )
+            return registry.build(destination.connector, options, handler=self.handler, clock=self.clock, share=share)
         except SettingsError as error:
-            raise ConfigError(str(error), place=self.config.place("destinations", name)) from None
+            place = self.config.place("destinations", name, error.key or "connector")
+            raise ConfigError(str(error), place=place) from None
 
     def _prefix(self, name: str) -> str:
         prefix = self.settings.destinations[name].prefix
@@ -197,6 +199,20 @@ class Client:
 
         spec = registry.load(self.settings.destinations[name].connector).spec
         return destination(self.config, self.catalogue, name, spec=spec, prefix=self._prefix(name))
+
+    def check_flag(self, flag: str, named: Sequence[str]) -> None:
+        """`--force` and `--recreate` name what there is: DESTINATION or DESTINATION/SEGMENT. Raises ConfigError."""
+        from connectors.types import TargetKind
+
+        known = []
+        for name, destination in self.settings.destinations.items():
+            ours = [target for kind, target in self.ledger.targets.of(name) if kind is TargetKind.SEGMENT]
+            known += [name, *(f"{name}/{segment}" for segment in dict.fromkeys([*destination.segments, *ours]))]
+        for one in named:
+            if one not in known:
+                near = nearest(one, known)
+                hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(known)}"
+                raise ConfigError(f"there is no '{one}' to {flag.removeprefix('--')}", place=flag, hint=hint)
 
     def policies(self) -> list[Policy]:
         """The offers, their spans resolved from now."""

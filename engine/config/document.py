@@ -44,7 +44,7 @@ def read(path: Path) -> Document:
     try:
         source = path.read_bytes()
     except FileNotFoundError:
-        hint = "name it with --config FILE, or write one with `ciblage init`"
+        hint = "name it with --config FILE"
         raise ConfigError(f"there is no config file {path}", place=str(path), hint=hint) from None
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}", place=str(path)) from None

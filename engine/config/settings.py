@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,20 +17,32 @@ __all__ = [
 
 _NAME = r"^[a-z][a-z0-9_]*$"
 _MANY = 100
+_UNITS = ("minute", "hour", "day", "week", "month", "year")
 
 
 def _share(value: object) -> object:
     """`"10%"` or a number between 0 and 1, as a fraction."""
     if isinstance(value, str) and value.rstrip().endswith("%"):
-        return Decimal(value.rstrip()[:-1].strip()) / _MANY
+        return _decimal(value.rstrip()[:-1], value, "a share (write for example '10%')") / _MANY
     return value
+
+
+def _decimal(number: str, value: str, what: str) -> Decimal:
+    try:
+        found = Decimal(number.strip())
+    except InvalidOperation:
+        raise ValueError(f"'{value}' is not {what}") from None
+    if not found.is_finite():
+        raise ValueError(f"'{value}' is not {what}")
+    return found
 
 
 def _money(value: object) -> object:
     """`"60 EUR"` or a number; the currency is checked against the client's."""
     if isinstance(value, str):
         number, _, currency = value.strip().partition(" ")
-        return {"value": Decimal(number), "currency": currency.strip() or None}
+        what = "an amount (write for example '60 EUR')"
+        return {"value": _decimal(number, value, what), "currency": currency.strip() or None}
     if isinstance(value, (int, float, Decimal)):
         return {"value": Decimal(str(value)), "currency": None}
     return value
@@ -40,7 +52,10 @@ def _span(value: object) -> object:
     """`"30 days"`."""
     if isinstance(value, str):
         number, _, unit = value.strip().partition(" ")
-        return {"n": int(number), "unit": unit.strip().removesuffix("s")}
+        unit = unit.strip().removesuffix("s")
+        if not number.isdecimal() or unit not in _UNITS:
+            raise ValueError(f"'{value}' is not a length of time (write for example '30 days')")
+        return {"n": int(number), "unit": unit}
     return value
 
 
