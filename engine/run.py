@@ -123,8 +123,10 @@ class Pushed:
         """The first of 143, 4, 3, 6, 1 that holds."""
         return _first(
             TERMINATED if self.is_terminated else 0,
-            UNREACHABLE if self.unreachable or any(one.error for one in self.results) else 0,
-            REFUSED if self.refusals else 0,
+            UNREACHABLE
+            if self.unreachable or any(isinstance(one.error, ConnectorError) for one in self.results)
+            else 0,
+            REFUSED if self.refusals or any(isinstance(one.error, GuardRefused) for one in self.results) else 0,
             MORE if any(one.stopped for one in self.results) else 0,
             REJECTED if any(one.rejected for one in self.results) else 0,
         )

@@ -22,7 +22,7 @@ Json: TypeAlias = dict[str, Any]
 MAX_RECORDS = 200
 MAX_BYTES = 64_000
 PAGE = 100
-_EMPTY = ("contacts", "lists", "fields", "pools", "jobs", "events")
+_EMPTY = ("contacts", "lists", "fields", "pools", "jobs", "events", "given")
 
 
 class Dictionary:
@@ -79,11 +79,11 @@ class Dictionary:
     def _write(self, path: list[str], body: Json) -> tuple[int, Json]:
         match path:
             case ["lists" | "fields" | "pools" as part]:
-                ref = body["ref"] if part == "fields" else f"{part}-{len(self.store[part]) + 1}"
+                ref = body["ref"] if part == "fields" else self._ref(part)
                 self.store[part][ref] = body["title"]
                 return 201, {"ref": ref}
             case ["import"]:
-                ref = f"job-{len(self.store['jobs']) + 1}"
+                ref = self._ref("job")
                 self.store["jobs"][ref] = {"records": body["records"], "asked": 0, "results": None}
                 return 202, {"job": ref}
             case ["contacts"]:
@@ -94,6 +94,12 @@ class Dictionary:
                 self.store["codes"] = self.store.get("codes", {}) | {record["code"]: ref for record in body["records"]}
                 return 200, {"results": [{"key": record["code"]} for record in body["records"]]}
         return 404, {"error": "no such path"}
+
+    def _ref(self, kind: str) -> str:
+        """A new id: never one that was given before, whatever was deleted since."""
+        given = self.store["given"]
+        given[kind] = given.get(kind, 0) + 1
+        return f"{kind}-{given[kind]}"
 
     def _job(self, ref: str) -> Json:
         job = self.store["jobs"].get(ref)
@@ -118,7 +124,7 @@ class Dictionary:
             return {"error": "invalid", "words": f"'{address}' is not an address"}
         if unknown := record["fields"].keys() - self.store["fields"].keys():
             return {"error": "unknown_field", "words": f"no field {sorted(unknown)}"}
-        ref = f"contact-{len(contacts) + 1}"
+        ref = self._ref("contact")
         contacts[address] = {"ref": ref, "status": record["status"], "fields": record["fields"], "lists": []}
         return {"ref": ref}
 
