@@ -79,11 +79,12 @@ class ToyShop:
         customers: Sequence[Mapping[str, Any]],
         buying: Sequence[Mapping[str, Any]] = (),
         looking: Sequence[Mapping[str, Any]] = (),
-        database: Database | None = None,
+        *,
+        database: Database,
     ) -> None:
         self.customers = [{name: one.get(name) for name in FACTS} for one in customers]
         self.buying, self.looking = _rows(buying), _rows(looking)
-        self.database = database or Database(threads=1)
+        self.database = database
         lists = [
             {"customer_id": one["customer_id"], "list": "interests", "value": value}
             for one in self.customers

@@ -147,6 +147,8 @@ def _one_of(node: tree.OneOf, scope: Scope) -> exp.Expr:
             some(_compare(tree.Compare("=", node.of, item), scope) for item in node.values), negated=node.negated
         )
     pairs = [_pair(node.of, item, scope) for item in node.values]
+    if not pairs:
+        return _signed(exp.false(), negated=node.negated)
     return _signed(exp.In(this=pairs[0][0], expressions=[right for _, right in pairs]), negated=node.negated)
 
 

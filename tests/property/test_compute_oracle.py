@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
+import pytest
 from compute_shop import ToyShop, catalogue, run
 from drawing import MOMENTS, Drawing, customers, events
 from hypothesis import HealthCheck, event, given, settings
@@ -18,7 +20,6 @@ from engine.language.printer import to_text
 from engine.language.tree import Type
 from engine.tables import Database
 
-DATABASE = Database(threads=1)
 HABITS = st.fixed_dictionaries(
     {"week_starts": st.sampled_from(["monday", "sunday"]), "leap_day": st.sampled_from(["feb28", "mar1"])}
 )
@@ -30,16 +31,22 @@ def alike(mine: Any, theirs: Any) -> bool:
     return bool(mine == (Decimal(theirs) if isinstance(mine, Decimal) else theirs))
 
 
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    with Database(threads=1) as found:
+        yield found
+
+
 @cache
 def drawing(now: datetime, *, rich: bool) -> Drawing:
     return Drawing(now, {"score": Type.NUMBER, "mark": Type.TEXT} if rich else {}, ["base", "other"] if rich else [])
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.data())
-def test_one_query_and_the_row_by_row_reference_agree(data: st.DataObject) -> None:
+@given(data=st.data())
+def test_one_query_and_the_row_by_row_reference_agree(database: Database, data: st.DataObject) -> None:
     now, zone = data.draw(st.sampled_from(MOMENTS))
-    shop = ToyShop(data.draw(customers(now)), data.draw(events(now)), data.draw(events(now)), database=DATABASE)
+    shop = ToyShop(data.draw(customers(now)), data.draw(events(now)), data.draw(events(now)), database=database)
     plain, rich = drawing(now, rich=False), drawing(now, rich=True)
     traits = {"score": data.draw(plain.number(1, in_row=False)), "mark": data.draw(plain.text(in_row=False))}
     first = {"base": data.draw(plain.test(1, in_row=False)), "other": data.draw(plain.test(0, in_row=False))}
