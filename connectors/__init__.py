@@ -1,1 +1,63 @@
-"""The contract with email platforms, and the platforms. What an author needs is in `base`, `types` and `errors`."""
+"""The contract with email platforms, and the platforms: what the author of a connector needs, from one place.
+
+Prose: docs/connector-spec.md; a walk through one: docs/writing-a-connector.md; the laws: `connectors.testing`.
+"""
+
+from connectors import errors
+from connectors.base import (
+    Connector,
+    Field,
+    Limit,
+    Names,
+    PullsEngagement,
+    ReadsMembers,
+    ReadsSuppressions,
+    ReadsTraits,
+    Recalls,
+    Resolves,
+    RunsJobs,
+    Settings,
+    Spec,
+    cut,
+)
+from connectors.http import Clock, Handler, Http, Rate, Request, Response, mask
+from connectors.types import (
+    Account,
+    AddCode,
+    AddContact,
+    AddMember,
+    Batch,
+    Change,
+    ClearTraits,
+    Consent,
+    ContactChange,
+    Cursor,
+    EngagementEvent,
+    EventKind,
+    Fitted,
+    Job,
+    Left,
+    Outcome,
+    Page,
+    Precision,
+    Profile,
+    Reason,
+    Ref,
+    RemoveMember,
+    SetTraits,
+    State,
+    Suppress,
+    Suppression,
+    Target,
+    TargetKind,
+    ValueKind,
+)
+
+__all__ = [
+    "Account", "AddCode", "AddContact", "AddMember", "Batch", "Change", "ClearTraits", "Clock", "Connector",
+    "Consent", "ContactChange", "Cursor", "EngagementEvent", "EventKind", "Field", "Fitted", "Handler", "Http",
+    "Job", "Left", "Limit", "Names", "Outcome", "Page", "Precision", "Profile", "PullsEngagement", "Rate",
+    "ReadsMembers", "ReadsSuppressions", "ReadsTraits", "Reason", "Recalls", "Ref", "RemoveMember", "Request",
+    "Resolves", "Response", "RunsJobs", "SetTraits", "Settings", "Spec", "State", "Suppress", "Suppression",
+    "Target", "TargetKind", "ValueKind", "cut", "errors", "mask",
+]  # fmt: skip
