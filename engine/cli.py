@@ -9,7 +9,7 @@ from __future__ import annotations
 import json as jsonlib
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -58,8 +58,8 @@ class Session:
     def __init__(self, command: str, config: Path, now: str | None, *, json: bool) -> None:
         self.command, self.config, self.now, self.json = command, config, now, json
         self.exit_code = 0
-        self.document: dict[str, Any] = {}
         self._client: Client | None = None
+        self._working = ExitStack()
 
     @property
     def client(self) -> Client:
@@ -74,12 +74,20 @@ class Session:
         """The result as one JSON document, or as people read it."""
         from engine import show
 
+        self._working.close()
         self.exit_code = getattr(result, "exit_code", 0)
         if self.json:
-            self.document = show.document(self.command, self._client, result)
-            print(jsonlib.dumps(self.document, ensure_ascii=False, indent=2))
+            document = show.document(self.command, self._client, result)
+            print(jsonlib.dumps(document, ensure_ascii=False, indent=2))
         else:
             show.render(result, self.client.lang if self._client else "en")
+
+    def work(self) -> None:
+        """A sign of life on a terminal until the result is shown."""
+        if not self.json and sys.stderr.isatty():
+            from engine import show
+
+            self._working.enter_context(show.working())
 
     @contextmanager
     def moving(
@@ -107,6 +115,7 @@ class Session:
 
     def close(self) -> None:
         """Let go of what the client holds."""
+        self._working.close()
         if self._client is not None:
             self._client.close()
 
@@ -116,8 +125,11 @@ def session(command: str, config: Path, now: str | None, *, json: bool) -> Itera
     """Run a command's body; its errors become messages and exit codes."""
     current = Session(command, config, now, json=json)
     try:
+        if command != "demo":
+            current.work()
         yield current
     except EngineError as error:
+        current.close()
         _fail(error, json=json, command=command)
     except KeyboardInterrupt:
         _quit(INTERRUPTED)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from decimal import Decimal
 
-__all__ = ["amount", "day", "moment", "number", "say", "share"]
+__all__ = ["amount", "day", "knows", "moment", "number", "say", "share"]
 
 
 @cache
@@ -21,6 +21,11 @@ def _catalogue() -> Mapping[str, Mapping[str, str]]:
     return {
         f"{section}.{key}": words for section, entries in tomllib.loads(text).items() for key, words in entries.items()
     }
+
+
+def knows(key: str) -> bool:
+    """Whether the catalogue has an entry `section.key`."""
+    return key in _catalogue()
 
 
 def say(key: str, lang: str, **values: object) -> str:

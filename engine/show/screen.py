@@ -15,7 +15,7 @@ from engine.errors import DefinitionError
 if TYPE_CHECKING:
     from engine.errors import EngineError
 
-__all__ = ["WIDTH", "bars", "console", "error", "heading", "progress", "table"]
+__all__ = ["WIDTH", "bars", "console", "error", "heading", "progress", "table", "working"]
 
 WIDTH = 80
 
@@ -73,19 +73,29 @@ class Progress:
     """Steps of one task: on a terminal a bar, elsewhere nothing but the end."""
 
     def __init__(self, screen: Console) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
         from rich.progress import Progress as Bars
 
-        columns = (TextColumn("{task.description:<28}"), BarColumn(24), MofNCompleteColumn())
+        columns = (SpinnerColumn(), TextColumn("{task.description:<20}"), BarColumn(24), MofNCompleteColumn())
         self.bars = Bars(*columns, console=screen, transient=True, disable=not screen.is_terminal)
-        self._tasks: dict[str, object] = {}
+        self._tasks: dict[str, object] = {"": self.bars.add_task("…", total=None)}
 
-    def __call__(self, destination: str, done: int, total: int, what: str = "") -> None:
+    def __call__(self, destination: str, done: int, total: int) -> None:
         """Say how far a destination is."""
-        key = destination
-        if key not in self._tasks:
-            self._tasks[key] = self.bars.add_task(destination, total=total)
-        self.bars.update(self._tasks[key], completed=done, total=total, description=f"{destination} {what}")  # type: ignore[arg-type]  # rich's own id
+        if destination not in self._tasks:
+            self._tasks[destination] = self.bars.add_task(destination, total=total)
+        self.bars.update(self._tasks[destination], completed=done, total=total)  # type: ignore[arg-type]  # rich's own id
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """A sign of life on a terminal's stderr, for what takes more than a moment."""
+    screen = console(stderr=True)
+    if not screen.is_terminal:
+        yield
+        return
+    with screen.status("…"):
+        yield
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from rich.text import Text
 from engine import look
 from engine.show.documents import plain
 from engine.show.screen import bars, console, heading, table
-from engine.words import number, say
+from engine.words import knows, number, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -95,8 +96,18 @@ def base(result: look.Checked, lang: str) -> Iterator[RenderableType]:
     yield Text(say("check.aside", lang, count=count))
     yield table(
         [("", False), ("", True)],
-        [(f"  {file}:{line}  {reason}", number(many, lang)) for file, line, reason, many in result.set_aside],
+        [(f"  {file}:{line}  {reason(why, lang)}", number(many, lang)) for file, line, why, many in result.set_aside],
     )
+
+
+def reason(why: str, lang: str) -> str:
+    """Why a row was set aside: `birth_date is not a date` begins with the column that is to blame."""
+    column, _, rest = why.partition(" ")
+    for key, words in ((why, {}), (rest, {"column": column})):
+        entry = "aside." + re.sub(r"[^a-z]+", "_", key.lower()).strip("_")
+        if knows(entry):
+            return say(entry, lang, **words)
+    return why
 
 
 def _is_named(name: str) -> bool:
