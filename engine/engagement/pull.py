@@ -22,6 +22,7 @@ __all__ = ["Patience", "Pulled", "is_swept", "pull"]
 
 T = TypeVar("T")
 
+_UNSWEPT = "those who left could not be read to the end; nothing is sent before they are"
 SUPPRESSIONS, ENGAGEMENT = "suppressions", "engagement"
 
 
@@ -63,6 +64,8 @@ def pull(
     left = _suppressions(destination, connector, ledger, now) if isinstance(connector, ReadsSuppressions) else 0
     waits = connector.spec.poll_after
     pulled = Pulled(destination=destination, suppressions=left)
+    if isinstance(connector, ReadsSuppressions) and not is_swept(ledger, destination):
+        return replace(pulled, is_complete=False, error=_UNSWEPT)
     if not engagement or not isinstance(connector, PullsEngagement):
         return pulled
     since = ledger.cursors.get(destination, ENGAGEMENT)

@@ -29,6 +29,13 @@ class KnownSuppression:
     origin: str = "provider"
 
 
+_OURS = {Left.UNSUBSCRIBED, Left.OTHER}  # how a Suppress of ours reads back
+_WEIGHT = {left: weight for weight, left in enumerate(
+    (Left.PENDING, Left.ARCHIVED, Left.BOUNCED, Left.OTHER, Left.UNSUBSCRIBED, Left.COMPLAINT)
+)}  # fmt: skip
+"""Where a read names one address twice, the heavier reason stands; a complaint stands for good."""
+
+
 class Suppressions:
     """Suppressions by destination and normal address."""
 
@@ -43,7 +50,7 @@ class Suppressions:
         addresses = [known.suppression.email for known in found]
         before = self._before(destination, addresses)
         rows = {}
-        for known in found:
+        for known in sorted(found, key=lambda known: _WEIGHT[known.suppression.left]):
             row = _row(destination, known, before.get(known.suppression.email))
             if row != before.get(known.suppression.email):
                 rows[known.suppression.email] = row
@@ -105,8 +112,10 @@ def _row(destination: str, known: KnownSuppression, before: dict[str, object] | 
         return row
     row["first_seen"] = before["first_seen"]
     row["customer_id"] = known.customer_id or before["customer_id"]
-    if before["origin"] == "ours" and told.left is Left.UNSUBSCRIBED:
-        row |= {"at": before["at"], "origin": "ours"}
+    if before["origin"] == "ours" and told.left in _OURS:
+        row |= {"left": before["left"], "at": before["at"], "origin": "ours"}
+    if before["left"] == Left.COMPLAINT.value and told.left is not Left.COMPLAINT:
+        row |= {"left": before["left"], "at": before["at"]}
     return row
 
 

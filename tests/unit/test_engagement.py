@@ -122,8 +122,9 @@ def test_a_crash_between_part_and_cursor_doubles_nothing(ledger: Ledger, parts: 
 
 
 def test_a_first_sweep_counts_only_when_it_is_complete(ledger: Ledger, parts: Parts) -> None:
-    bring(Provider(EVENTS, LEFT[:1]), ledger, parts)
+    pulled = bring(Provider(EVENTS, LEFT[:1]), ledger, parts)
     assert not is_swept(ledger, "news")
+    assert "nothing is sent" in pulled.error  # type: ignore[attr-defined]
     assert ledger.suppressions.addresses("news") == {"gone@example.com"}
     bring(Provider(EVENTS, LEFT), ledger, parts)
     assert is_swept(ledger, "news")

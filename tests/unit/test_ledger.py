@@ -252,3 +252,20 @@ def test_a_database_error_shows_no_address(ledger: Ledger) -> None:
     assert "@" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+def test_a_suppress_of_ours_may_read_back_under_another_name(ledger: Ledger) -> None:
+    ledger.sending.settle(_settlement(ledger), [(_suppress(), Outcome(id="1", state=State.APPLIED))])
+    later = NOW + timedelta(days=2)
+    assert ledger.suppressions.record("news", [_known(Left.OTHER, at=later, seen=later)]) == 0
+    row = ledger.suppressions.table("news").to_pylist()[0]
+    assert (row["left"], row["origin"], row["at"]) == ("unsubscribed", "ours", NOW)
+
+
+def test_a_complaint_is_not_forgotten_for_a_lighter_reason(ledger: Ledger) -> None:
+    later = NOW + timedelta(days=2)
+    both = [_known(Left.COMPLAINT, at=NOW), _known(Left.UNSUBSCRIBED, at=later)]
+    for found in (both, list(reversed(both)), [_known(Left.UNSUBSCRIBED, at=later)]):
+        ledger.suppressions.record("news", found)
+        row = ledger.suppressions.table("news").to_pylist()[0]
+        assert (row["left"], row["at"]) == ("complaint", NOW)
