@@ -113,7 +113,8 @@ def refuse(findings: Sequence[Finding]) -> None:
     count = len(ordered)
     message = "1 definition is wrong" if count == 1 else f"{count} definitions are wrong"
     shown = "\n".join(finding.render() for finding in ordered)
-    raise DefinitionError(f"{message}\n{shown}", mistakes=[finding.render() for finding in ordered])
+    place = ordered[0].place or None
+    raise DefinitionError(f"{message}\n{shown}", place=place, mistakes=[finding.render() for finding in ordered])
 
 
 class LanguageError(DefinitionError):

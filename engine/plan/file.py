@@ -23,6 +23,7 @@ __all__ = ["check_fresh", "load", "save"]
 
 _KEY = b"ciblage.plan"
 _SUM = b"ciblage.checksum"
+_MAKE_ONE = "make one with: ciblage plan --out FILE"
 
 
 def save(plan: Plan, path: Path) -> str:
@@ -47,11 +48,13 @@ def load(path: Path, *, checksum: str | None = None) -> Plan:
 
     try:
         table = pq.read_table(path)
+    except FileNotFoundError:
+        raise ConfigError(f"there is no file {path}", place=str(path), hint=_MAKE_ONE) from None
     except (OSError, pa.ArrowInvalid):
-        raise ConfigError(f"{path} is not a plan", hint="make one with: ciblage plan --out FILE") from None
+        raise ConfigError(f"{path} is not a plan", place=str(path), hint=_MAKE_ONE) from None
     about = table.schema.metadata or {}
     if _KEY not in about or table.schema.remove_metadata() != rows.schema():
-        raise ConfigError(f"{path} is not a plan of this version", hint="make one with: ciblage plan --out FILE")
+        raise ConfigError(f"{path} is not a plan of this version", place=str(path), hint=_MAKE_ONE)
     plan = _plan(json.loads(about[_KEY]), table.replace_schema_metadata(None))
     found = plan.checksum
     if found != about[_SUM].decode() or (checksum is not None and checksum != found):

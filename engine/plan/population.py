@@ -78,7 +78,7 @@ def populate(destination: Destination, people: pa.Table, here: Present) -> Popul
         asked = pc.and_not(matched, held)
         belongs[name] = pc.and_(pc.and_(asked, may), is_free)
         counts[name] = _count(people, matched=matched, may=may, held=held, asked=asked, sent=belongs[name])
-        matched_any, held_any = pc.or_(matched_any, asked), pc.or_(held_any, held)
+        matched_any, held_any = pc.or_(matched_any, asked), pc.or_(held_any, pc.and_(held, may))
     everyone = nobody
     for column in belongs.values():
         everyone = pc.or_(everyone, column)

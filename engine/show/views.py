@@ -89,6 +89,8 @@ def base(result: look.Checked, lang: str) -> Iterator[RenderableType]:
         if name != "customers" and _is_named(name)
     )
     yield Text(say("check.read", lang, tables=told))
+    if result.merged:
+        yield Text(say("check.merged", lang, count=result.merged))
     if not result.set_aside:
         yield Text(say("check.none_aside", lang))
         return
