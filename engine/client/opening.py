@@ -18,7 +18,7 @@ from engine.config import Config, load
 from engine.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from connectors.base import Connector
     from connectors.http import Clock, Handler
@@ -41,7 +41,13 @@ def open_client(
     config = load(path)
     sandbox = config.settings.sandbox
     clock = clock or (FastClock(sandbox.speed) if sandbox else SystemClock())
-    return Client(config, clock.utc() if now is None else _moment(now, config.settings), clock, handler or Wire())
+    moment = clock.utc() if now is None else _moment(now, config.settings)
+    if handler is not None:
+        return Client(config, moment, clock, handler)
+    wire = Wire()
+    client = Client(config, moment, clock, wire)
+    client.at_close(wire.close)
+    return client
 
 
 def _moment(text: str, settings: Settings) -> datetime:
@@ -67,8 +73,12 @@ class Client:
     _open: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def close(self) -> None:
-        """Let go of the ledger and the shop."""
+        """Let go of the ledger, the shop and the sockets of its own."""
         self._open.close()
+
+    def at_close(self, release: Callable[[], None]) -> None:
+        """Something more to let go of."""
+        self._open.callback(release)
 
     def write(self) -> None:
         """From now on the ledger is open for writing."""

@@ -1,0 +1,116 @@
+"""Nobody's consent rises, and who leaves one platform has left all of them before anything else is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from round_lab import PROVIDERS, Lab, contact, mentions
+
+from connectors.http import Request, Response
+from connectors.sandbox import Sandbox
+
+STATES = ("subscribed", "unsubscribed", "pending", "cleaned", "archived", "never", "suppressed", "complained")
+LEAVER = "c04@example.com"  # in lists of all three
+
+
+@dataclass
+class Witness:
+    """Looks at one person's truth everywhere at the moment a write arrives, before it is served."""
+
+    sandbox: Sandbox
+    email: str
+    seen: list[tuple[Request, bool]] = field(default_factory=list)
+
+    def next(self, provider: str, request: Request) -> Response | None:
+        if request.method not in {"GET", "HEAD"}:
+            told = [one.contacts().get(self.email) for one in self.sandbox.providers.values()]
+            self.seen.append((request, any(contact.mailable for contact in told if contact)))
+        return None
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values())
+def test_who_leaves_one_platform_has_left_all_before_any_other_write(begun: Lab, provider: str) -> None:
+    others = [one.address for one in begun.shop.customers.values() if one.address != LEAVER]
+    assert all(begun.there(name)[LEAVER].mailable for name in PROVIDERS.values())
+    begun.later(hours=20)
+    begun.unsubscribe(provider, LEAVER)
+    for number in (2, 3, 5, 10, 13):
+        begun.shop.change(number, name="Renamed")
+    begun.shop.change(12, orders=4)
+    begun.stock()
+    begun.later(hours=4)
+    witness = Witness(begun.sandbox, LEAVER)
+    begun.sandbox.world.faults = witness
+    with begun.calls() as calls:
+        begun.done("run")
+    assert not any(begun.there(name)[LEAVER].mailable for name in PROVIDERS.values())
+    arrived = [call for call in calls if not call.is_read]
+    assert len(arrived) == len(witness.seen)
+    still = [call for call, (_, is_mailable) in zip(arrived, witness.seen, strict=True) if is_mailable]
+    after = [call for call, (_, is_mailable) in zip(arrived, witness.seen, strict=True) if not is_mailable]
+    refs = {email: one.ref for email, one in begun.there("klaviyo").items()}
+    assert still, "the other two had to be told"
+    for call in still:
+        assert mentions(call, LEAVER, refs[LEAVER]), (call.method, call.path, call.body)
+        assert not [email for email in others if mentions(call, email, refs.get(email, ""))]
+    assert {call.provider for call in after} == set(PROVIDERS.values()), "there was more to send"
+    assert arrived[: len(still)] == still, "and it came later"
+
+
+def populate(lab: Lab) -> None:
+    """Members of segments were there before, in every state and at every provider; the shop says that they all agreed."""
+    members = [one.number for one in lab.shop.customers.values() if one.is_in("loyal") or one.is_in("lc_active")]
+    for place, state in enumerate(STATES):
+        mine = members[place :: len(STATES)]
+        for number in mine:
+            lab.shop.change(number, consent="subscribed")
+        seeds = [contact(f"c{number:02}@example.com", state) for number in mine]
+        for provider in PROVIDERS.values():
+            lab.seed(provider, *seeds, contact(f"{state}@stranger.example", state))
+    lab.stock()
+
+
+def story(lab: Lab) -> Iterator[dict[str, dict[str, Any]]]:
+    """Two rounds with readers between them; the truth after each step."""
+    permits = [word for name in PROVIDERS for word in ("--force", name)]  # many leave at once
+    for command in (["pull"], ["push", "--yes"]):
+        lab.done(*command)
+        yield lab.truth()
+    lab.confirm()
+    lab.done("push")
+    yield lab.truth()
+    lab.later(days=1)
+    until = (lab.now + timedelta(hours=20)).isoformat()
+    lab.tell("POST", "/sandbox/readers", {"until": until, "unsubscribe": 0.2, "complaint": 0.05})
+    lab.later(days=1)
+    yield lab.truth()
+    for number in (3, 9, 12, 15, 21):
+        lab.shop.change(number, orders=(number + 3) % 6, name="Renamed")
+    lab.stock()
+    for _ in range(2):
+        lab.done("run", *permits)
+        yield lab.truth()
+
+
+def test_over_the_whole_story_nobodys_consent_rises(fresh: Lab) -> None:
+    populate(fresh)
+    before = fresh.truth()
+    history = [before, *story(fresh)]
+    for provider in PROVIDERS.values():
+        gone = {one[0] for one in before[provider].values() if not one[1]}
+        assert len(gone) >= 2, "several kinds of refusal"
+        assert any(one[1] for one in history[-1][provider].values()), "some are mailed to the end"
+        for earlier, later in pairwise(history):
+            risen = {
+                email: (was[0], later[provider][email][0])
+                for email, was in earlier[provider].items()
+                if later[provider][email][1] and not was[1]
+            }
+            assert risen == {}
+        strangers = [f"{state}@stranger.example" for state in STATES]
+        assert all(history[3][provider].get(one) == before[provider].get(one) for one in strangers), "never touched"
