@@ -198,68 +198,76 @@ class Recorder:
         return answer
 
 
-def _play() -> list[tuple[Request, Response]]:
-    """Everything that the connector can do."""
-    recorder = Recorder()
-    world, provider = recorder.sandbox.world, recorder.sandbox.providers["brevo"]
-    keys = {"api_key": "xkeysib-sandbox-contract", "base_url": BASE, "prefix": "x"}
-    connector = registry.build("brevo", keys, handler=recorder, clock=SandboxClock(world))
-    assert isinstance(connector, Brevo)
-    connector.check()
-    contacts = Target(kind=TargetKind.CONTACTS, name="contacts", title="All")
-    loyal = Target(kind=TargetKind.SEGMENT, name="loyal", title="Loyal")
-    fields = [Target(kind=TargetKind.FIELD, name=kind, title=f"F_{kind.upper()}", value=kind) for kind in ValueKind]
-    refs = dict(connector.create([contacts, loyal, *fields]))
-    connector.find([contacts, loyal, *fields])
-    provider.seed(Contact("left@shop.test", "unsubscribed", lists={refs[loyal]}))
-    people = [Profile("ada+1@shop.test"), Profile("b o b"), Profile("ghost@shop.test")]
+CONTACTS = Target(kind=TargetKind.CONTACTS, name="contacts", title="All")
+LOYAL = Target(kind=TargetKind.SEGMENT, name="loyal", title="Loyal")
+FIELDS = [Target(kind=TargetKind.FIELD, name=kind, title=f"F_{kind.upper()}", value=kind) for kind in ValueKind]
+ADA, BOB, GHOST = Profile("ada+1@shop.test"), Profile("b o b"), Profile("ghost@shop.test")
 
-    def carry(target: Target, changes: list[Change]) -> None:
-        batch = Batch(target, refs[target], changes)
-        outcomes = list(connector.push(batch))
-        jobs = {
-            outcome.job: Job(ref=outcome.job, batch=batch, started_at=world.now())
-            for outcome in outcomes
-            if outcome.job
-        }
-        list(connector.poll([*jobs.values()]))
-        world.finish()
-        list(connector.poll([*jobs.values()]))
 
-    traits: dict[str, Fitted] = {"F_TEXT": "é", "F_NUMBER": 1.5, "F_DATE": "2018-01-01", "F_BOOLEAN": "no"}
-    subscribed = Consent.SUBSCRIBED
-    carry(contacts, [AddContact(id=one.email, profile=one, status=subscribed, traits=traits) for one in people[:2]])
-    carry(contacts, [SetTraits(id="1", profile=people[0], traits=traits)])
-    carry(contacts, [ClearTraits(id="1", profile=people[0], fields=("F_TEXT",))])
-    carry(loyal, [AddMember(id=one.email, profile=one) for one in (people[0], people[2])])
-    carry(loyal, [AddMember(id=str(n), profile=Profile(f"p{n}@shop.test")) for n in range(1501)])
-    campaign = provider.mail(refs[loyal], "Soldes")
-    for kind in (EventKind.OPEN, EventKind.CLICK, EventKind.UNSUBSCRIBE, EventKind.BOUNCE):
-        provider.react(campaign, "p7@shop.test", kind, world.now())
-    carry(loyal, [RemoveMember(id=one.email, profile=one) for one in (people[0], people[2])])
-    carry(loyal, [RemoveMember(id="again", profile=people[0])])
-    carry(contacts, [Suppress(id="1", profile=people[0])])
-    list(connector.recall(Batch(contacts, refs[contacts], [Suppress(id="1", profile=people[0])]), world.now()))
-    list(connector.members(loyal, refs[loyal]))
-    connector.count(loyal, refs[loyal])
-    connector.traits([people[0], people[2]])
-    cursor = None
-    for page in connector.suppressions(None, world.now()):
-        cursor = page.cursor
-    world.advance(86_400)
-    list(connector.suppressions(cursor, world.now()))
-    for engagement in connector.pull(None, world.now()):
-        if not engagement.items:
-            world.advance(30)
-    connector._reads.processes({1, 99})
-    gone = Batch(loyal, "404", [AddMember(id="1", profile=people[0])])
-    list(connector.push(gone))
-    return recorder.passed
+class Play:
+    """Everything that the connector can do, in one account."""
+
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+        self.world, self.provider = self.recorder.sandbox.world, self.recorder.sandbox.providers["brevo"]
+        keys = {"api_key": "xkeysib-sandbox-contract", "base_url": BASE, "prefix": "x"}
+        connector = registry.build("brevo", keys, handler=self.recorder, clock=SandboxClock(self.world))
+        assert isinstance(connector, Brevo)
+        self.connector = connector
+        connector.check()
+        self.refs = dict(connector.create([CONTACTS, LOYAL, *FIELDS]))
+        connector.find([CONTACTS, LOYAL, *FIELDS])
+        self.provider.seed(Contact("left@shop.test", "unsubscribed", lists={self.refs[LOYAL]}))
+
+    def carry(self, target: Target, changes: list[Change]) -> None:
+        batch = Batch(target, self.refs[target], changes)
+        refs = dict.fromkeys(outcome.job for outcome in self.connector.push(batch) if outcome.job)
+        jobs = [Job(ref=ref, batch=batch, started_at=self.world.now()) for ref in refs]
+        list(self.connector.poll(jobs))
+        self.world.finish()
+        list(self.connector.poll(jobs))
+
+    def write(self) -> None:
+        traits: dict[str, Fitted] = {"F_TEXT": "é", "F_NUMBER": 1.5, "F_DATE": "2018-01-01", "F_BOOLEAN": "no"}
+        subscribed = Consent.SUBSCRIBED
+        self.carry(
+            CONTACTS, [AddContact(id=one.email, profile=one, status=subscribed, traits=traits) for one in (ADA, BOB)]
+        )
+        self.carry(CONTACTS, [SetTraits(id="1", profile=ADA, traits=traits)])
+        self.carry(CONTACTS, [ClearTraits(id="1", profile=ADA, fields=("F_TEXT",))])
+        self.carry(LOYAL, [AddMember(id=one.email, profile=one) for one in (ADA, GHOST)])
+        self.carry(LOYAL, [AddMember(id=str(n), profile=Profile(f"p{n}@shop.test")) for n in range(1501)])
+        campaign = self.provider.mail(self.refs[LOYAL], "Soldes")
+        for kind in (EventKind.OPEN, EventKind.CLICK, EventKind.UNSUBSCRIBE, EventKind.BOUNCE):
+            self.provider.react(campaign, "p7@shop.test", kind, self.world.now())
+        self.carry(LOYAL, [RemoveMember(id=one.email, profile=one) for one in (ADA, GHOST)])
+        self.carry(LOYAL, [RemoveMember(id="again", profile=ADA)])
+        self.carry(CONTACTS, [Suppress(id="1", profile=ADA)])
+        list(self.connector.push(Batch(LOYAL, "404", [AddMember(id="1", profile=ADA)])))
+
+    def read(self) -> None:
+        connector, world, loyal = self.connector, self.world, self.refs[LOYAL]
+        list(connector.recall(Batch(CONTACTS, self.refs[CONTACTS], [Suppress(id="1", profile=ADA)]), world.now()))
+        list(connector.members(LOYAL, loyal))
+        connector.count(LOYAL, loyal)
+        connector.traits([ADA, GHOST])
+        cursor = None
+        for page in connector.suppressions(None, world.now()):
+            cursor = page.cursor
+        world.advance(86_400)
+        list(connector.suppressions(cursor, world.now()))
+        for engagement in connector.pull(None, world.now()):
+            if not engagement.items:
+                world.advance(30)
+        connector._reads.processes({1, 99})
 
 
 @pytest.fixture(scope="module")
 def traffic() -> list[tuple[Request, Response]]:
-    return _play()
+    play = Play()
+    play.write()
+    play.read()
+    return play.recorder.passed
 
 
 def test_every_operation_is_exercised(traffic: list[tuple[Request, Response]]) -> None:

@@ -29,6 +29,9 @@ def segment(title: str) -> Target:
     return Target(kind=TargetKind.SEGMENT, name=title, title=title)
 
 
+LOYAL = segment("maison-lin Clients fidèles")
+
+
 def email(number: int) -> str:
     return f"person.{number}@example.com"
 
@@ -63,3 +66,23 @@ def job_of(lab: SandboxLab, target: Target, ref: str, changes: Sequence[Change])
 def words(outcomes: Iterable[Outcome]) -> dict[str, str]:
     """States, and reasons where there are any, by change."""
     return {outcome.id: f"{outcome.state}" + (f": {outcome.reason}" if outcome.reason else "") for outcome in outcomes}
+
+
+def list_of(lab: SandboxLab, target: Target = LOYAL) -> str:
+    return lab.connector.create([target])[target]
+
+
+def settled(lab: SandboxLab, job: Job) -> dict[str, str]:
+    """Wait as `spec.poll_after` says, and poll to the end."""
+    waits = iter(lab.connector.spec.poll_after)
+    wait = 0.0
+    while True:
+        wait = next(waits, wait)
+        lab.sandbox.world.advance(wait)
+        outcomes = list(lab.connector.poll([job]))
+        if outcomes:
+            return words(outcomes)
+
+
+def calls_so_far(lab: SandboxLab) -> int:
+    return len(lab.sandbox.calls)

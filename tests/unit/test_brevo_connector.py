@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from brevo_account import CODE, CONTACTS, KEY, LOYAL, Shop, additions, member
 
-from connectors import errors, registry
-from connectors.base import cut
+from connectors import errors
 from connectors.brevo import Brevo
-from connectors.http import Http, Request, Response
-from connectors.sandbox import Contact, Sandbox
-from connectors.sandbox.brevo import BrevoSandbox
-from connectors.sandbox.lab import SandboxClock
 from connectors.types import (
     AddContact,
     AddMember,
@@ -36,87 +30,6 @@ from connectors.types import (
     ValueKind,
 )
 
-KEY = "xkeysib-sandbox-unit"
-CONTACTS = Target(kind=TargetKind.CONTACTS, name="contacts", title="Everyone")
-LOYAL = Target(kind=TargetKind.SEGMENT, name="loyal", title="Clients fidèles")
-CODE = Target(kind=TargetKind.FIELD, name="code", title="CODE", value=ValueKind.TEXT)
-
-
-@dataclass
-class Network:
-    """The sandbox behind a network that can lose one answer, after the write took effect."""
-
-    sandbox: Sandbox
-    lose: str = ""
-    sent: list[Request] = field(default_factory=list)
-
-    def handle(self, request: Request) -> Response:
-        self.sent.append(request)
-        answer = self.sandbox.handle(request)
-        if self.lose and request.url.endswith(self.lose):
-            self.lose = ""
-            raise TimeoutError
-        return answer
-
-
-class Shop:
-    """An account, its connector and its targets."""
-
-    def __init__(self, **options: str) -> None:
-        self.sandbox = Sandbox(only=("brevo",), options=options)
-        self.world = self.sandbox.world
-        self.network = Network(self.sandbox)
-        self.clock = SandboxClock(self.world)
-        settings = {"api_key": KEY, "base_url": "http://sandbox.test/brevo/v3", "prefix": "Maison Lin · "}
-        found = registry.build("brevo", settings, handler=self.network, clock=self.clock)
-        assert isinstance(found, Brevo)
-        self.connector = found
-        provider = self.sandbox.providers["brevo"]
-        assert isinstance(provider, BrevoSandbox)
-        self.provider = provider
-
-    def targets(self) -> dict[Target, str]:
-        return dict(self.connector.create([CONTACTS, LOYAL, CODE]))
-
-    def count(self) -> Counter[str]:
-        """Calls since the last count."""
-        found = Counter(f"{call.method} {call.path.removeprefix('/brevo/v3')}" for call in self.sandbox.calls)
-        self.sandbox.calls.clear()
-        return found
-
-    def seed(self, *emails: str, **about: object) -> None:
-        for email in emails:
-            self.provider.seed(Contact(email, **about))  # type: ignore[arg-type]  # tests name the fields they set
-
-    def carry(self, target: Target, ref: str, changes: list[ContactChange]) -> dict[str, Outcome]:
-        """Push, wait as the spec says, poll to the end."""
-        spec = self.connector.spec
-        final: dict[str, Outcome] = {}
-        jobs = []
-        for part in cut(changes, spec.carries[type(changes[0])]):
-            outcomes = list(self.connector.push(Batch(target, ref, part)))
-            final |= {outcome.id: outcome for outcome in outcomes}
-            by_id = {change.id: change for change in part}
-            for job in dict.fromkeys(outcome.job for outcome in outcomes if outcome.job):
-                carried = tuple(by_id[outcome.id] for outcome in outcomes if outcome.job == job)
-                jobs.append(Job(ref=job, batch=Batch(target, ref, carried), started_at=self.world.now()))
-        for wait in (*spec.poll_after, *spec.poll_after[-1:] * 3):
-            open_jobs = [job for job in jobs if final[job.batch.changes[0].id].state is State.PENDING]
-            if not open_jobs:
-                break
-            self.clock.sleep(wait)
-            final |= {outcome.id: outcome for outcome in self.connector.poll(open_jobs)}
-        return final
-
-
-def member(number: int) -> Profile:
-    return Profile(f"p{number}@shop.test")
-
-
-def additions(count: int) -> list[ContactChange]:
-    return [AddMember(id=f"m{number}", profile=member(number)) for number in range(count)]
-
-
 # the account and its targets
 
 
@@ -129,17 +42,16 @@ def test_a_blocked_machine_is_told_from_a_refused_key() -> None:
     with pytest.raises(errors.Unauthorized, match=r"not the key.*authorised_ips"):
         Shop(ip="blocked").connector.check()
     shop = Shop()
-    wrong = {"api_key": "xkeysib-other", "base_url": "http://sandbox.test/brevo/v3"}
     with pytest.raises(errors.Unauthorized, match="Key not found"):
-        registry.build("brevo", wrong, handler=shop.sandbox, clock=shop.clock).check()
+        shop.open(shop.sandbox, api_key="xkeysib-other").check()
 
 
 def test_an_empty_key_and_strange_settings_are_refused_before_any_call() -> None:
     shop = Shop()
     with pytest.raises(errors.SettingsError, match="api_key is empty"):
-        registry.build("brevo", {"api_key": " "}, handler=shop.sandbox, clock=shop.clock)
+        shop.open(shop.sandbox, api_key=" ")
     with pytest.raises(errors.SettingsError, match="audience"):
-        registry.build("brevo", {"api_key": KEY, "audience": "x"}, handler=shop.sandbox, clock=shop.clock)
+        shop.open(shop.sandbox, audience="x")
     assert not shop.sandbox.calls
 
 
@@ -153,8 +65,7 @@ def test_a_key_never_shows() -> None:
 )
 def test_lists_go_to_one_folder(keys: dict[str, str], folder: str) -> None:
     shop = Shop()
-    options = {"api_key": KEY, "base_url": "http://sandbox.test/brevo/v3", **keys}
-    connector = registry.build("brevo", options, handler=shop.sandbox, clock=shop.clock)
+    connector = shop.open(shop.sandbox, **keys)
     assert connector.find([LOYAL]) == {}
     connector.create([CONTACTS, LOYAL])
     assert list(shop.provider.account.folders.values()) == [folder]
@@ -409,17 +320,6 @@ def test_a_flag_that_turns_false_arrives() -> None:
     assert shop.connector.traits([member(1), member(2)]) == {"p1@shop.test": {"VIP": "no"}}
 
 
-def test_the_traits_of_many_are_read_by_pages() -> None:
-    shop = Shop()
-    shop.targets()
-    for number in range(30):
-        shop.seed(f"p{number}@shop.test", fields={"CODE": str(number)})
-    shop.count()
-    found = shop.connector.traits([member(number) for number in range(25)])
-    assert found == {f"p{number}@shop.test": {"CODE": str(number)} for number in range(25)}
-    assert shop.count() == {"GET /contacts": 1}
-
-
 # a lost answer
 
 
@@ -469,149 +369,3 @@ def test_what_never_arrived_and_what_is_harmless_to_repeat_is_not_recalled() -> 
     later = shop.world.now() + timedelta(hours=1)
     assert list(shop.connector.recall(Batch(CONTACTS, refs[CONTACTS], (change,)), later)) == []
     assert list(shop.connector.recall(Batch(LOYAL, refs[LOYAL], additions(2)), shop.world.now())) == []
-
-
-# who has left
-
-
-def _left(shop: Shop, cursor: str | None) -> tuple[set[str], str]:
-    found: set[str] = set()
-    for page in shop.connector.suppressions(cursor, shop.world.now()):
-        assert all(item.at is None for item in page.items)
-        found |= {item.email for item in page.items}
-        cursor = page.cursor
-    assert page.last
-    return found, cursor or ""
-
-
-def test_after_the_first_sweep_only_what_changed_is_read() -> None:
-    shop = Shop()
-    for number in range(1500):
-        shop.seed(f"p{number}@shop.test", status="unsubscribed" if number % 100 == 0 else "subscribed")
-    shop.world.advance(3600)
-    shop.seed("newest@shop.test")
-    shop.count()
-    first, cursor = _left(shop, None)
-    assert len(first) == 15
-    assert shop.count() == {"GET /contacts": 2}
-    shop.world.advance(86_400)
-    shop.seed("p7@shop.test", status="unsubscribed")
-    second, cursor = _left(shop, cursor)
-    assert second == {"p7@shop.test"}
-    assert shop.count() == {"GET /contacts": 1}
-
-
-def test_whoever_left_without_a_trace_is_found_by_the_weekly_sweep() -> None:
-    shop = Shop(unsubscribe_moves_modified="no")
-    shop.seed("p1@shop.test", "p2@shop.test")
-    shop.world.advance(3600)
-    shop.seed("newest@shop.test")
-    _, cursor = _left(shop, None)
-    shop.world.advance(86_400)
-    shop.provider.account.people["p1@shop.test"].blacklisted = True
-    second, cursor = _left(shop, cursor)
-    assert second == set()
-    shop.world.advance(6 * 86_400)
-    third, _ = _left(shop, cursor)
-    assert third == {"p1@shop.test"}
-
-
-def test_a_sweep_that_stops_resumes_and_deletions_hide_nobody() -> None:
-    shop = Shop()
-    for number in range(2200):
-        shop.seed(f"p{number}@shop.test", status="unsubscribed")
-    reading = shop.connector.suppressions(None, shop.world.now())
-    page = next(reading)
-    found = {item.email for item in page.items}
-    for number in range(15):  # deleted behind the reader: everyone after them moves up
-        shop.connector._reads.call("DELETE", f"/contacts/p{number}@shop.test")
-    rest, _ = _left(shop, page.cursor)
-    assert found | rest == {f"p{number}@shop.test" for number in range(2200)}
-
-
-def test_who_left_a_list_of_ours_has_left() -> None:
-    shop = Shop()
-    refs = shop.targets()
-    shop.seed("p1@shop.test", "p2@shop.test")
-    shop.provider.account.people["p1@shop.test"].unlisted = {int(refs[LOYAL])}
-    shop.provider.account.people["p2@shop.test"].unlisted = {777}
-    assert _left(shop, None)[0] == {"p1@shop.test"}
-
-
-def test_a_slow_sweep_keeps_to_the_slow_window_and_a_fast_one_is_not_held_up() -> None:
-    for reading, limit in (("slow", 3000.0), ("fast", 30.0)):
-        shop = Shop(bare_contacts=reading)
-        for number in range(60):
-            shop.seed(f"p{number}@shop.test")
-        begun = shop.world.now()
-        for _ in shop.connector._reads.pages("/contacts", "contacts", 1, rate=None):
-            pass
-        seconds = (shop.world.now() - begun).total_seconds()
-        assert seconds >= limit if reading == "slow" else seconds <= limit
-        assert {call.status for call in shop.sandbox.calls} == {200}
-
-
-def test_a_page_that_is_cut_short_loses_nobody() -> None:
-    rows = [{"id": number, "email": f"p{number}@shop.test"} for number in range(95)]
-
-    class Short:
-        """Gives forty whatever is asked."""
-
-        def handle(self, request: Request) -> Response:
-            offset = int(request.url.split("offset=")[1].split("&")[0])
-            body = {"count": len(rows), "contacts": rows[offset : offset + 40]}
-            return Response(200, {}, json.dumps(body).encode())
-
-    settings = Brevo.spec.settings(api_key=KEY)
-    http = Http(settings.base_url, settings.headers(), handler=Short(), clock=Shop().clock)
-    pages = list(Brevo(settings, http).members(LOYAL, "1"))
-    assert [one.email for page in pages for one in page.items] == [row["email"] for row in rows]
-    assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
-
-
-@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"count": 3}', b"null", b'"down for maintenance"'])
-def test_an_answer_of_an_unknown_shape_is_never_taken_for_nobody(body: bytes) -> None:
-    class Odd:
-        def handle(self, request: Request) -> Response:
-            return Response(200, {}, body)
-
-    settings = Brevo.spec.settings(api_key=KEY)
-    shop = Shop()
-    connector = Brevo(
-        settings, Http(settings.base_url, settings.headers(), handler=Odd(), clock=shop.clock, rates=Brevo.spec.rates)
-    )
-    job = Job(ref="1", batch=Batch(CONTACTS, "1", (Suppress(id="1", profile=member(1)),)), started_at=shop.world.now())
-    for read in (
-        lambda: list(connector.suppressions(None, shop.world.now())),
-        lambda: list(connector.members(LOYAL, "1")),
-        lambda: list(connector.pull(None, shop.world.now())),
-        lambda: list(connector.poll([job])),
-        lambda: connector.count(LOYAL, "1"),
-        lambda: connector.find([LOYAL]),
-        lambda: connector.find([CODE]),
-        connector.check,
-    ):
-        with pytest.raises(errors.UnexpectedResponse):
-            read()
-
-
-def test_an_account_without_anything_is_read_as_empty() -> None:
-    class Empty:
-        def handle(self, request: Request) -> Response:
-            return Response(200, {}, b'{"count": 0}')
-
-    settings = Brevo.spec.settings(api_key=KEY)
-    shop = Shop()
-    connector = Brevo(settings, Http(settings.base_url, settings.headers(), handler=Empty(), clock=shop.clock))
-    assert connector.find([LOYAL]) == {}
-    [page] = connector.suppressions(None, shop.world.now())
-    assert (page.items, page.last) == ([], True)
-
-
-def test_a_suppression_pushed_blocks_and_is_read_back() -> None:
-    shop = Shop()
-    ref = shop.targets()[CONTACTS]
-    shop.seed("p1@shop.test", "p2@shop.test")
-    outcomes = shop.carry(CONTACTS, ref, [Suppress(id="1", profile=member(1))])
-    assert outcomes["1"].state is State.APPLIED
-    assert _left(shop, None)[0] == {"p1@shop.test"}

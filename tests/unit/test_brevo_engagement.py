@@ -6,37 +6,19 @@ import json
 from collections import Counter
 from datetime import datetime, timedelta
 
-from connectors import registry
-from connectors.brevo import Brevo
+from brevo_account import LOYAL, Shop
+
 from connectors.http import Request, Response
-from connectors.sandbox import Contact, Sandbox
-from connectors.sandbox.brevo import BrevoSandbox
-from connectors.sandbox.lab import SandboxClock
 from connectors.types import EngagementEvent, EventKind, Precision, Target, TargetKind
 
-LOYAL = Target(kind=TargetKind.SEGMENT, name="loyal", title="Loyal")
 
-
-class Shop:
+class Readers(Shop):
     """An account with ten readers of one list."""
 
     def __init__(self, **options: str) -> None:
-        self.sandbox = Sandbox(only=("brevo",), options=options)
-        self.world = self.sandbox.world
-        keys = {"api_key": "xkeysib-sandbox-unit", "base_url": "http://sandbox.test/brevo/v3", "prefix": "x"}
-        self.clock = SandboxClock(self.world)
-        found = registry.build("brevo", keys, handler=self, clock=self.clock)
-        assert isinstance(found, Brevo)
-        self.connector = found
-        provider = self.sandbox.providers["brevo"]
-        assert isinstance(provider, BrevoSandbox)
-        self.provider = provider
+        super().__init__(**options)
         self.list = self.connector.create([LOYAL])[LOYAL]
-        for number in range(10):
-            self.provider.seed(Contact(f"p{number}@shop.test", lists={self.list}))
-
-    def handle(self, request: Request) -> Response:
-        return self.sandbox.handle(request)
+        self.seed(*(f"p{number}@shop.test" for number in range(10)), lists={self.list})
 
     def mail(self) -> tuple[str, datetime]:
         return self.provider.mail(self.list, "Soldes"), self.world.now()
@@ -58,8 +40,7 @@ class Shop:
         return found, cursor or "", last
 
     def count(self) -> Counter[str]:
-        found = Counter(f"{call.method} {call.path.removeprefix('/brevo/v3')}" for call in self.sandbox.calls)
-        self.sandbox.calls.clear()
+        found = super().count()
         return Counter({path.split("/_files")[0]: found[path] for path in found})
 
 
@@ -68,7 +49,7 @@ def _who(events: list[EngagementEvent], kind: EventKind) -> set[str]:
 
 
 def test_every_act_is_told_at_the_campaigns_send_time() -> None:
-    shop = Shop()
+    shop = Readers()
     campaign, sent = shop.mail()
     shop.world.advance(3 * 3600)
     shop.act(campaign, EventKind.OPEN, 0, 1, 2)
@@ -92,7 +73,7 @@ def test_every_act_is_told_at_the_campaigns_send_time() -> None:
 
 
 def test_nothing_new_costs_one_call_and_only_moved_figures_are_exported_again() -> None:
-    shop = Shop()
+    shop = Readers()
     campaign, _ = shop.mail()
     shop.act(campaign, EventKind.OPEN, 0)
     _, cursor, _ = shop.pull()
@@ -111,7 +92,7 @@ def test_nothing_new_costs_one_call_and_only_moved_figures_are_exported_again() 
 
 
 def test_a_campaign_that_nobody_got_asks_for_no_export() -> None:
-    shop = Shop()
+    shop = Readers()
     empty = Target(kind=TargetKind.SEGMENT, name="empty", title="Empty")
     shop.provider.mail(shop.connector.create([empty])[empty], "Nobody")
     shop.count()
@@ -121,10 +102,9 @@ def test_a_campaign_that_nobody_got_asks_for_no_export() -> None:
 
 
 def test_a_pull_stops_and_resumes_at_any_page() -> None:
-    def mailed() -> Shop:
-        shop = Shop()
-        for number in range(10, 6000):  # more than a page of one file
-            shop.provider.seed(Contact(f"p{number}@shop.test", lists={shop.list}))
+    def mailed() -> Readers:
+        shop = Readers()
+        shop.seed(*(f"p{number}@shop.test" for number in range(10, 6000)), lists={shop.list})  # over a page of one file
         campaign, _ = shop.mail()
         shop.act(campaign, EventKind.OPEN, *range(8))
         shop.act(campaign, EventKind.CLICK, 2, 3)
@@ -146,7 +126,7 @@ def test_a_pull_stops_and_resumes_at_any_page() -> None:
 
 
 def test_a_pull_that_waits_too_long_ends_unfinished_and_goes_on_later() -> None:
-    shop = Shop()
+    shop = Readers()
     campaign, _ = shop.mail()
     shop.act(campaign, EventKind.OPEN, 4)
     found: list[EngagementEvent] = []
@@ -163,7 +143,7 @@ def test_a_pull_that_waits_too_long_ends_unfinished_and_goes_on_later() -> None:
 
 
 def test_an_export_that_fails_is_asked_for_once_more() -> None:
-    shop = Shop()
+    shop = Readers()
     campaign, _ = shop.mail()
     shop.act(campaign, EventKind.OPEN, 4)
     reading = shop.connector.pull(None, shop.world.now())
@@ -178,7 +158,7 @@ def test_an_export_that_fails_is_asked_for_once_more() -> None:
 
 
 def test_an_export_that_keeps_failing_is_left_to_the_next_pull() -> None:
-    shop = Shop()
+    shop = Readers()
     campaign, _ = shop.mail()
     shop.act(campaign, EventKind.OPEN, 4)
 
@@ -197,7 +177,7 @@ def test_an_export_that_keeps_failing_is_left_to_the_next_pull() -> None:
 
 
 def test_a_link_that_has_expired_is_asked_for_again() -> None:
-    shop = Shop()
+    shop = Readers()
     campaign, _ = shop.mail()
     shop.act(campaign, EventKind.OPEN, 4)
     cursor = next(iter(shop.connector.pull(None, shop.world.now()))).cursor
@@ -209,7 +189,7 @@ def test_a_link_that_has_expired_is_asked_for_again() -> None:
 
 
 def test_missing_figures_are_unknown_never_zero() -> None:
-    shop = Shop()
+    shop = Readers()
     campaign, _ = shop.mail()
     shop.act(campaign, EventKind.CLICK, 4)
 
@@ -225,17 +205,14 @@ def test_missing_figures_are_unknown_never_zero() -> None:
                 row["statistics"] = {}
             return Response(200, answer.headers, json.dumps(body).encode())
 
-    keys = {"api_key": "xkeysib-sandbox-unit", "base_url": "http://sandbox.test/brevo/v3", "prefix": "x"}
-    found = registry.build("brevo", keys, handler=Silent(), clock=shop.clock)
-    assert isinstance(found, Brevo)
-    shop.connector = found
+    shop.connector = shop.open(Silent())
     events, _, is_whole = shop.pull()
     assert is_whole
     assert _who(events, EventKind.CLICK) == {"p4@shop.test"}
 
 
 def test_a_campaign_deleted_between_two_pages_costs_only_itself() -> None:
-    shop = Shop()
+    shop = Readers()
     gone, _ = shop.mail()
     kept, _ = shop.mail()
     shop.act(kept, EventKind.OPEN, 4)
@@ -249,17 +226,14 @@ def test_a_campaign_deleted_between_two_pages_costs_only_itself() -> None:
                 shop.provider.account.campaigns.pop(int(gone), None)
             return answer
 
-    keys = {"api_key": "xkeysib-sandbox-unit", "base_url": "http://sandbox.test/brevo/v3", "prefix": "x"}
-    found = registry.build("brevo", keys, handler=Forgetful(), clock=shop.clock)
-    assert isinstance(found, Brevo)
-    shop.connector = found
+    shop.connector = shop.open(Forgetful())
     events, _, is_whole = shop.pull()
     assert is_whole
     assert {event.campaign for event in events} == {kept}
 
 
 def test_campaigns_of_the_last_month_are_looked_at_again_and_older_ones_are_not() -> None:
-    shop = Shop()
+    shop = Readers()
     campaign, _ = shop.mail()
     _, cursor, _ = shop.pull()
     shop.world.set(shop.world.now() + timedelta(days=20))
@@ -275,7 +249,7 @@ def test_campaigns_of_the_last_month_are_looked_at_again_and_older_ones_are_not(
 
 
 def test_after_a_long_silence_nothing_in_between_is_missed() -> None:
-    shop = Shop()
+    shop = Readers()
     _, cursor, _ = shop.pull()
     shop.world.set(shop.world.now() + timedelta(days=2))
     campaign, _ = shop.mail()
