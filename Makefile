@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help demo test check suite format lock coverage clean
 
 help:
-	@echo "make demo      the whole round on real data, against emulated providers on this machine"
+	@echo "make demo      the whole round on real data, on this machine (lang=fr for French)"
 	@echo "make test      format check, lint, types, import contracts and the suite"
 	@echo "make format    rewrite the code as the house wants it"
 	@echo "make coverage  the suite with branch coverage"
@@ -21,7 +21,7 @@ help:
 	@touch $@
 
 demo: .venv/.installed
-	@$(BIN)/ciblage demo $(if $(LANG_),--lang $(LANG_))
+	@$(BIN)/ciblage demo $(if $(lang),--lang $(lang))
 
 test: .venv/.installed check suite
 

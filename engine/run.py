@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import ConnectorError
-from engine.errors import ConfigError, GuardRefused, OutOfTime
+from engine.errors import ConfigError, EngineError, GuardRefused
 
 if TYPE_CHECKING:
     from engine.client import Client
@@ -434,7 +434,7 @@ def _recorded(client: Client, command: str) -> Iterator[_Record]:
         try:
             yield record
             record.exit_code = 0 if record.exit_code == 70 else record.exit_code  # noqa: PLR2004 - the code of a defect
-        except (GuardRefused, OutOfTime, ConfigError) as error:
+        except EngineError as error:
             record.exit_code = error.exit_code
             raise
         finally:

@@ -117,7 +117,8 @@ class Client:
             return url
         path = self.config.folder / file
         if self.is_writing:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)  # it holds addresses; SQLite gives its side files the same mode
         return f"sqlite:///{path}"
 
     @cached_property
