@@ -198,7 +198,7 @@ class Calendar:
 
     def turned(self) -> int:
         """The last month-and-day number whose birthday has come this year: those born later are a year younger."""
-        return FEB_29 if self._stands_in(self.today) else month_day(self.today)
+        return max(month_day(self.today), FEB_29 if self._stands_in(self.today) else 0)
 
     def offsets(self) -> tuple[tuple[datetime, int, int], ...]:
         """(instant, seconds east before it, after it) for every change of the zone's offset since 1970."""

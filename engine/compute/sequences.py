@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlglot import exp
 
 from engine.compute import aggregates
 from engine.compute.aggregates import Counting
 from engine.compute.backends.protocol import spell
-from engine.compute.bounds import MONTHS, SECONDS
+from engine.compute.bounds import MONTHS, SECONDS, Interval
 from engine.compute.literals import literal
 from engine.compute.rows import RowScope, strictly
 from engine.compute.spelling import column, every, known, named, relation, some, when
@@ -70,12 +71,10 @@ class _Pairs:
         return self.node.rows == self.then.rows
 
     def earlier(self) -> tuple[tuple[str, exp.Query], ...]:
-        grouped = self._next() if self.then.within else self._extremes()
-        return (
-            (f"{self.alias}_rows", self._rows()),
-            (f"{self.alias}_groups", self._instants()),
-            (f"{self.alias}_pairs", grouped),
-        )
+        rows = (f"{self.alias}_rows", self._rows())
+        if not self.then.within:
+            return rows, (f"{self.alias}_pairs", self._extremes())
+        return rows, (f"{self.alias}_instants", self._instants()), (f"{self.alias}_pairs", self._next())
 
     def by_customer(self) -> exp.Select:
         holds = self._in_time() if self.then.within else self._by_extremes()
@@ -87,8 +86,11 @@ class _Pairs:
 
     def _rows(self) -> exp.Query:
         first, second = self.scope.rows(self.node.rows.source), self.scope.rows(self.then.rows.source)
-        is_a = every(self._tests(first, self.node.rows, self.node.window))
-        is_b = every(self._tests(second, self.then.rows, None))
+        window, answers = self.scope.calendar.rows(self.node.window), self.scope.calendar.rows(None)
+        # an answer is never before the first A: older rows are not read
+        answers = Interval(window.low, answers.high)
+        is_a = every(self._tests(first, self.node.rows, window))
+        is_b = every(self._tests(second, self.then.rows, answers))
         if first.source.table == second.source.table and first.source.time == second.source.time:
             return self._select(first, strictly(is_a), strictly(is_b), some([is_a.copy(), is_b.copy()]))
         yes, no = literal(1), literal(0)
@@ -96,8 +98,8 @@ class _Pairs:
             self._select(first, yes, no, is_a), self._select(second, no.copy(), yes.copy(), is_b), distinct=False
         )
 
-    def _tests(self, row: RowScope, rows: tree.Rows, window: tree.Window | None) -> list[exp.Expr]:
-        found = [*row.conjuncts(rows.where), *row.bounds(self.scope.calendar.rows(window))]
+    def _tests(self, row: RowScope, rows: tree.Rows, interval: Interval[datetime]) -> list[exp.Expr]:
+        found = [*row.conjuncts(rows.where), *row.bounds(interval)]
         return [*found, known(column(self.then.same))] if self.then.same else found
 
     def _select(self, row: RowScope, is_a: exp.Expr, is_b: exp.Expr, where: exp.Expr) -> exp.Select:
@@ -132,12 +134,12 @@ class _Pairs:
         columns = [column("customer_id"), column("at"), column("is_a"), named(over, "answered_at")]
         if self._months:
             columns.append(named(self._wall_limit(), "wall_limit"))
-        return exp.select(*columns).from_(relation(f"{self.alias}_groups"), copy=False)
+        return exp.select(*columns).from_(relation(f"{self.alias}_instants"), copy=False)
 
     def _extremes(self) -> exp.Select:
         start = exp.Max(this=_at("is_a")) if self.then.negated else exp.Min(this=_at("is_a"))
         columns = [column("customer_id"), named(start, "started_at"), named(exp.Max(this=_at("is_b")), "answered_at")]
-        query = exp.select(*columns).from_(relation(f"{self.alias}_groups"), copy=False)
+        query = exp.select(*columns).from_(relation(f"{self.alias}_rows"), copy=False)
         return query.group_by(column("customer_id"), column("key"), copy=False)
 
     def _by_extremes(self) -> exp.Expr:
