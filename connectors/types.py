@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +22,11 @@ Fitted: TypeAlias = str | int | float | bool
 T = TypeVar("T")
 
 _NOTHING: Mapping[str, Fitted] = MappingProxyType({})
+
+
+def normal(address: str) -> str:
+    """An address in the form that is compared by: a provider answers with its own spelling, or the one it first met."""
+    return unicodedata.normalize("NFC", address.strip()).lower()
 
 
 class ValueKind(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
@@ -33,6 +34,7 @@ from connectors.types import (
     Suppression,
     TargetKind,
     ValueKind,
+    normal,
 )
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ LAG = timedelta(minutes=10)  # changes that show late
 SKEW = timedelta(minutes=5)  # between our clock and Brevo's
 PATIENCE = 120.0  # seconds for an import: Brevo's edge gives up (524) before
 RECALLED = "~"  # marks the job of a batch whose answer was lost
+_RESERVED = "EMAIL SMS EXT_ID WHATSAPP LANDLINE_NUMBER ADDED_TIME MODIFIED_TIME"
 _IMPORT = Limit(items=10_000, bytes=8_000_000, each=60)  # 10 MB a body, 8 advised (POST /contacts/import, 2026-11-22)
 _LATER = Limit(items=10_000, bytes=8_000_000, each=60, after=frozenset({AddContact}))
 
@@ -95,13 +98,7 @@ class Brevo:
         },
         fields={kind: Field(type=name) for kind, name in wire.TYPES.items()},
         fit=wire.fit,
-        field_names=Names(
-            length=50,
-            upper=True,
-            reserved=frozenset(
-                {"EMAIL", "SMS", "EXT_ID", "WHATSAPP", "LANDLINE_NUMBER", "ADDED_TIME", "MODIFIED_TIME"}
-            ),
-        ),
+        field_names=Names(length=50, upper=True, reserved=frozenset(_RESERVED.split())),
         rates=MappingProxyType({CONTACTS: (Rate(10, 1), Rate(36_000, 3600)), OTHER: (Rate(100, 3600),), FILES: ()}),
         share={OTHER: 0.5},
         in_flight=2,
@@ -167,7 +164,7 @@ class Brevo:
             try:
                 answer = self._reads.call("POST", "/contacts/import", json=body, timeout=PATIENCE)
             except errors.InvalidRequest as error:
-                if error.status != 404 and not wire.NO_LIST.search(wire.words(error.body)):  # noqa: PLR2004 - HTTP's own number
+                if error.status != HTTPStatus.NOT_FOUND and not wire.NO_LIST.search(wire.words(error.body)):
                     raise
                 yield from (_rejected(change, Reason.UNKNOWN_TARGET, wire.words(error.body)) for change in carried)
                 continue
@@ -181,7 +178,7 @@ class Brevo:
             done = wire.succeeded(self._reads.call("POST", path, json={"emails": people}).json())
         except errors.InvalidRequest as error:
             words = wire.words(error.body)
-            if error.status == 404:  # noqa: PLR2004 - HTTP's own number
+            if error.status == HTTPStatus.NOT_FOUND:
                 yield from (_rejected(change, Reason.UNKNOWN_TARGET, words) for change in changes)
                 return
             if not wire.NO_CHANGE.search(words):
@@ -248,7 +245,7 @@ class Brevo:
     def members(self, target: Target, ref: Ref) -> Iterator[Page[Profile]]:
         del target
         for part in self._reads.contacts(f"/contacts/lists/{ref}/contacts", 500):
-            people = [Profile(wire.normal(row.get("email") or ""), str(row["id"])) for row in part.rows]
+            people = [Profile(normal(row.get("email") or ""), str(row["id"])) for row in part.rows]
             yield Page([one for one in people if wire.is_person(one.email)], str(part.offset), part.last)
 
     def count(self, target: Target, ref: Ref) -> int:
@@ -263,7 +260,7 @@ class Brevo:
             rows = [row for part in self._reads.contacts("/contacts", 1000) for row in part.rows]
         else:
             rows = [row for email in sorted(wanted) if (row := self._reads.contact(email))]
-        known = {wire.normal(row.get("email") or ""): wire.scalars(row) for row in rows}
+        known = {normal(row.get("email") or ""): wire.scalars(row) for row in rows}
         return {email: held for email, held in known.items() if email in wanted}
 
     def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[Suppression]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from connectors.brevo.events import ACTIONS, events
 from connectors.brevo.wire import export_rows, instant, moment
@@ -17,12 +17,13 @@ from connectors.errors import InvalidRequest
 from connectors.types import Cursor, EngagementEvent, Page
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from connectors.brevo.reads import Reads
     from connectors.brevo.wire import Json
 
-__all__ = ["Account", "Reading"]
+__all__ = ["Reading"]
 
 WINDOW = timedelta(days=30)  # people read old mails: campaigns of this long are looked at again
 FIRST = timedelta(days=180)  # older statistics are not in the list of campaigns (GET /emailCampaigns, 2026-11-22)
@@ -30,15 +31,6 @@ AT_ONCE = 50  # exports in flight: as many as one page of processes shows
 ROWS = 5000  # people of a file per page
 ATTEMPTS = 2  # times that an export is asked for
 PATIENCE = 20  # empty looks at running exports before this reading ends unfinished
-
-
-class Account(Protocol):
-    """What a reading asks of the connector."""
-
-    def campaigns(self, since: datetime, until: datetime) -> Iterator[Json]: ...
-    def request_export(self, campaign: int, action: str) -> int: ...
-    def processes(self, ids: Collection[int]) -> Mapping[int, Json]: ...
-    def file(self, url: str) -> str | None: ...
 
 
 @dataclass(slots=True)
@@ -78,7 +70,7 @@ class State:
 class Reading:
     """One pull."""
 
-    def __init__(self, account: Account, since: Cursor | None, now: datetime) -> None:
+    def __init__(self, account: Reads, since: Cursor | None, now: datetime) -> None:
         self._account = account
         self._state = State.load(since)
         self._now = now

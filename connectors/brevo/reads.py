@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from connectors import errors
 from connectors.brevo import wire
-from connectors.types import Ref, TargetKind, ValueKind
+from connectors.types import Ref, TargetKind, ValueKind, normal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -99,7 +100,7 @@ class Reads:
         """Those of a list, by address; reads no further than needed."""
         found: dict[str, Json] = {}
         for part in self.contacts(f"/contacts/lists/{list_ref}/contacts", 500):
-            by_address = ((wire.normal(row.get("email") or ""), row) for row in part.rows)
+            by_address = ((normal(row.get("email") or ""), row) for row in part.rows)
             found |= {email: row for email, row in by_address if email in among}
             if len(found) == len(among):
                 break
@@ -108,8 +109,8 @@ class Reads:
     def contact(self, email: str) -> Json | None:
         """One contact, or None."""
         path = f"/contacts/{quote(email, safe='')}"
-        answer = self.call("GET", path, params={"identifierType": "email_id"}, accept=frozenset({404}))
-        found: Json | None = answer.json() if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+        answer = self.call("GET", path, params={"identifierType": "email_id"}, accept=frozenset({HTTPStatus.NOT_FOUND}))
+        found: Json | None = answer.json() if answer.status == HTTPStatus.OK else None
         return found
 
     def titles(self, path: str, key: str) -> dict[str, Ref]:
@@ -155,8 +156,8 @@ class Reads:
             if not missing or len(rows) < PROCESS_PAGE or rows[-1]["id"] < min(missing):
                 break
         for ref in sorted(ids - found.keys()):
-            answer = self.call("GET", f"/processes/{ref}", rate=OTHER, accept=frozenset({404}))
-            if answer.status == 200:  # noqa: PLR2004 - HTTP's own number
+            answer = self.call("GET", f"/processes/{ref}", rate=OTHER, accept=frozenset({HTTPStatus.NOT_FOUND}))
+            if answer.status == HTTPStatus.OK:
                 found[ref] = answer.json()
         return found
 

@@ -26,6 +26,7 @@ from connectors.types import (
     Suppress,
     Suppression,
     ValueKind,
+    normal,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FILES", "NO_CHANGE", "NO_LIST", "TYPES", "Import", "Json", "contact_changes", "export_rows", "files", "fit",
-    "import_body", "imports", "instant", "is_done", "is_fast", "is_importable", "is_person", "may_be", "moment", "named", "normal",
+    "import_body", "imports", "instant", "is_done", "is_fast", "is_importable", "is_person", "may_be", "moment", "named",
     "part", "plan", "process_id", "scalars", "succeeded", "suppression", "words",
 ]  # fmt: skip
 
@@ -205,7 +206,7 @@ def files(process: Json) -> Mapping[str, str | int]:
 
 def named(text: str, among: Collection[str]) -> set[str]:
     """Those addresses that occur in a file; its columns and delimiter are not documented (2026-11-22)."""
-    return {cell for row in _cells(text) for cell in map(normal, row) if cell in among}
+    return {cell for row in _cells(text) for cell in map(_address, row) if cell in among}
 
 
 def export_rows(text: str) -> list[tuple[str, Json]]:
@@ -217,9 +218,13 @@ def export_rows(text: str) -> list[tuple[str, Json]]:
     found = []
     for row in table[titled:]:
         at = head.index("EMAIL") if titled else next((place for place, cell in enumerate(row) if "@" in cell), -1)
-        if 0 <= at < len(row) and is_person(email := normal(row[at])):
+        if 0 <= at < len(row) and is_person(email := _address(row[at])):
             found.append((email, dict(zip(names, row, strict=False))))
     return found
+
+
+def _address(cell: str) -> str:
+    return normal(cell.strip().strip('"'))
 
 
 def _cells(text: str) -> list[list[str]]:
@@ -242,11 +247,6 @@ def suppression(contact: Json, ours: Collection[int]) -> Suppression | None:
 def is_person(email: str) -> bool:
     """A real address: contacts with only a phone have none, or one that Brevo made up."""
     return "@" in email and not email.endswith(_SYNTHETIC)
-
-
-def normal(email: str) -> str:
-    """The address as we compare it."""
-    return unicodedata.normalize("NFC", email.strip().strip('"')).lower()
 
 
 def is_fast(headers: Mapping[str, str]) -> bool:

@@ -79,13 +79,8 @@ class Klaviyo:
         return oldest["id"] if oldest else None
 
     def _collected(self, read: Callable[..., wire.Document], **query: str | int) -> Iterator[wire.Document]:
-        cursor: str | None = None
-        while True:
-            page = read(**query, **({"page_cursor": cursor} if cursor else {}))
+        for page in reading.following(read, **query):
             yield from wire.items(page)
-            cursor = wire.cursor(page)
-            if cursor is None:
-                return
 
     def create(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
         """Create the lists that are missing: single opt-in, which matters only to subscribe calls (none is made)."""
@@ -105,11 +100,9 @@ class Klaviyo:
         return writing.send(self._http, batch)
 
     def poll(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """Each finished job's own result, record by record."""
         return results.poll(self._http, jobs)
 
     def recall(self, batch: Batch, since: datetime) -> Iterator[Outcome]:
-        """What an ambiguous write did, as far as the account shows it."""
         return results.recall(self._http, batch, since)
 
     # reading
@@ -119,11 +112,9 @@ class Klaviyo:
         return reading.refs(self._http, _emails(profiles))
 
     def traits(self, profiles: Sequence[Profile]) -> Mapping[str, Mapping[Ref, Fitted]]:
-        """Custom properties that are scalars, by address."""
         return reading.traits(self._http, _emails(profiles))
 
     def members(self, target: Target, ref: Ref) -> Iterator[Page[Profile]]:
-        """Everyone on a list, or in the account for CONTACTS."""
         return reading.members(self._http, None if target.kind is TargetKind.CONTACTS else ref)
 
     def count(self, target: Target, ref: Ref) -> int:
@@ -133,7 +124,6 @@ class Klaviyo:
         return reading.count(self._http, ref)
 
     def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[Suppression]]:
-        """Account-wide suppressions of every reason, the oldest first; all of them without a cursor."""
         return reading.suppressions(self._http, since, now)
 
     def pull(self, since: Cursor | None, now: datetime) -> Iterator[Page[EngagementEvent]]:

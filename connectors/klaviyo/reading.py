@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import InvalidRequest
 from connectors.klaviyo import events, wire
-from connectors.types import Page, Profile
+from connectors.types import Page, Profile, normal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from connectors.http import Http
     from connectors.types import Cursor, EngagementEvent, EventKind, Fitted, Ref, Suppression
@@ -25,10 +25,14 @@ _SUPPRESSED_AT = "subscriptions.email.marketing.suppression.timestamp"
 
 def pages(http: Http, route: str, rate: str, **query: str | int) -> Iterator[wire.Document]:
     """Every page of a collection."""
+    return following(lambda **asked: wire.document(http("GET", wire.path(route, **asked), rate=rate)), **query)
+
+
+def following(read: Callable[..., wire.Document], **query: str | int) -> Iterator[wire.Document]:
+    """Every page that `read` gives, by the cursors of the answers."""
     cursor: str | None = None
     while True:
-        more = {"page_cursor": cursor} if cursor else {}
-        page = wire.document(http("GET", wire.path(route, **query, **more), rate=rate))
+        page = read(**query, **({"page_cursor": cursor} if cursor else {}))
         yield page
         cursor = wire.cursor(page)
         if cursor is None:
@@ -45,7 +49,7 @@ def lookup(
         wanted = wire.any_of("email", chunk)
         for page in pages(http, route, rate, filter=wanted, page_size=wire.PAGE, **shown):
             for item in wire.items(page):
-                yield wire.address(str(wire.attributes(item).get("email") or "")), item
+                yield normal(str(wire.attributes(item).get("email") or "")), item
 
 
 def _of(list_ref: Ref | None, fields: str) -> tuple[str, str, str]:
@@ -71,7 +75,7 @@ def members(http: Http, list_ref: Ref | None) -> Iterator[Page[Profile]]:
     for page in pages(http, route, rate, fields_profile=fields, page_size=wire.PAGE):
         found = ((wire.attributes(item).get("email"), item["id"]) for item in wire.items(page))
         cursor = wire.cursor(page)
-        yield Page([Profile(wire.address(email), ref) for email, ref in found if email], cursor or "", last=not cursor)
+        yield Page([Profile(normal(email), ref) for email, ref in found if email], cursor or "", last=not cursor)
 
 
 def count(http: Http, list_ref: Ref) -> int:
@@ -139,7 +143,7 @@ def _events(http: Http, metric: str, mark: str | None) -> Iterator[wire.Document
 
 def _emails(page: wire.Document) -> Mapping[str, str]:
     named = ((item.get("id"), wire.attributes(item).get("email")) for item in page.get("included") or ())
-    return {ref: wire.address(email) for ref, email in named if ref and email}
+    return {ref: normal(email) for ref, email in named if ref and email}
 
 
 def _instant(cursor: str) -> datetime:

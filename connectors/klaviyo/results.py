@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from connectors.klaviyo import reading, wire
@@ -18,6 +19,7 @@ from connectors.types import (
     SetTraits,
     State,
     Suppress,
+    normal,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ SUPPRESSIONS = "/profile-suppression-bulk-create-jobs"
 SUPPRESS, SETTLE = "suppress:", "settle:"  # jobs that are no plain import are told apart by their refs
 _SKEW = timedelta(minutes=1)  # between our clock and theirs
 _FEW = 3  # more jobs than this are read from the account's list of jobs, a hundred a call
-_GONE = 404
 
 
 def each(
@@ -96,8 +97,8 @@ def _recent(http: Http, oldest: datetime) -> Iterator[tuple[Ref, wire.Document]]
 def _state(http: Http, ref: Ref) -> wire.Document | None:
     route, rate = (SUPPRESSIONS, "suppress-job") if ref.startswith(SUPPRESS) else (IMPORTS, "import-job")
     name = ref.removeprefix(SUPPRESS).removeprefix(SETTLE)
-    answer = http("GET", f"{route}/{name}", rate=rate, accept=frozenset({_GONE}))
-    return None if answer.status == _GONE else wire.attributes(wire.document(answer)["data"])
+    answer = http("GET", f"{route}/{name}", rate=rate, accept=frozenset({HTTPStatus.NOT_FOUND}))
+    return None if answer.status == HTTPStatus.NOT_FOUND else wire.attributes(wire.document(answer)["data"])
 
 
 def _imported(http: Http, job: Job, state: wire.Document) -> Iterator[Outcome]:
@@ -107,7 +108,7 @@ def _imported(http: Http, job: Job, state: wire.Document) -> Iterator[Outcome]:
     rest = []
     named = set()
     for change in _changes(job.batch):
-        email = wire.address(change.profile.email)
+        email = normal(change.profile.email)
         if email in failed:
             named.add(email)
             yield Outcome(id=change.id, state=State.REJECTED, reason=failed[email][0], words=failed[email][1])
@@ -166,7 +167,7 @@ def _proven(http: Http, batch: Batch) -> set[str]:
     kept = reading.traits(http, emails) if {AddContact, SetTraits, ClearTraits} & kinds else {}
 
     def shows(change: ContactChange) -> bool:
-        email = wire.address(change.profile.email)
+        email = normal(change.profile.email)
         if isinstance(change, AddMember | RemoveMember):
             return (email in there) is isinstance(change, AddMember)
         if isinstance(change, Suppress):

@@ -9,13 +9,14 @@ import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from http import HTTPStatus
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from connectors.errors import InvalidRequest, UnexpectedResponse
 from connectors.http import Rate, Response, mask
-from connectors.types import AddContact, ClearTraits, Fitted, Left, Reason, SetTraits, Suppression, ValueKind
+from connectors.types import AddContact, ClearTraits, Fitted, Left, Reason, SetTraits, Suppression, ValueKind, normal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -55,11 +56,6 @@ _LEFT = {
 }
 _INDEX = re.compile(r"^/data/attributes/profiles/data/(\d+)(/.*)?$")
 _BAD_IDS = re.compile(r"Invalid profile IDs?:\s*(.+)")
-
-
-def address(text: str) -> str:
-    """An address in the form that we compare by: Klaviyo may or may not give it back as it was sent."""
-    return unicodedata.normalize("NFC", text.strip()).lower()
 
 
 def fit(kind: ValueKind, value: object) -> Fitted | Reason:
@@ -195,7 +191,7 @@ def suppressions(item: Document) -> list[Suppression]:
         return []
     return [
         Suppression(
-            email=address(email),
+            email=normal(email),
             left=_LEFT.get(entry.get("reason"), Left.OTHER),
             at=instant(entry.get("timestamp")),
             ref=item["id"],
@@ -292,7 +288,7 @@ def import_error(item: Document) -> tuple[str | None, Reason, str]:
     email = payload.get("email") or (payload.get("attributes") or {}).get("email")
     words = mask(f"{found.get('title') or ''} {found.get('detail') or ''}".strip())
     pointer = (found.get("source") or {}).get("pointer") or ""
-    return address(email) if email else None, _reason(pointer, words), words
+    return normal(email) if email else None, _reason(pointer, words), words
 
 
 # refusals
@@ -319,7 +315,9 @@ def bad_ids(error: InvalidRequest) -> set[Ref]:
 def is_list_gone(error: InvalidRequest) -> bool:
     """Whether a refused call names the list, not a person."""
     pointers = ((problem.get("source") or {}).get("pointer") or "" for problem in _problems(error))
-    return error.status == 404 or any(pointer.startswith("/data/relationships/list") for pointer in pointers)  # noqa: PLR2004 - HTTP's own number
+    return error.status == HTTPStatus.NOT_FOUND or any(
+        pointer.startswith("/data/relationships/list") for pointer in pointers
+    )
 
 
 def is_page_too_large(error: InvalidRequest) -> bool:

@@ -19,6 +19,7 @@ from connectors.types import (
     SetTraits,
     State,
     Suppress,
+    normal,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ def _import(
 def _suppress(http: Http, batch: Batch, changes: Sequence[Suppress]) -> Iterator[Outcome]:
     _ = batch  # a suppression is the account's, whatever the target
     sent = wire.entries(changes)
-    body = json.dumps(wire.suppression(sent)).encode()
-    yield from _submit(http, SUPPRESSIONS, "suppress", sent, body)
+    yield from _submit(http, SUPPRESSIONS, "suppress", sent, json.dumps(wire.suppression(sent)).encode())
 
 
 def _submit(http: Http, route: str, rate: str, sent: Sequence[wire.Entry], body: bytes) -> Iterator[Outcome]:
@@ -109,7 +109,7 @@ def _remove(http: Http, batch: Batch, changes: Sequence[RemoveMember]) -> Iterat
 
 def _looked_up(http: Http, changes: Sequence[RemoveMember]) -> dict[str, Ref]:
     known = reading.refs(http, (change.profile.email for change in changes))
-    found = {change.id: known.get(wire.address(change.profile.email)) for change in changes}
+    found = {change.id: known.get(normal(change.profile.email)) for change in changes}
     return {name: ref for name, ref in found.items() if ref is not None}
 
 

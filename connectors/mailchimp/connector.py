@@ -33,6 +33,7 @@ from connectors.types import (
     Suppress,
     Suppression,
     Target,
+    normal,
 )
 
 _ROUTES: Mapping[type[Change], Callable[[Http, Batch], Iterator[Outcome]]] = {
@@ -77,7 +78,6 @@ class Mailchimp:
         return _ROUTES[type(batch.changes[0])](self._http, batch) if batch.changes else iter(())
 
     def poll(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """Outcomes of the jobs that have finished, record by record from their result archives."""
         return poll(self._http, jobs)
 
     def recall(self, batch: Batch, since: datetime) -> Iterator[Outcome]:
@@ -98,7 +98,7 @@ class Mailchimp:
         params |= {"fields": "members.id,members.email_address,members.status,total_items"}
         for part in pages.read(self._http, path, "members", params=params):
             profiles = [
-                Profile(wire.normal(str(entry["email_address"])), entry.get("id"))
+                Profile(normal(str(entry["email_address"])), entry.get("id"))
                 for entry in part.items
                 if entry.get("status") not in wire.GONE
             ]

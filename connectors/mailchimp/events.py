@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from connectors.mailchimp.wire import Json, moment, normal
-from connectors.types import EngagementEvent, EventKind, Precision
+from connectors.mailchimp.wire import Json, moment
+from connectors.types import EngagementEvent, EventKind, Precision, normal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from http import HTTPStatus
 
 from connectors.http import Http
 from connectors.mailchimp import pages, wire
+from connectors.mailchimp.spec import SKEW, SLOW
 from connectors.types import Batch, Change, Job, Outcome, Reason, Ref, State
-
-_SLOW = 130.0  # seconds: the provider gives up at 120; giving up before it leaves the write running
-_SKEW = timedelta(minutes=10)  # between our clock and theirs
 
 
 def submit(http: Http, batch: Batch) -> Iterator[Outcome]:
     """One job of an operation a change: all of them are pending."""
     changes = wire.contacts(batch)
     body = {"operations": [wire.operation(batch.ref, change) for change in changes]}
-    response = http("POST", "/batches", json=body, timeout=_SLOW)
+    response = http("POST", "/batches", json=body, timeout=SLOW)
     job = str(wire.field(response.json(), "id"))
     yield from (Outcome(id=change.id, state=State.PENDING, job=job) for change in changes)
 
@@ -37,7 +36,7 @@ def recall_updates(http: Http, batch: Batch, since: datetime) -> Iterator[Outcom
     """Results of finished jobs that name these changes; for the rest, a job that still runs and has their number."""
     left = {change.id: change for change in wire.contacts(batch)}
     running: list[wire.Json] = []
-    for state in _since(http, since - _SKEW):
+    for state in _since(http, since - SKEW):
         if not left:
             return
         if state.get("status") != "finished":
@@ -73,8 +72,8 @@ def _states(http: Http, jobs: Sequence[Ref]) -> dict[Ref, wire.Json | None]:
 
 
 def _job(http: Http, job: Ref) -> wire.Json | None:
-    response = http("GET", f"/batches/{job}", accept=frozenset({404}))
-    return None if response.status == 404 else wire.record(response.json())  # noqa: PLR2004 - HTTP's own number
+    response = http("GET", f"/batches/{job}", accept=frozenset({HTTPStatus.NOT_FOUND}))
+    return None if response.status == HTTPStatus.NOT_FOUND else wire.record(response.json())
 
 
 def _results(http: Http, job: Job, state: wire.Json) -> Iterator[Outcome]:
@@ -100,7 +99,7 @@ def _archive(http: Http, state: wire.Json) -> bytes | None:
     """The archive lies on another host, which gets no credentials and refuses with XML once ten minutes passed."""
     url = str(state.get("response_body_url") or "")
     refusals = frozenset({400, 401, 403, 404, 410})
-    response = http("GET", url, headers={"accept": "*/*"}, accept=refusals, timeout=_SLOW) if url else None
+    response = http("GET", url, headers={"accept": "*/*"}, accept=refusals, timeout=SLOW) if url else None
     return response.body if response is not None and response.status not in refusals else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from http import HTTPStatus
 
 from connectors.http import Http
 from connectors.mailchimp import pages, wire
@@ -26,11 +27,10 @@ def some(http: Http, audience: str, ids: Collection[str], fields: Sequence[str])
 
 
 def _few(http: Http, audience: str, ids: Iterable[str], fields: Sequence[str]) -> Iterator[wire.Json]:
-    """Contacts by subscriber id, one call each; strangers are left out."""
     for ref in ids:
         path, params = f"/lists/{audience}/members/{ref}", {"fields": ",".join(fields)}
-        response = http("GET", path, params=params, accept=frozenset({404}))
-        if response.status != 404:  # noqa: PLR2004 - HTTP's own number
+        response = http("GET", path, params=params, accept=frozenset({HTTPStatus.NOT_FOUND}))
+        if response.status != HTTPStatus.NOT_FOUND:
             yield wire.record(response.json())
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from connectors.errors import SettingsError, UnexpectedResponse
 from connectors.http import Http
 from connectors.mailchimp.events import STREAMS, Stream
-from connectors.mailchimp.wire import LEFT, Json, items, moment, normal, stamp
-from connectors.types import Cursor, EngagementEvent, Left, Page, Suppression
+from connectors.mailchimp.wire import LEFT, Json, items, moment, stamp
+from connectors.types import Cursor, EngagementEvent, Left, Page, Suppression, normal
 
 COUNT = 1000
 _OVERLAP = 50  # records read again on the next page: pages shift while contacts come and go

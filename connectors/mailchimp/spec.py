@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from connectors.base import Field, Limit, Names, Spec
@@ -30,9 +30,11 @@ OPERATIONS = 1000  # ours: no documented limit of one /batches job (2026-11-22)
 FIELDS = 30  # merge fields of an audience; 80 on Premium (chimpmatic.com, mc-magento#957; 2026-11-22)
 FIELDS_AT_MOST = 80
 TEXT_BYTES = 255  # longer text is cut off there, in bytes
+SLOW = 130.0  # seconds: the provider gives up at 120; giving up before it leaves the write running
+SKEW = timedelta(minutes=10)  # between our clock and theirs
+_EXACT = (EventKind.OPEN, EventKind.CLICK, EventKind.BOUNCE, EventKind.COMPLAINT, EventKind.UNSUBSCRIBE)
 _LARGEST = Decimal(2**53)  # beyond it a JSON number is not exact
 _KEY = re.compile(r"[^\s:]+-(?P<centre>[a-z]+[0-9]+)")
-_TARGET_NAME = ".{1,100}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +128,8 @@ SPEC = Spec(
         AddContact: Limit(items=MEMBERS),
         SetTraits: Limit(items=OPERATIONS),
         ClearTraits: Limit(items=OPERATIONS),
-        AddMember: Limit(items=MEMBERS, names=_TARGET_NAME, after=frozenset({AddContact})),
-        RemoveMember: Limit(items=MEMBERS, names=_TARGET_NAME),
+        AddMember: Limit(items=MEMBERS, after=frozenset({AddContact})),
+        RemoveMember: Limit(items=MEMBERS),
         Suppress: Limit(items=OPERATIONS),
     },
     fields=FIELD_TYPES,
@@ -143,12 +145,5 @@ SPEC = Spec(
     max_fields=FIELDS,
     rates={},  # no window: 10 simultaneous connections a user (rate-limits-and-timeouts, 2026-11-22)
     in_flight=8,
-    reports={
-        EventKind.SEND: Precision.CAMPAIGN,
-        EventKind.OPEN: Precision.EXACT,
-        EventKind.CLICK: Precision.EXACT,
-        EventKind.BOUNCE: Precision.EXACT,
-        EventKind.COMPLAINT: Precision.EXACT,
-        EventKind.UNSUBSCRIBE: Precision.EXACT,
-    },
+    reports={EventKind.SEND: Precision.CAMPAIGN, **dict.fromkeys(_EXACT, Precision.EXACT)},
 )

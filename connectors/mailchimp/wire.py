@@ -8,10 +8,10 @@ import io
 import json
 import re
 import tarfile
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, TypeAlias, cast
 
 from connectors.errors import UnexpectedResponse
@@ -28,6 +28,7 @@ from connectors.types import (
     SetTraits,
     State,
     Suppress,
+    normal,
 )
 
 Json: TypeAlias = Mapping[str, Any]
@@ -72,11 +73,6 @@ class Failure:
     reason: Reason
     words: str
     wait: float | None = None
-
-
-def normal(address: str) -> str:
-    """An address as ours are written; Mailchimp answers with the spelling it first met."""
-    return unicodedata.normalize("NFC", address).strip().lower()
 
 
 def subscriber(address: str) -> str:
@@ -204,7 +200,7 @@ def settled(change: ContactChange, result: Json) -> Outcome:
     status, body = int(result.get("status_code", 0)), _parsed(result.get("response"))
     if status // 100 == 2:  # noqa: PLR2004 - HTTP's own number
         return _written(change, body)
-    if status == 404:  # noqa: PLR2004 - HTTP's own number
+    if status == HTTPStatus.NOT_FOUND:
         return rejected(change, Failure(Reason.GONE, _words(body)))
     if status in _PASSING:
         return rejected(change, Failure(Reason.TRY_LATER, _words(body), 60.0))

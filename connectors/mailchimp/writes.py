@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from http import HTTPStatus
 
 from connectors import errors
 from connectors.http import Http, Response
 from connectors.mailchimp import members, wire
+from connectors.mailchimp.spec import SKEW, SLOW
 from connectors.types import AddContact, AddMember, Batch, Change, ContactChange, Outcome, Reason, Ref, State
-
-_SLOW = 130.0  # seconds: the provider gives up at 120; giving up before it leaves the write running
-_SKEW = timedelta(minutes=10)  # between our clock and theirs
 
 
 def add(http: Http, batch: Batch) -> Iterator[Outcome]:
@@ -81,9 +80,9 @@ def _write(
 ) -> Response | None:
     """The answer; None when the target is gone. Raises InvalidRequest with the culprits that the answer names."""
     try:
-        return http("POST", path, json=body, params=params, timeout=_SLOW)
+        return http("POST", path, json=body, params=params, timeout=SLOW)
     except errors.InvalidRequest as error:
-        if error.status == 404:  # noqa: PLR2004 - HTTP's own number
+        if error.status == HTTPStatus.NOT_FOUND:
             return None
         error.culprits.update(wire.culprits(error.body, changes))
         raise
@@ -91,7 +90,7 @@ def _write(
 
 def recall_added(http: Http, audience: str, changes: Sequence[ContactChange], since: datetime) -> Iterator[Outcome]:
     """Those of the contacts that are there and changed since then."""
-    changed = {"since_last_changed": wire.stamp(since - _SKEW)}
+    changed = {"since_last_changed": wire.stamp(since - SKEW)}
     entries = members.everyone(http, audience, ("id", "status", "merge_fields"), **changed)
     found = {entry["id"]: entry for entry in entries if entry.get("status") not in wire.GONE}
     for change in changes:
