@@ -12,6 +12,7 @@ from engine.compute.backends.protocol import Backend
 from engine.compute.bounds import Calendar
 from engine.compute.customers import CustomerScope
 from engine.compute.spelling import column, named, strict
+from engine.errors import ConfigError, nearest
 from engine.language import tree
 from engine.language.tree import Type
 from engine.segments import Catalogue
@@ -67,4 +68,8 @@ def checks(catalogue: Catalogue, ground: Ground, items: Iterable[tree.Test | tre
 def _trait(name: str, catalogue: Catalogue) -> tree.Trait:
     if name in catalogue.traits:
         return tree.Trait(name, catalogue.traits[name].type)
-    return tree.Trait(name, catalogue.vocabulary.facts[name].type)
+    found = catalogue.vocabulary.facts.get(name)
+    if found is None:
+        near = nearest(name, [*catalogue.traits, *catalogue.vocabulary.facts])
+        raise ConfigError(f"there is no trait {name!r}", hint=f"did you mean {near!r}?" if near else None)
+    return tree.Trait(name, found.type)

@@ -98,6 +98,12 @@ def test_plain_facts_come_along_when_asked_for(shop: ToyShop) -> None:
     assert found.table["trait:city"].to_pylist() == ["Lyon", None, None]
 
 
+def test_a_fact_that_nobody_knows_is_refused_with_the_nearest_one(shop: ToyShop) -> None:
+    with pytest.raises(ConfigError, match="there is no trait 'citi'") as refused:
+        run(shop, catalogue({"all": "true"}), NOW, also=["citi"])
+    assert refused.value.hint == "did you mean 'city'?"
+
+
 def test_each_table_is_scanned_once_for_all_segments(shop: ToyShop) -> None:
     texts = {
         f"s{days}": f"count(buys, last {days} days) > 1 and sum(buys.m, last {days} days) > 3" for days in range(1, 40)
