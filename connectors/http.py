@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Clock", "Handler", "Http", "LocalPace", "Pace", "Rate", "Request", "Response", "SystemClock", "Wire", "mask",
+    "retrying",
 ]  # fmt: skip
 
 _log = logging.getLogger("ciblage.http")
@@ -39,6 +40,7 @@ _SHORT = 7  # characters: "Bearer" and the like are no secrets
 _REQUEST_IDS = ("x-request-id", "request-id", "sib-request-id", "cf-ray")
 _TIMEOUT = 60.0  # seconds; a provider's own server timeout is 120 s at most
 _PATIENCE = 60.0  # seconds that a GET may wait for a throttle before the caller is told
+_TRIES = 3  # of a GET
 _TICK = 0.001  # seconds: the shortest sleep
 _DAY = 86_400.0  # seconds: the longest silence that we believe
 _SHARE = 0.8  # of every declared window: the account has other users
@@ -264,14 +266,7 @@ class Http:
         request = self._request(method, path, json=json, params=params, headers=headers, body=body, timeout=timeout)
         if method.upper() not in _READS:
             return self._send(request, rate, accept)
-        retry = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(3),
-            retry=tenacity.retry_if_exception(_is_passing),
-            wait=_wait,
-            sleep=self._clock.sleep,
-            reraise=True,
-        )
-        return retry(self._send, request, rate, accept)
+        return retrying(self._clock, attempts=_TRIES, patience=_PATIENCE)(self._send, request, rate, accept)
 
     def _request(
         self,
@@ -360,10 +355,24 @@ def _shared(rates: Mapping[str, tuple[Rate, ...]], share: Mapping[str, float]) -
     }
 
 
-def _is_passing(error: BaseException) -> bool:
-    if isinstance(error, errors.RateLimited):
-        return error.wait <= _PATIENCE
-    return isinstance(error, errors.Unavailable)
+def retrying(clock: Clock, *, attempts: int, patience: float) -> tenacity.Retrying:
+    """Tries that wait: as long as the provider asks, or longer each time when it does not answer.
+
+    `patience`: seconds; a provider that asks for more is left alone, and the caller told.
+    """
+
+    def is_passing(error: BaseException) -> bool:
+        if isinstance(error, errors.RateLimited):
+            return error.wait <= patience
+        return isinstance(error, errors.Unavailable)
+
+    return tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(attempts),
+        retry=tenacity.retry_if_exception(is_passing),
+        wait=_wait,
+        sleep=clock.sleep,
+        reraise=True,
+    )
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

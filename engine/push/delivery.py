@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-import tenacity
-
-from connectors import errors
+from connectors import errors, http
 from connectors.base import Connector, Recalls
 from connectors.http import Clock, mask
 from connectors.types import Batch, Change, Outcome, Reason, State
+
+if TYPE_CHECKING:
+    import tenacity
 
 __all__ = ["Delivery", "deliver", "retrying"]
 
 _ATTEMPTS = 5
 _PATIENCE = 900.0  # seconds that a provider may ask us to wait; beyond it the destination is left for the next run
-_LONGEST = 60.0  # seconds between two tries of a provider that does not answer
 
 
 @dataclass(slots=True)
@@ -108,24 +109,5 @@ def _parts(delivery: Delivery, rest: tuple[Change, ...], refusal: errors.Invalid
 
 
 def retrying(clock: Clock) -> tenacity.Retrying:
-    """Tries that wait: as long as the provider asks, or longer each time when it does not answer."""
-    return tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(_ATTEMPTS),
-        retry=tenacity.retry_if_exception(_is_passing),
-        wait=_wait,
-        sleep=clock.sleep,
-        reraise=True,
-    )
-
-
-def _is_passing(error: BaseException) -> bool:
-    if isinstance(error, errors.RateLimited):
-        return error.wait <= _PATIENCE
-    return isinstance(error, errors.Unavailable)
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, errors.RateLimited):
-        return error.wait
-    return min(_LONGEST, float(2**state.attempt_number))
+    """Tries of a call that waits for its provider, patiently."""
+    return http.retrying(clock, attempts=_ATTEMPTS, patience=_PATIENCE)

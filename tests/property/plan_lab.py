@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
+from hand_clock import HandClock
 
 from connectors import registry
 from connectors.memory import Memory
@@ -68,22 +69,6 @@ def table(people: Sequence[Person], segments: Sequence[str]) -> pa.Table:
         columns[f"segment:{name}"] = pa.array([name in one.segments for one in people], pa.bool_())
         columns[f"holdout:{name}"] = pa.array([one.holdout for one in people], pa.bool_())
     return pa.table(columns)
-
-
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def utc(self) -> datetime:
-        return NOW + timedelta(seconds=self.seconds)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 class Crash(BaseException):
@@ -166,7 +151,7 @@ class Lab:
     segments: tuple[str, ...] = ("loyal", "fresh")
     tags: tuple[MergeTag, ...] = TAGS
     store: dict[str, Any] = field(default_factory=dict)
-    clock: Clock = field(default_factory=Clock)
+    clock: HandClock = field(default_factory=lambda: HandClock(NOW))
     name: str = "news"
     now: datetime = NOW
 

@@ -10,6 +10,7 @@ from plan_lab import TAGS, Person, replace, table
 
 from connectors import registry
 from connectors.sandbox import Sandbox
+from connectors.sandbox.lab import SandboxClock
 from engine.ledger import Ledger
 from engine.plan.destination import Destination
 from engine.plan.plan import plan
@@ -27,29 +28,13 @@ SETTINGS = {
 BOTH = frozenset({"loyal", "fresh"})
 
 
-class SandboxClock:
-    """The sandbox's own time: sleeping lets its jobs go on."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._world = sandbox.world
-
-    def utc(self) -> datetime:
-        return self._world.now()
-
-    def monotonic(self) -> float:
-        return (self._world.now() - START).total_seconds()
-
-    def sleep(self, seconds: float) -> None:
-        self._world.advance(seconds)
-
-
 class Account:
     """One emulated account, a ledger, and rounds of the engine between them."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.sandbox = Sandbox(now=START, only=(name,))
-        self.clock = SandboxClock(self.sandbox)
+        self.clock = SandboxClock(self.sandbox.world)
         self.connector = registry.build(name, SETTINGS[name], handler=self.sandbox, clock=self.clock)
         self.ledger = Ledger.open("sqlite://", "client")
         self.destination = Destination(
@@ -125,7 +110,7 @@ class Together:
 
     def __init__(self) -> None:
         self.sandbox = Sandbox(now=START)
-        self.clock = SandboxClock(self.sandbox)
+        self.clock = SandboxClock(self.sandbox.world)
         self.ledger = Ledger.open("sqlite://", "client")
         self.carriers = []
         for name in ("brevo", "klaviyo"):

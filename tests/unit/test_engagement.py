@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
+from hand_clock import HandClock
 
 from connectors.types import EngagementEvent, EventKind, Left, Page, Suppression
 from engine.engagement import Patience, is_swept, pull
@@ -16,22 +17,6 @@ from engine.engagement.parts import Parts
 from engine.ledger import Ledger
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-
-class Clock:
-    """Time that passes only when somebody waits."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def utc(self) -> datetime:
-        return NOW + timedelta(seconds=self.seconds)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 def event(number: int, kind: EventKind = EventKind.OPEN) -> EngagementEvent:
@@ -85,8 +70,8 @@ LEFT = [Page([Suppression(email="gone@example.com", left=Left.UNSUBSCRIBED, at=N
 EVENTS = [Page([event(0), event(1)], "1"), Page([event(1), event(2, EventKind.CLICK)], "2", last=True)]
 
 
-def bring(provider: Provider, ledger: Ledger, parts: Parts, clock: Clock | None = None) -> object:
-    return pull("news", provider, ledger, parts, now=NOW, patience=Patience(clock or Clock()))  # type: ignore[arg-type]  # a fake connector
+def bring(provider: Provider, ledger: Ledger, parts: Parts, clock: HandClock | None = None) -> object:
+    return pull("news", provider, ledger, parts, now=NOW, patience=Patience(clock or HandClock(NOW)))  # type: ignore[arg-type]  # a fake connector
 
 
 def test_events_and_suppressions_are_kept_and_counted(ledger: Ledger, parts: Parts) -> None:
@@ -131,7 +116,7 @@ def test_a_first_sweep_counts_only_when_it_is_complete(ledger: Ledger, parts: Pa
 
 
 def test_a_provider_that_prepares_an_answer_is_waited_for_but_not_for_ever(ledger: Ledger, parts: Parts) -> None:
-    clock = Clock()
+    clock = HandClock(NOW)
     preparing = [Page([], "0")] * 3
     pulled = bring(Provider([*preparing, Page([event(0)], "4", last=True)], LEFT), ledger, parts, clock)
     assert clock.seconds == 30 + 60 + 60
