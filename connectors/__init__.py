@@ -51,6 +51,7 @@ from connectors.types import (
     Target,
     TargetKind,
     ValueKind,
+    normal,
 )
 
 __all__ = [
@@ -59,5 +60,5 @@ __all__ = [
     "Job", "Left", "Limit", "Names", "Outcome", "Page", "Precision", "Profile", "PullsEngagement", "Rate",
     "ReadsMembers", "ReadsSuppressions", "ReadsTraits", "Reason", "Recalls", "Ref", "RemoveMember", "Request",
     "Resolves", "Response", "RunsJobs", "SetTraits", "Settings", "Spec", "State", "Suppress", "Suppression",
-    "Target", "TargetKind", "ValueKind", "cut", "errors", "mask",
+    "Target", "TargetKind", "ValueKind", "cut", "errors", "mask", "normal",
 ]  # fmt: skip
