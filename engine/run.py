@@ -211,9 +211,13 @@ def approve(client: Client, file: Path, by: str) -> Approved:
 
 def push(client: Client, options: Options, review: Review | None = None) -> Pushed:
     """Carry a plan: the reviewed one as it is, or one made now. Who left is read first, everywhere."""
+    reviewed = _load(review) if review else None
     with _recorded(client, "push") as record:
         failed = _pull(client, engagement=False).failed
-        planned = _reviewed(client, options, review, failed) if review else _plan(client, options, skip=failed)
+        if review and reviewed:
+            planned = _reviewed(client, options, review, reviewed, failed)
+        else:
+            planned = _plan(client, options, skip=failed)
         pushed = _push(client, planned, options)
         record.ended(planned, pushed)
         return pushed
@@ -311,13 +315,19 @@ def _guarded(client: Client, planned: Planned, surveys: Mapping[str, Survey], op
     return replace(planned, refusals=guard(planned.plan, client.ledger, surveys, permits))
 
 
-def _reviewed(client: Client, options: Options, review: Review, failed: Mapping[str, str]) -> Planned:
-    """The plan of a file, if nothing moved since; it is never added to."""
-    from engine.plan.file import check_fresh, load
+def _load(review: Review) -> Plan:
+    """The plan of a file, before anybody is called."""
+    from engine.plan.file import load
 
     if review.checksum is None:
         raise ConfigError("a plan from a file needs --checksum", place="--checksum", hint="`ciblage plan` printed it")
-    made = load(review.file, checksum=review.checksum)
+    return load(review.file, checksum=review.checksum)
+
+
+def _reviewed(client: Client, options: Options, review: Review, made: Plan, failed: Mapping[str, str]) -> Planned:
+    """A reviewed plan, if nothing moved since; it is never added to."""
+    from engine.plan.file import check_fresh
+
     surveys, unreachable = _surveys(client, failed)
     check_fresh(
         made,

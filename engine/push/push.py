@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from connectors.base import ReadsMembers
 from connectors.errors import ConnectorError
 from connectors.http import Clock
-from connectors.types import TargetKind
+from connectors.types import Suppress, TargetKind
 from engine.errors import GuardRefused, OutOfTime, StalePlan
 from engine.ledger import Ledger
 from engine.push.jobs import await_jobs
@@ -67,7 +67,7 @@ def push(
     ]  # fmt: skip
     stages: list[Callable[[Trip], None]] = [
         settle,
-        lambda trip: _first(trip, plan),
+        lambda trip: _first(trip, plan, recreate),
         lambda trip: _rest(trip, plan, recreate),
     ]
     for stage in stages:
@@ -97,12 +97,16 @@ def _guarded(stage: Callable[[Trip], None], trip: Trip) -> None:
         trip.result.stopped = trip.result.stopped or "time"
 
 
-def _first(trip: Trip, plan: Plan) -> None:
+def _first(trip: Trip, plan: Plan, recreate: frozenset[str]) -> None:
     """People who have left: nothing else is pushed anywhere before this is done everywhere."""
+    import pyarrow.compute as pc
+
     trip.refresh()
     table = plan.of(trip.name)
+    if trip.carrier.is_consent_only:  # a list may be what the guard refused: only the departures themselves
+        table = table.filter(pc.equal(table["kind"], Suppress.__name__))
     trip.total = len(table["change_id"].unique())
-    _count(trip, table)
+    _count(trip, table, recreate)
     _carry(trip, table, is_first=True)
 
 
@@ -138,7 +142,7 @@ def _carry(trip: Trip, table: pa.Table, *, is_first: bool) -> None:
     go_on(trip)
 
 
-def _count(trip: Trip, table: pa.Table) -> None:
+def _count(trip: Trip, table: pa.Table, recreate: frozenset[str]) -> None:
     """The provider's own figures before the first write, of the lists that will change."""
     import pyarrow.compute as pc
 
@@ -147,5 +151,5 @@ def _count(trip: Trip, table: pa.Table) -> None:
         return
     touched = table.filter(pc.ends_with(table["kind"], "Member"))["target"].unique().to_pylist()
     for name in touched:
-        known = trip.targets.get((TargetKind.SEGMENT, name))
+        known = None if f"{trip.name}/{name}" in recreate else trip.targets.get((TargetKind.SEGMENT, name))
         trip.result.counts[name] = connector.count(known.target, known.ref) if known and known.ref else 0
