@@ -276,3 +276,34 @@ def test_the_readme_s_segments_are_segments() -> None:
     assert told
     for text in told:
         parse_test(text, known)
+
+
+# commands
+
+
+def spoken() -> list[tuple[str, str]]:
+    """Every `ciblage …` that a page gives, as a line of a shell block or as code in a sentence."""
+    found = []
+    for page, text in TEXTS.items():
+        blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+        lines_of = [line.split("#")[0] for block in blocks for line in block.splitlines()]
+        bare = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+        told = [*lines_of, *re.findall(r"`([^`\n]+)`", bare)]
+        found += [(page, line.strip()) for line in told if line.startswith("ciblage ")]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize(("page", "line"), spoken())
+def test_a_command_that_a_page_gives_exists_with_its_options(page: str, line: str) -> None:
+    import typer
+
+    from engine.cli import app
+
+    group = typer.main.get_command(app)
+    _, *words = line.split()
+    command, under = group.commands[words[0]], words[1:2]  # type: ignore[attr-defined]  # a group
+    if under and under[0] in getattr(command, "commands", {}):
+        command = command.commands[under[0]]
+    known = {option for parameter in command.params for option in parameter.opts}
+    asked = {word.strip("[]") for word in words if word.startswith(("--", "[--"))}
+    assert asked <= known, f"{page}: {line}"

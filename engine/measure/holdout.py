@@ -138,9 +138,9 @@ def wilson(hits: int, people: int) -> Interval | None:
 def lift(shop: Shop, people: pa.Table, segment: str, *, since: datetime, now: datetime) -> Lift:
     """Compare a segment's reachable members who were held out with the others: purchases in [since, now], UTC-aware.
 
-    `people` is the computed membership as it was at `since` (customer_id, reachable_email, `segment:…`, `holdout:…`):
-    a membership of today has lost those whom the mails moved out of the segment. Raises ConfigError for a segment
-    without a holdout.
+    `people` is the membership computed with `since` as its now (customer_id, reachable_email, `segment:…`,
+    `holdout:…`): one of today has lost those whom the mails moved out of the segment, buyers of "has not bought"
+    among them. Raises ConfigError for a segment without a holdout.
     """
     held = f"holdout:{segment}"
     if held not in people.column_names:
