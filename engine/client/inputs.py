@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine.segments.definition import Definitions, SegmentDefinition
     from engine.shop import Shop
 
-__all__ = ["definitions", "destination", "neutral_codes", "policies", "vocabulary"]
+__all__ = ["definitions", "destination", "neutral_codes", "neutral_suppressions", "policies", "vocabulary"]
 
 _KINDS = {
     Type.TEXT: ValueKind.TEXT,
@@ -259,6 +259,11 @@ def _start(now: datetime, span: Span, settings: Settings) -> datetime:
 
 def _calendar(now: datetime, settings: Settings) -> Calendar:
     return Calendar(now, settings.zone, week_starts=settings.week_starts, leap_day=settings.leap_day)
+
+
+def neutral_suppressions(suppressions: pa.Table) -> pa.Table:
+    """The ledger's suppressions as the shop's overlay: who is not known by id is known by address."""
+    return suppressions.rename_columns({"address": "email"})
 
 
 def neutral_codes(codes: pa.Table) -> pa.Table:

@@ -12,7 +12,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from connectors.errors import SettingsError
-from connectors.http import SystemClock, Wire
+from connectors.http import LocalPace, SystemClock, Wire
 from engine.client.clock import FastClock
 from engine.config import Config, load
 from engine.errors import ConfigError, nearest
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from connectors.base import Connector
-    from connectors.http import Clock, Handler
+    from connectors.http import Clock, Handler, Pace
     from engine.compute import Membership
     from engine.config.settings import Settings
     from engine.engagement.parts import Parts
@@ -70,6 +70,8 @@ class Client:
     handler: Handler
     is_writing: bool = False
     stop: Event = field(default_factory=Event, repr=False)
+    _connectors: dict[str, Connector] = field(default_factory=dict, repr=False)
+    _paces: dict[tuple[object, ...], Pace] = field(default_factory=dict, repr=False)
     _open: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def close(self) -> None:
@@ -131,7 +133,7 @@ class Client:
     @cached_property
     def shop(self) -> Shop:
         """The shop with what the ledger and the engagement know laid over it."""
-        from engine.client.inputs import neutral_codes
+        from engine.client.inputs import neutral_codes, neutral_suppressions
         from engine.shop import Overlays, OwnTable, ShopSource, open_shop
         from engine.tables import Database
 
@@ -149,7 +151,7 @@ class Client:
             currency=settings.currency,
             now=self.now,
             overlays=Overlays(
-                suppressions=self.ledger.suppressions.table(),
+                suppressions=neutral_suppressions(self.ledger.suppressions.table()),
                 email_events=self.parts.paths(),
                 codes=neutral_codes(self.ledger.codes.table()),
             ),
@@ -187,14 +189,23 @@ class Client:
         return {tag.trait for tag in tags if tag.trait and tag.trait not in self.catalogue.traits}
 
     def connector(self, name: str) -> Connector:
-        """The connector of a destination. Raises ConfigError for its settings, with the nearest valid key."""
+        """The connector of a destination, built once. Raises ConfigError for its settings, with the nearest valid key."""
+        if name not in self._connectors:
+            self._connectors[name] = self._built(name)
+        return self._connectors[name]
+
+    def _built(self, name: str) -> Connector:
         from connectors import registry
 
         destination = self.settings.destinations[name]
+        account = (destination.connector, destination.options.get("api_key"), destination.options.get("base_url"))
+        pace = self._paces.setdefault(account, LocalPace())  # two destinations at one account share its windows
         options = {"prefix": self._prefix(name), **destination.options}
         share = None if destination.share is None else float(destination.share)
         try:
-            return registry.build(destination.connector, options, handler=self.handler, clock=self.clock, share=share)
+            return registry.build(
+                destination.connector, options, handler=self.handler, clock=self.clock, pace=pace, share=share
+            )
         except SettingsError as error:
             place = self.config.place("destinations", name, error.key or "connector")
             raise ConfigError(str(error), place=place) from None
