@@ -61,15 +61,15 @@ def parse(source: bytes, file: str) -> Document:
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"not TOML: {error}", place=f"{file}:{_line(str(error))}") from None
+        raise ConfigError(f"not TOML: {error}", place=f"{file}:{_line(str(error), text)}") from None
     return Document(file, values, dict(_lines(source)))
 
 
-def _line(message: str) -> int:
-    """The line that tomllib names at the end of its message; 1 where it names none."""
+def _line(message: str, text: str) -> int:
+    """The line that tomllib names at the end of its message; the last one where it names the end."""
     words = message.partition("(at line ")[2]
     digits = words.split(",")[0]
-    return int(digits) if digits.isdigit() else 1
+    return int(digits) if digits.isdigit() else max(1, len(text.splitlines()))
 
 
 def _lines(source: bytes) -> Iterator[tuple[Keys, int]]:
