@@ -6,9 +6,6 @@ Prose: docs/connector-spec.md; a walk through one: docs/writing-a-connector.md; 
 from connectors import errors
 from connectors.base import (
     Connector,
-    Field,
-    Limit,
-    Names,
     PullsEngagement,
     ReadsMembers,
     ReadsSuppressions,
@@ -16,11 +13,9 @@ from connectors.base import (
     Recalls,
     Resolves,
     RunsJobs,
-    Settings,
-    Spec,
-    cut,
 )
 from connectors.http import Clock, Handler, Http, Rate, Request, Response, mask
+from connectors.spec import Field, Limit, Names, Settings, Spec, cut
 from connectors.types import (
     Account,
     AddCode,

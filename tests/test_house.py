@@ -31,10 +31,7 @@ def test_files_and_functions_stay_short(path: Path) -> None:
 
 
 def test_the_contract_fits_on_one_screen() -> None:
-    lines = (ROOT / "connectors/base.py").read_text("utf-8").splitlines()
-    protocol = next(i for i, line in enumerate(lines) if line.startswith("class Connector("))
-    assert len(lines) - protocol <= 70
-    assert len(lines) <= 190
+    assert len((ROOT / "connectors/base.py").read_text("utf-8").splitlines()) <= 90
 
 
 @pytest.mark.parametrize("provider", ["mailchimp", "klaviyo", "brevo", "memory"])

@@ -10,12 +10,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from connectors import errors
-from connectors.base import Field, Limit, Names, Spec
 from connectors.brevo import wire
 from connectors.brevo.engagement import Reading
 from connectors.brevo.events import ACTIONS
 from connectors.brevo.reads import CONTACTS, FILES, LISTED, OTHER, Reads
 from connectors.http import Rate, mask
+from connectors.spec import Field, Limit, Names, Spec
 from connectors.types import (
     Account,
     AddContact,
@@ -40,9 +40,9 @@ from connectors.types import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from connectors.base import Settings
     from connectors.brevo.wire import Json
     from connectors.http import Http
+    from connectors.spec import Settings
     from connectors.types import Batch, ContactChange, Cursor, Fitted, Job, Ref, Target
 
 __all__ = ["Brevo", "BrevoSettings"]

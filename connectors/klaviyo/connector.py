@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from connectors.base import Settings, Spec
     from connectors.http import Http
+    from connectors.spec import Settings, Spec
     from connectors.types import (
         Batch,
         Cursor,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from connectors.base import Field, Limit, Names, Spec
 from connectors.errors import SettingsError
 from connectors.klaviyo import events, wire
+from connectors.spec import Field, Limit, Names, Spec
 from connectors.types import AddContact, AddMember, ClearTraits, Precision, RemoveMember, SetTraits, Suppress, ValueKind
 
 _STANDARD = (

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import ClassVar, cast
 
 from connectors import errors
-from connectors.base import Settings, Spec
 from connectors.http import Http
 from connectors.mailchimp import members, pages, sdk, wire, writes
 from connectors.mailchimp.jobs import poll, recall_updates, submit
 from connectors.mailchimp.spec import SPEC, MailchimpSettings
 from connectors.mailchimp.targets import audience_of, create, find
+from connectors.spec import Settings, Spec
 from connectors.types import (
     Account,
     AddContact,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from connectors.base import Field, Limit, Names, Spec
 from connectors.errors import SettingsError
+from connectors.spec import Field, Limit, Names, Spec
 from connectors.types import (
     AddContact,
     AddMember,

@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from connectors import errors
-from connectors.base import Field, Limit, Names, Spec
 from connectors.http import Rate
 from connectors.memory.dictionary import MAX_BYTES, MAX_RECORDS, Dictionary, Json
 from connectors.memory.events import KINDS, LEFT, event
 from connectors.memory.wire import MAX_TEXT, fit, outcomes, record
+from connectors.spec import Field, Limit, Names, Spec
 from connectors.types import (
     Account,
     AddCode,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from connectors.base import Settings
     from connectors.http import Http
+    from connectors.spec import Settings
     from connectors.types import Batch, Cursor, Fitted, Job, Ref, Target
 
 __all__ = ["Memory", "MemorySettings"]

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from connectors import errors
-from connectors.base import RunsJobs, cut
+from connectors.base import RunsJobs
+from connectors.spec import cut
 from connectors.types import Batch, Job, Outcome, Reason, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from connectors.base import Limit
+    from connectors.spec import Limit
     from connectors.testing.lab import Lab
     from connectors.types import Change, Ref, Target
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from connectors.base import Spec
+    from connectors.spec import Spec
     from engine.config import Config
     from engine.config.settings import MergeTag as TagSettings
     from engine.config.settings import Offer, Segment, Settings, Span

@@ -16,7 +16,7 @@ from engine.plan.destination import Destination, MergeTag, WhenUnknown
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from connectors.base import Spec
+    from connectors.spec import Spec
     from engine.ledger import Ledger
     from engine.ledger.accounts import KnownTarget
 

@@ -9,7 +9,7 @@ from datetime import UTC, tzinfo
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from connectors.base import Names, Spec
+from connectors.spec import Names, Spec
 from connectors.types import (
     AddContact,
     AddMember,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from connectors.base import Spec
+from connectors.spec import Spec
 from engine.plan.destination import KINDS
 
 __all__ = ["Estimate", "estimate"]

@@ -47,11 +47,6 @@ class Result:
     stopped: str | None = None  # "time" or "signal": the rest is in the next plan
 
     @property
-    def is_unreachable(self) -> bool:
-        """Exit code 4: the destination did not answer, or refused us."""
-        return self.error is not None
-
-    @property
     def is_unauthorized(self) -> bool:
         """The key is the trouble."""
         return isinstance(self.error, Unauthorized)

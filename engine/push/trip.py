@@ -9,8 +9,9 @@ from datetime import datetime
 from itertools import islice
 
 from connectors import errors
-from connectors.base import Connector, cut
+from connectors.base import Connector
 from connectors.http import Clock
+from connectors.spec import cut
 from connectors.types import (
     AddContact,
     AddMember,

@@ -15,12 +15,12 @@ import pytest
 from memory_lab import KEY, MemoryLab
 
 from connectors import errors
-from connectors.base import Limit, Settings, Spec
 from connectors.http import Http
 from connectors.memory import Memory
 from connectors.memory.connector import MemorySettings
 from connectors.memory.dictionary import Dictionary
 from connectors.memory.wire import outcomes
+from connectors.spec import Limit, Settings, Spec
 from connectors.testing import ConnectorSuite
 from connectors.types import (
     AddCode,

@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 
 from connectors import registry
-from connectors.base import cut
 from connectors.sandbox.lab import SandboxLab
+from connectors.spec import cut
 from connectors.types import (
     AddContact,
     AddMember,

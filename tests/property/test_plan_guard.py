@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from plan_lab import NOW, Lab, Person, people, replace
 
-from connectors.base import Names
 from connectors.memory import Memory
+from connectors.spec import Names
 from connectors.types import AddMember, ValueKind
 from engine.errors import ConfigError, GuardRefused, StalePlan
 from engine.ledger.runs import Run

@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from connectors import registry
-from connectors.base import cut
 from connectors.brevo import Brevo
 from connectors.http import Handler, Request, Response
 from connectors.sandbox import Contact, Sandbox
 from connectors.sandbox.brevo import BrevoSandbox
 from connectors.sandbox.lab import SandboxClock
+from connectors.spec import cut
 from connectors.types import (
     AddMember,
     Batch,

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from connectors import registry
-from connectors.base import cut
 from connectors.http import Request, Response
 from connectors.mailchimp import Mailchimp
 from connectors.sandbox import Contact, Sandbox
 from connectors.sandbox.lab import SandboxClock
 from connectors.sandbox.mailchimp import MailchimpSandbox
+from connectors.spec import cut
 from connectors.types import (
     AddContact,
     AddMember,

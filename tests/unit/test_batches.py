@@ -7,7 +7,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.base import Limit, cut
+from connectors.spec import Limit, cut
 from connectors.types import AddCode, AddMember, Change, ClearTraits, Profile, SetTraits
 
 WORDS = st.text(max_size=60)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.base import cut
 from connectors.brevo import Brevo, wire
 from connectors.brevo.events import events
 from connectors.errors import UnexpectedResponse
+from connectors.spec import cut
 from connectors.types import (
     AddCode,
     AddContact,

@@ -26,19 +26,11 @@ from klaviyo_account import (
 )
 
 from connectors import registry
-from connectors.base import (
-    PullsEngagement,
-    ReadsMembers,
-    ReadsSuppressions,
-    ReadsTraits,
-    Recalls,
-    Resolves,
-    RunsJobs,
-    cut,
-)
+from connectors.base import PullsEngagement, ReadsMembers, ReadsSuppressions, ReadsTraits, Recalls, Resolves, RunsJobs
 from connectors.errors import InvalidRequest, RateLimited, SettingsError, Unauthorized
 from connectors.http import Request, Response
 from connectors.sandbox.lab import SandboxClock
+from connectors.spec import cut
 from connectors.types import (
     AddContact,
     AddMember,
