@@ -92,18 +92,6 @@ class Contacts:
         with self._store.read() as connection:
             return connection.scalar(sa.select(sa.func.count()).where(*here)) or 0
 
-    def learn(self, destination: str, refs: Mapping[str, Ref]) -> None:
-        """Keep the provider's ids of contacts, by address: not a move, nothing was changed there."""
-        columns = schema.contacts.c
-        statement = (
-            sa.update(schema.contacts)
-            .where(columns.destination == destination, columns.address == sa.bindparam("at"))
-            .values(ref=sa.bindparam("known"))
-        )
-        if refs:
-            with self._store.write() as connection:
-                connection.execute(statement, [{"at": address, "known": ref} for address, ref in refs.items()])
-
 
 def read(connection: sa.Connection, destination: str, addresses: Sequence[str]) -> dict[str, Contact]:
     """These contacts within a transaction."""

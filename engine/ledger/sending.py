@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,9 +15,6 @@ from engine.ledger import codes, contacts, packing, schema
 from engine.ledger.accounts import KnownTarget
 from engine.ledger.outcomes import Sending, known_after
 from engine.ledger.store import Store, chunks, upsert
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["Settlement", "Travelling"]
 
@@ -103,19 +100,6 @@ class Travelling:
             .order_by(columns.started_at, columns.change_id)
         )
         return [_sending(row) for row in self._store.rows(query)]
-
-    def table(self, destination: str) -> pa.Table:
-        """Everything on its way, for the diff: kind, target, customer_id, address, payload (JSON), in key order."""
-        import pyarrow as pa
-
-        columns = schema.sending.c
-        query = (
-            sa.select(columns.kind, columns.target, columns.customer_id, columns.address, columns.payload)
-            .where(columns.destination == destination)
-            .order_by(columns.address, columns.change_id)
-        )
-        names = ("kind", "target", "customer_id", "address", "payload")
-        return self._store.table(query, pa.schema([(name, pa.string()) for name in names]))
 
     def _mark(self, destination: str, rows: list[dict[str, Any]], plan: str | None) -> None:
         columns = schema.sending.c
