@@ -60,7 +60,7 @@ def _fact(column: Any) -> Fact:  # noqa: ANN401 - engine.shop.schema.Column, pla
 def definitions(config: Config) -> Definitions:
     """The config's traits, segments and groups; offers bring the trait that their cost is reckoned from."""
     from engine.offers.policy import BASKET
-    from engine.segments.definition import Definitions, GroupDefinition
+    from engine.segments.definition import Definitions, GroupDefinition, SourceDefinition
     from engine.traits import TraitDefinition
 
     settings = config.settings
@@ -78,6 +78,11 @@ def definitions(config: Config) -> Definitions:
     if settings.offers and BASKET not in settings.traits:
         traits.append(TraitDefinition(name=BASKET, value=_BASKET, place=config.place("offers")))
     return Definitions(
+        sources=tuple(
+            SourceDefinition(name=name, where=source.where, place=config.place("sources", name, "where"))
+            for name, source in settings.sources.items()
+            if source.where is not None
+        ),
         traits=tuple(traits),
         segments=tuple(_segment(config, name, segment) for name, segment in settings.segments.items()),
         groups=tuple(

@@ -42,7 +42,8 @@ class CustomerScope:
 
     def rows(self, source: str) -> RowScope:
         """One row of a source."""
-        return RowScope(source, self.sources[source], self.calendar, self.backend)
+        own = self.catalogue.vocabulary.sources[source].where
+        return RowScope(source, self.sources[source], self.calendar, self.backend, own)
 
     def identifier(self) -> exp.Expr:
         """The customer's id."""

@@ -27,6 +27,7 @@ class RowScope:
     source: Source
     calendar: Calendar
     backend: Backend
+    own: tree.Test | None = None  # the client's own filter of the source
 
     @property
     def time(self) -> exp.Column:
@@ -53,10 +54,9 @@ class RowScope:
         return exp.Lower(this=column(name)) if is_text else column(name)
 
     def conjuncts(self, where: tree.Test | None) -> list[exp.Expr]:
-        """What a row must satisfy to count, its time apart: the source's filter and the where."""
-        items = where.items if isinstance(where, tree.And) else () if where is None else (where,)
+        """What a row must satisfy to count, its time apart: the source's filters and the where."""
         keep = [column(self.source.keep)] if self.source.keep else []
-        return [*keep, *(conditions.test(item, self) for item in items)]
+        return [*keep, *(conditions.test(item, self) for item in (*_items(self.own), *_items(where)))]
 
     def bounds(self, interval: Interval[datetime]) -> list[exp.Expr]:
         """When a row must have happened to count."""
@@ -97,6 +97,10 @@ class RowScope:
 
     def _refusal(self, what: str) -> UnsupportedByBackend:
         return UnsupportedByBackend(f"{what} cannot stand inside 'where' of {self.name}")
+
+
+def _items(where: tree.Test | None) -> tuple[tree.Test, ...]:
+    return where.items if isinstance(where, tree.And) else () if where is None else (where,)
 
 
 def strictly(test: exp.Expr) -> exp.Expr:

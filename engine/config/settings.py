@@ -108,11 +108,11 @@ class Shop(_Table):
 
 
 class Source(_Table):
-    """A table of the shop that becomes countable."""
+    """A table of the shop that becomes countable: one of its own, or a neutral one read in the client's own way."""
 
     table: str
     customer: str = "customer_id"
-    time: str = "happened_at"
+    time: str | None = None
     where: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
 

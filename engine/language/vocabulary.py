@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engine.language.tree import Type
+from engine.language.tree import Test, Type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +20,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What can be counted: rows of a customer with a time. `columns` may include columns joined from elsewhere."""
+    """What can be counted: rows of a customer with a time. `columns` may include columns joined from elsewhere.
+
+    `where` is the client's own filter: rows that fail it are not rows of the source.
+    """
 
     columns: Mapping[str, Fact]
     time: str = "happened_at"
+    where: Test | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,11 @@ from engine.segments.definition import (
     HoldoutDefinition,
     SegmentDefinition,
     SizeDefinition,
+    SourceDefinition,
 )
 from engine.segments.segment import Catalogue, Group, Holdout, Segment, Size
 
 __all__ = [
     "REACHABLE", "Catalogue", "Definitions", "Group", "GroupDefinition", "Holdout", "HoldoutDefinition", "Segment",
-    "SegmentDefinition", "Size", "SizeDefinition", "build_catalogue",
+    "SegmentDefinition", "Size", "SizeDefinition", "SourceDefinition", "build_catalogue",
 ]  # fmt: skip

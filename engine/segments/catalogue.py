@@ -57,6 +57,7 @@ def build_catalogue(
     `places` are points as (latitude, longitude) in degrees. Raises DefinitionError with every mistake, in file order.
     """
     work = _Building(definitions, _widen(vocabulary, definitions, places or {}))
+    _filter_sources(work)
     work.traits, work.vocabulary, found = build_traits(definitions.traits, work.vocabulary)
     work.findings += found
     work.wrong = frozenset(one.name for one in definitions.traits) - work.traits.keys()
@@ -93,6 +94,19 @@ def _widen(
         channels=vocabulary.channels | definitions.reachable.keys(),
         places=vocabulary.places | places.keys(),
     )
+
+
+def _filter_sources(work: _Building) -> None:
+    """The client's own filters, each a test of one row."""
+    sources = dict(work.vocabulary.sources)
+    for one in work.definitions.sources:
+        try:
+            where = parse_test(one.where, work.vocabulary, columns=sources[one.name].columns)
+        except LanguageError as error:
+            work.find(one.place, f"sources.{one.name}", error.mistake)
+        else:
+            sources[one.name] = replace(sources[one.name], where=where)
+    work.vocabulary = replace(work.vocabulary, sources=sources)
 
 
 def _read_recipes(work: _Building) -> None:

@@ -53,9 +53,19 @@ class GroupDefinition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceDefinition:
+    """The client's own filter of a source, in the language, over its columns."""
+
+    name: str
+    where: str
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definitions:
     """Everything of one client that the language checks together; `recipes` as TOML holds them."""
 
+    sources: tuple[SourceDefinition, ...] = ()
     traits: tuple[TraitDefinition, ...] = ()
     segments: tuple[SegmentDefinition, ...] = ()
     groups: tuple[GroupDefinition, ...] = ()

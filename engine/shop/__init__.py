@@ -1,8 +1,9 @@
 """A shop's own data against the neutral schema: files, identity, consent, overlays."""
 
 from engine.shop.loading import SetAside
-from engine.shop.opening import OwnTable, Shop, ShopSource, open_shop
+from engine.shop.opening import Shop, ShopSource, open_shop
 from engine.shop.overlays import Overlays
+from engine.shop.own import OwnTable
 from engine.shop.schema import Column, Source, Table, physical, spoken
 
 __all__ = [

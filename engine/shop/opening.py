@@ -17,6 +17,7 @@ from engine.shop.files import CAREFUL, Raw, find, listing, read
 from engine.shop.loading import SetAside, Typed, create_empty, flag_repeats, report, slug, typed
 from engine.shop.mapping import TableMapping, read_mapping
 from engine.shop.overlays import Overlays
+from engine.shop.own import OwnTable, readings, shapes
 from engine.shop.schema import LISTS, PURCHASES, TABLES, Column, Source, Table
 from engine.shop.schema import facts as named_facts
 from engine.shop.schema import sources as named_sources
@@ -37,16 +38,6 @@ _ORDER = (
     "referrals",
     "customer_lists",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnTable:
-    """A table of the shop's own that becomes countable (`[sources.x]`); `columns` are name → kind."""
-
-    table: str
-    customer: str = "customer_id"
-    time: str = "happened_at"
-    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +64,7 @@ class Shop:
     counts: Mapping[str, int]
     newest: datetime | None
     fingerprint: str
+    readings: Mapping[str, Source] = field(default_factory=dict)  # the client's own over neutral tables
 
     def vocabulary_facts(self) -> dict[str, Column]:
         """Columns of customers under the language's names (`consent.email`), with `age`, `birthday` and the lists."""
@@ -80,7 +72,7 @@ class Shop:
 
     def sources(self) -> dict[str, Source]:
         """What can be counted, by the language's names."""
-        return named_sources(self.tables)
+        return {**named_sources(self.tables), **self.readings}
 
     def coupons(self) -> pa.Table:
         """Purchases that used a code: coupon, order_id, ordered_at (UTC-aware)."""
@@ -119,6 +111,7 @@ def open_shop(
         counts=counts,
         newest=_newest(database, tables, now),
         fingerprint=loading.fingerprint(),
+        readings=readings(source.own, tables),
     )
 
 
@@ -131,10 +124,10 @@ class _Loading:
                 "the shop's folder is missing", place=str(source.path), hint="[shop] path names a folder of files"
             )
         self.source, self.zone, self.currency, self.database = source, zone, currency, database
-        self.own = {name_: _own_shape(own) for name_, own in source.own.items()}
-        self.tables: dict[str, Table] = {**TABLES, **self.own}
+        self.own = {name_: own for name_, own in source.own.items() if not own.is_neutral}
+        self.tables = shapes(source.own)
         self.mapping = read_mapping(source.mapping, self.tables)
-        for name_, own in source.own.items():
+        for name_, own in self.own.items():
             given = self.mapping.get(name_, TableMapping())
             columns = {"customer_id": own.customer, **given.columns}
             self.mapping[name_] = replace(given, file=given.file or self._file(own.table), columns=columns)
@@ -224,12 +217,6 @@ def _attempts(raw: Raw, database: Database) -> Iterator[Raw]:
     yield raw
     if raw.careful is not None:
         yield raw.careful(database)
-
-
-def _own_shape(own: OwnTable) -> Table:
-    declared = {column: Column(type=kind) for column, kind in own.columns.items()}
-    key = TABLES["sessions"].columns
-    return Table(columns={**declared, "customer_id": key["customer_id"], own.time: key["happened_at"]}, time=own.time)
 
 
 def _overlay(database: Database, overlays: Overlays | None, now: datetime) -> None:

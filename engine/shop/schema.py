@@ -304,10 +304,15 @@ def sources(tables: Mapping[str, Table]) -> dict[str, Source]:
 
 
 def _source(name: str, table: Table, physical: str, *, filtered: bool) -> Source:
-    columns = {column: kind for column, kind in table.everything.items() if not column.startswith("in_email_")}
-    columns.pop(PURCHASES, None)
     keep = PURCHASES if table.everything.get(PURCHASES) else f"in_{name}"
-    return Source(table=physical, time=table.time or "happened_at", columns=columns, keep=keep if filtered else None)
+    time = table.time or "happened_at"
+    return Source(table=physical, time=time, columns=countable(table), keep=keep if filtered else None)
+
+
+def countable(table: Table) -> dict[str, Column]:
+    """Name the columns of a table that the language sees: those that only say which source a row is in are left out."""
+    hidden = {PURCHASES, *(f"in_{name}" for name in EMAIL_SOURCES)}
+    return {column: kind for column, kind in table.everything.items() if column not in hidden}
 
 
 def facts(customers: Table, lists: Iterable[str]) -> dict[str, Column]:

@@ -249,3 +249,11 @@ def test_shopifys_exports_are_a_shop(folder: Folder) -> None:
         ("MUG", Decimal(2), "'77"),
         ("PEN", Decimal(1), "'77"),
     ]
+
+
+def test_a_neutral_table_can_be_read_at_another_time(shop: Folder) -> None:
+    opened = shop.open(own={"deliveries": OwnTable(table="orders", time="delivered_at")})
+    source = opened.sources()["deliveries"]
+    assert (source.table, source.time, source.keep) == ("orders", "delivered_at", None)
+    assert "is_purchase" not in source.columns
+    assert opened.sources()["orders"].keep == "is_purchase"
