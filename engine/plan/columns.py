@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
-from connectors.types import Outcome, Reason, State, TargetKind
+from connectors.types import Outcome, Reason, State, Suppress, TargetKind
 from engine.ledger import packing
-from engine.ledger.outcomes import known_after
+from engine.ledger.outcomes import Sending, known_after
 from engine.ledger.packing import WORD_BITS
 from engine.plan.destination import Destination, MergeTag, WhenUnknown
 
@@ -89,23 +89,27 @@ def present(destination: Destination, ledger: Ledger, *, recreate: frozenset[str
     name = destination.name
     table = ledger.contacts.table(name)
     known = ledger.targets.of(name)
-    table = _with_sending(table, ledger, name, known)
-    gone = ledger.suppressions.table(name)["address"].combine_chunks()
+    changes = ledger.sending.of(name)
+    if changes:
+        table = _with_sending(table, changes, ledger, name, known)
+    gone = ledger.suppressions.table(name)["address"].combine_chunks().cast(pa.string())
+    leaving = pa.array([change.address for change in changes if change.kind == Suppress.__name__], pa.string())
     known = {
         key: at for key, at in known.items() if f"{name}/{key[1]}" not in recreate or key[0] is not TargetKind.SEGMENT
     }
-    return Present(table=table.combine_chunks(), targets=known, suppressed=gone.cast(pa.string()))
+    return Present(table=table.combine_chunks(), targets=known, suppressed=pa.concat_arrays([gone, leaving]))
 
 
 def _with_sending(
-    table: pa.Table, ledger: Ledger, destination: str, known: Mapping[tuple[TargetKind, str], KnownTarget]
+    table: pa.Table,
+    changes: Sequence[Sending],
+    ledger: Ledger,
+    destination: str,
+    known: Mapping[tuple[TargetKind, str], KnownTarget],
 ) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    changes = ledger.sending.of(destination)
-    if not changes:
-        return table
     families = {
         kind: {name: at for (group, name), at in known.items() if group is kind}
         for kind in (TargetKind.FIELD, TargetKind.SEGMENT)
