@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _OVERLAP = timedelta(hours=24)  # Klaviyo's own events arrive up to a day late (airbyte#27498)
 _COUNTED_PAGES = 10
+_VALUES = ",".join(("email", "properties", *wire.NAMED))
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _SUPPRESSED_AT = "subscriptions.email.marketing.suppression.timestamp"
 
@@ -66,7 +67,7 @@ def refs(http: Http, emails: Iterable[str]) -> Mapping[str, Ref]:
 
 def traits(http: Http, emails: Iterable[str]) -> Mapping[str, Mapping[Ref, Fitted]]:
     """Custom properties that are scalars, by address."""
-    return {email: wire.traits(item) for email, item in lookup(http, emails, fields="email,properties")}
+    return {email: wire.traits(item) for email, item in lookup(http, emails, fields=_VALUES)}
 
 
 def members(http: Http, list_ref: Ref | None) -> Iterator[Page[Profile]]:

@@ -9,10 +9,7 @@ from connectors.klaviyo import events, wire
 from connectors.spec import Field, Limit, Names, Spec
 from connectors.types import AddContact, AddMember, ClearTraits, Precision, RemoveMember, SetTraits, Suppress, ValueKind
 
-_STANDARD = (
-    "email phone_number external_id id anonymous_id first_name last_name organization title image locale location "
-    "created updated consent subscriptions"
-)  # a profile's own fields: a property of the same name would hide behind them in templates
+_STANDARD = "email phone_number external_id id anonymous_id image locale location created updated consent subscriptions"  # a profile's own fields that are not ours to write: a property of the same name would hide behind them in templates
 _KEY_START = "pk_"
 
 

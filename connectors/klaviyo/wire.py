@@ -28,6 +28,8 @@ Document: TypeAlias = "Mapping[str, Any]"
 
 REVISION = "2026-07-15"
 MEDIA = "application/vnd.api+json"
+NAMED = ("first_name", "last_name", "organization", "title")
+"""A profile's own fields that a merge tag of the same name goes to: templates read `{{ first_name }}` from there."""
 IMPORT_BYTES = 4_600_000  # of the documented 5 MB: what rudder-server's production connector sends at most
 PROFILE_BYTES = 100_000  # "100KB per profile", read as the smaller unit
 PAGE = 100  # the most that profiles, list members and import errors give; asked for, since the default is 20
@@ -179,9 +181,10 @@ def instant(text: object) -> datetime | None:
 
 
 def traits(item: Document) -> dict[Ref, Fitted]:
-    """A profile's custom properties that are scalars."""
-    properties = attributes(item).get("properties") or {}
-    return {key: value for key, value in properties.items() if isinstance(value, str | int | float | bool)}
+    """A profile's custom properties that are scalars, and the named fields that a merge tag may be."""
+    found = attributes(item)
+    values = {**(found.get("properties") or {}), **{name: found.get(name) for name in NAMED}}
+    return {key: value for key, value in values.items() if isinstance(value, str | int | float | bool)}
 
 
 def suppressions(item: Document) -> list[Suppression]:
@@ -219,13 +222,16 @@ class Entry:
     unset: list[Ref] = field(default_factory=list)
 
     def body(self) -> bytes:
-        """The profile as it is sent: the address and our properties; never another identifier, never a consent."""
+        """The profile as it is sent: the address and our values; never another identifier, never a consent."""
         inner: dict[str, object] = {"email": self.email}
-        if self.properties:
-            inner["properties"] = self.properties
+        inner |= {name: str(value) for name, value in self.properties.items() if name in NAMED}
+        inner |= dict.fromkeys([name for name in self.unset if name in NAMED])  # null clears (API, 2026-07-15)
+        properties = {name: value for name, value in self.properties.items() if name not in NAMED}
+        if properties:
+            inner["properties"] = properties
         profile: dict[str, object] = {"type": "profile", "attributes": inner}
-        if self.unset:
-            profile["meta"] = {"patch_properties": {"unset": self.unset}}
+        if unset := [name for name in self.unset if name not in NAMED]:
+            profile["meta"] = {"patch_properties": {"unset": unset}}
         return json.dumps(profile, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -31,6 +31,7 @@ from connectors.errors import InvalidRequest, RateLimited, SettingsError, Unauth
 from connectors.http import Request, Response
 from connectors.sandbox.lab import SandboxClock
 from connectors.spec import cut
+from connectors.testing import carry
 from connectors.types import (
     AddContact,
     AddMember,
@@ -402,3 +403,13 @@ def test_importing_the_connector_loads_neither_the_vendors_client_nor_httpx() ->
     told = "import sys, connectors.klaviyo; print({'klaviyo_api', 'openapi_client', 'httpx'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+def test_a_first_name_is_written_read_back_and_cleared() -> None:
+    lab = open_account()
+    name = Target(kind=TargetKind.FIELD, name="first_name", title="first_name")
+    assert lab.connector.find([name]) == {name: "first_name"}
+    carry(lab, contacts([1], first_name="Ann", tier="gold"), CONTACTS, "")
+    assert lab.connector.traits([Profile(email(1))]) == {email(1): {"first_name": "Ann", "tier": "gold"}}
+    carry(lab, [ClearTraits(id="k", profile=Profile(email(1)), fields=("first_name",))], CONTACTS, "")
+    assert lab.connector.traits([Profile(email(1))]) == {email(1): {"tier": "gold"}}

@@ -204,3 +204,19 @@ def test_a_collection_of_another_shape_is_an_error_not_an_empty_one(part: dict[s
 def test_a_job_without_an_id_is_an_error_since_its_changes_would_be_lost() -> None:
     with pytest.raises(UnexpectedResponse):
         wire.job(Response(202, {}, b'{"data":{"type":"profile-bulk-import-job"}}'))
+
+
+def test_a_first_name_is_the_profiles_own_and_the_rest_are_properties() -> None:
+    profile = Profile("a@example.com")
+    change = AddContact(
+        id="1", profile=profile, status=Consent.SUBSCRIBED, traits={"first_name": "Ann", "tier": "gold"}
+    )
+    told = json.loads(wire.entries([change])[0].body())["attributes"]
+    assert told == {"email": "a@example.com", "first_name": "Ann", "properties": {"tier": "gold"}}
+
+
+def test_a_first_name_is_cleared_by_null_and_a_property_by_unset() -> None:
+    change = ClearTraits(id="1", profile=Profile("a@example.com"), fields=("first_name", "tier"))
+    told = json.loads(wire.entries([change])[0].body())
+    assert told["attributes"] == {"email": "a@example.com", "first_name": None}
+    assert told["meta"] == {"patch_properties": {"unset": ["tier"]}}

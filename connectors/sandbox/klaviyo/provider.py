@@ -202,7 +202,11 @@ class KlaviyoSandbox:
             person.email.lower(): Contact(
                 person.email.lower(),
                 _status(person.consent, person.suppression),
-                {key: value for key, value in person.properties.items() if isinstance(value, str | int | float | bool)},
+                {
+                    key: value
+                    for key, value in {**person.standard, **person.properties}.items()
+                    if isinstance(value, str | int | float | bool)
+                },
                 listed.get(person.id, set()),
                 person.id,
                 person.is_mailable,
