@@ -236,10 +236,10 @@ def test_an_author_finds_everything_in_one_place_and_nothing_heavy_comes_along()
 
 def test_the_contract_s_words_are_all_given_to_an_author() -> None:
     import connectors
-    from connectors import base, types
+    from connectors import base, spec, types
 
     words = {
-        name for module in (base, types) for name, found in vars(module).items()
+        name for module in (base, spec, types) for name, found in vars(module).items()
         if not name.startswith("_") and getattr(found, "__module__", "") == module.__name__
     }  # fmt: skip
     assert words - {"T"} <= set(connectors.__all__)
