@@ -222,6 +222,7 @@ def test_an_author_finds_everything_in_one_place_and_nothing_heavy_comes_along()
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module in {
                 "connectors.base",
+                "connectors.spec",
                 "connectors.types",
                 "connectors.http",
             }:
