@@ -347,6 +347,20 @@ def status(config: Config = HERE, now: Now = None, json: Json = False) -> None:
         it.show(look.status(it.client))
 
 
+@app.command()
+def rejected(
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Send all of them once more with the next push.")] = False,
+) -> None:
+    """Show the changes that a destination refused."""
+    with session("rejected", config, now, json=json) as it:
+        from engine import look, run
+
+        it.show(run.retry(it.client) if retry else look.rejected(it.client))
+
+
 @codes_app.callback()
 def codes(context: typer.Context, config: Config = HERE, now: Now = None, json: Json = False) -> None:
     """Show codes by offer and state."""
@@ -389,9 +403,9 @@ def sandbox(
 
 
 @app.command()
-def connectors(json: Json = False) -> None:
+def connectors(config: Config = HERE, now: Now = None, json: Json = False) -> None:
     """List the connectors and what each can do."""
-    with session("connectors", HERE, None, json=json) as it:
+    with session("connectors", config, now, json=json) as it:
         from engine import look
 
         it.show(look.connectors())

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from engine.segments.segment import Segment
 
 __all__ = [
-    "Capabilities", "Checked", "CodesByState", "DestinationState", "Explained", "Listed", "Reached", "SegmentRow", "Segments", "Statement",
-    "Status", "check", "codes", "connectors", "explain", "members", "segments", "statement", "status", "traits",
+    "Capabilities", "Checked", "CodesByState", "DestinationState", "Explained", "Listed", "Reached", "Rejected", "RejectedChange", "SegmentRow", "Segments", "Statement",
+    "Status", "check", "codes", "connectors", "explain", "members", "rejected", "segments", "statement", "status", "traits",
 ]  # fmt: skip
 
 UNREACHABLE = 4
@@ -133,6 +133,26 @@ class Status:
     runs: Sequence[Mapping[str, Any]]
     destinations: Sequence[DestinationState]
     holder: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedChange:
+    """One change that a destination refused: who (our id), what, why, in its own masked words, and since when."""
+
+    destination: str
+    customer_id: str
+    kind: str
+    target: str
+    reason: str
+    words: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Changes that are not sent again until they, or the connector, change."""
+
+    rows: Sequence[RejectedChange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +380,24 @@ def status(client: Client) -> Status:
 
 def _since(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
+
+
+def rejected(client: Client) -> Rejected:
+    """Every refused change that the ledger keeps, oldest first."""
+    return Rejected(
+        [
+            RejectedChange(
+                destination=one.destination,
+                customer_id=one.customer_id,
+                kind=one.kind,
+                target=one.target,
+                reason=one.reason.value,
+                words=one.words,
+                at=one.at,
+            )
+            for one in client.ledger.rejections.of()
+        ]
+    )
 
 
 def codes(client: Client) -> CodesByState:

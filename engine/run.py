@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from engine.push.verifying import Proof
 
 __all__ = [
-    "Approved", "Exported", "Options", "Planned", "PulledAll", "Pushed", "Review", "Round", "approve", "confirm_codes", "export_codes", "plan",
-    "pull", "push", "run",
+    "Approved", "Exported", "Options", "Planned", "PulledAll", "Pushed", "Retried", "Review", "Round", "approve", "confirm_codes", "export_codes", "plan",
+    "pull", "push", "retry", "run",
 ]  # fmt: skip
 
 REJECTED, REFUSED, UNREACHABLE, MORE, TERMINATED = 1, 3, 4, 6, 143
@@ -156,6 +156,13 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True)
+class Retried:
+    """How many refused changes the next push sends once more."""
+
+    changes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Exported:
     """Codes written for the shop."""
 
@@ -237,6 +244,12 @@ def confirm_codes(client: Client, file: Path) -> Confirmed:
         confirmed = confirm(client.ledger, file, now=client.now)
         record.summary = {"confirmed": confirmed.moved, "unknown": confirmed.unknown}
         return confirmed
+
+
+def retry(client: Client) -> Retried:
+    """Let every refused change be sent once more; returns how many."""
+    with _recorded(client, "rejected"):
+        return Retried(client.ledger.rejections.forgive())
 
 
 # the stages

@@ -206,6 +206,11 @@ def _(result: run.Approved, lang: str) -> RenderableType:
 
 
 @view.register
+def _(result: run.Retried, lang: str) -> RenderableType:
+    return Text(say("rejected.retried", lang, count=result.changes))
+
+
+@view.register
 def _(result: run.Exported, lang: str) -> RenderableType:
     return Text(say("codes.written", lang, count=result.codes, file=result.file))
 

@@ -238,6 +238,23 @@ def _status(result: look.Status, lang: str) -> Iterator[RenderableType]:
 
 
 @view.register
+def _(result: look.Rejected, lang: str) -> RenderableType:
+    if not result.rows:
+        return Text(say("rejected.none", lang))
+    columns = [("", False), *((say(f"rejected.{key}", lang), False) for key in ("customer", "change", "why"))]
+    rows = [
+        (
+            one.destination,
+            one.customer_id,
+            f"{one.kind} {one.target}",
+            say(f"reasons.{one.reason}", lang) + (f" ({one.words})" if one.words else ""),
+        )
+        for one in result.rows
+    ]
+    return table(columns, rows)
+
+
+@view.register
 def _(result: look.CodesByState, lang: str) -> RenderableType:
     states = ["reserved", "exported", "confirmed", "pushed", "redeemed", "expired", "cleared"]
     columns = [("", False), *((say(f"codes.{state}", lang), True) for state in states)]
