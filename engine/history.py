@@ -1,0 +1,59 @@
+"""Every command that changes something is written down, and none runs beside another one of the same client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import EngineError
+
+if TYPE_CHECKING:
+    from engine.client import Client
+    from engine.results import Planned, Pushed
+
+__all__ = ["Record", "recorded"]
+
+
+@dataclass(slots=True)
+class Record:
+    """What the history keeps of a command."""
+
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    shop: Mapping[str, Any] | None = None
+    exit_code: int = 0
+
+    def ended(self, planned: Planned, pushed: Pushed) -> None:
+        """A shop that the guard did not refuse is what the next run is compared with."""
+        self.exit_code = pushed.exit_code
+        self.summary = {
+            "plan": planned.plan.checksum,
+            "destinations": [one.document() for one in pushed.results],
+            "minted": pushed.minted,
+        }
+        if not planned.refusals:
+            facts = planned.plan.shop
+            self.shop = {"fingerprint": facts.fingerprint, "newest": facts.newest, "rows": facts.rows}
+
+
+@contextmanager
+def recorded(client: Client, command: str) -> Iterator[Record]:
+    """Hold the client's lock and write the command into its history, however it ends."""
+    from engine.ledger.runs import Run
+
+    client.write()
+    ledger, started = client.ledger, client.clock.utc()
+    with ledger.lock(who=command, since=started):
+        run_id = ledger.runs.begin(
+            Run(command=command, started_at=started, now=client.now, config_hash=client.config.hash, summary={})
+        )
+        record = Record(exit_code=70)
+        try:
+            yield record
+            record.exit_code = 0 if record.exit_code == 70 else record.exit_code  # noqa: PLR2004 - the code of a defect
+        except EngineError as error:
+            record.exit_code = error.exit_code
+            raise
+        finally:
+            ledger.runs.end(run_id, summary=record.summary, exit_code=record.exit_code, shop=record.shop)

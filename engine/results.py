@@ -1,0 +1,168 @@
+"""What each verb answers, and what the command line allows it: one place for `show`, `cli` and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connectors.errors import ConnectorError
+from engine.errors import GuardRefused
+
+if TYPE_CHECKING:
+    from engine.engagement import Pulled
+    from engine.plan.guard import Refusal
+    from engine.plan.plan import Plan
+    from engine.push.result import Result
+    from engine.push.verifying import Proof
+
+__all__ = [
+    "Approved", "Exported", "Options", "Planned", "PulledAll", "Pushed", "Retried", "Review", "Round",
+]  # fmt: skip
+
+REJECTED, REFUSED, UNREACHABLE, MORE, TERMINATED = 1, 3, 4, 6, 143
+
+
+def _silent(destination: str, done: int, total: int) -> None:
+    """No progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line allows: `force` and `recreate` name DESTINATION or DESTINATION/SEGMENT."""
+
+    force: Sequence[str] = ()
+    recreate: Sequence[str] = ()
+    max_minutes: float | None = None
+    yes: bool = False
+    progress: Callable[[str, int, int], None] = _silent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """A plan that a person has read: its file, the checksum that they saw, and how old it may be."""
+
+    file: Path
+    checksum: str | None
+    max_age: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulledAll:
+    """What came back: by destination, and codes that orders show as used or that are over."""
+
+    destinations: Sequence[Pulled]
+    redeemed: int = 0
+    expired: int = 0
+
+    @property
+    def failed(self) -> Mapping[str, str]:
+        """Destinations that could not be read, and why."""
+        return {one.destination: one.error for one in self.destinations if one.error}
+
+    @property
+    def exit_code(self) -> int:
+        """4 when a destination could not be read."""
+        return UNREACHABLE if self.failed else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan, what the guard says of it, and destinations that did not answer."""
+
+    plan: Plan
+    refusals: Sequence[Refusal] = ()
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
+    warnings: Sequence[str] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """4 and 3 as in a push; a plan that only waits for its approval is no refusal."""
+        return _first(
+            UNREACHABLE if self.unreachable else 0,
+            REFUSED if any(one.kind != "unapproved" for one in self.refusals) else 0,
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Plain JSON, rows left out."""
+        from dataclasses import asdict
+
+        return {
+            "checksum": self.plan.checksum,
+            "file": self.file,
+            "plan": self.plan.document(),
+            "refusals": [asdict(one) for one in self.refusals],
+            "unreachable": dict(self.unreachable),
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """What became of a plan: by destination, the proofs read back, codes minted and the file that holds them."""
+
+    results: Sequence[Result]
+    proofs: Sequence[Proof]
+    refusals: Sequence[Refusal] = ()
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    minted: int = 0
+    exported: Path | None = None
+    is_terminated: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """The first of 143, 4, 3, 6, 1 that holds."""
+        return _first(
+            TERMINATED if self.is_terminated else 0,
+            UNREACHABLE
+            if self.unreachable or any(isinstance(one.error, ConnectorError) for one in self.results)
+            else 0,
+            REFUSED if self.refusals or any(isinstance(one.error, GuardRefused) for one in self.results) else 0,
+            MORE if any(one.stopped for one in self.results) else 0,
+            REJECTED if any(one.rejected for one in self.results) else 0,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """One whole round."""
+
+    pulled: PulledAll
+    planned: Planned
+    pushed: Pushed
+
+    @property
+    def exit_code(self) -> int:
+        """That of the push, or 4 when the pull failed somewhere."""
+        return _first(TERMINATED if self.pushed.is_terminated else 0, self.pulled.exit_code, self.pushed.exit_code)
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """Who approved which plan, for which destinations."""
+
+    checksum: str
+    by: str
+    destinations: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """How many refused changes the next push sends once more."""
+
+    changes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Codes written for the shop."""
+
+    codes: int
+    file: Path
+
+
+def _first(*codes: int) -> int:
+    return next((code for code in codes if code), 0)
