@@ -10,6 +10,7 @@ from typing import Any
 
 from compute_shop import COLUMNS
 from hypothesis import strategies as st
+from reference_time import WEEK
 
 from engine.language import tree
 from engine.language.tree import Type, Unit
@@ -37,6 +38,11 @@ numbers = st.sampled_from(NUMBERS)
 words = st.one_of(st.sampled_from(WORDS[:4]), st.sampled_from(WORDS))
 units = st.sampled_from(UNITS + CLOCKS)
 small = st.integers(1, 14)
+month_days = st.sampled_from(
+    [tree.MonthDay(*one) for one in ((1, 1), (2, 28), (2, 29), (3, 1), (3, 29), (10, 25), (11, 4), (12, 24), (12, 31))]
+)
+weekdays = st.lists(st.sampled_from(WEEK).map(tree.Text), min_size=1, max_size=3).map(tuple)
+every = st.builds(tree.Season, month_days, month_days)
 
 
 def instants(now: datetime) -> st.SearchStrategy[datetime]:
@@ -116,6 +122,7 @@ def windows(now: datetime) -> st.SearchStrategy[tree.Window]:
         st.integers(now.year - 2, now.year + 1).map(tree.Year),
         st.builds(tree.Month, st.just(now.year), st.integers(1, 12)),
         point.map(tree.On),
+        st.builds(tree.Season, month_days, month_days, st.just(True)),
     )
 
 
@@ -170,6 +177,8 @@ class Drawing:
             leaf += [st.just(tree.Trait(name, kind)) for name, kind in self.traits.items() if kind is Type.NUMBER]
             leaf.append(self.rank(depth))
         leaf.append(st.builds(tree.DaysSince, self.dated(in_row=in_row)))
+        leaf.append(st.builds(tree.CalendarPart, st.just("month"), self.dated(in_row=in_row)))
+        leaf.append(st.builds(tree.CalendarPart, st.just("hour"), self.instant(in_row=in_row)))
         if depth <= 0:
             return st.one_of(*leaf)
         inner = self.number(depth - 1, in_row=in_row)
@@ -224,6 +233,10 @@ class Drawing:
         )
 
     @once
+    def instant(self, *, in_row: bool) -> st.SearchStrategy[tree.Value]:
+        return self.dated(in_row=in_row).filter(lambda one: one.type is Type.INSTANT)  # type: ignore[union-attr]
+
+    @once
     def text(self, *, in_row: bool) -> st.SearchStrategy[tree.Value]:
         if in_row:
             return st.sampled_from([tree.Column("word", Type.TEXT), tree.Column("ref", Type.TEXT)])
@@ -257,6 +270,9 @@ class Drawing:
             st.builds(tree.OneOf, number, st.lists(literal, min_size=1, max_size=3).map(tuple), signed),
             st.builds(tree.OneOf, text, st.lists(words.map(tree.Text), min_size=1, max_size=3).map(tuple), signed),
             st.builds(tree.InWindow, dated, windows(self.now), signed),
+            st.builds(tree.InWindow, dated, every, signed),
+            st.builds(tree.OneOf, st.builds(tree.CalendarPart, st.just("weekday"), dated), weekdays, signed),
+            st.builds(tree.Compare, signs, text, st.builds(tree.CalendarPart, st.just("weekday"), dated)),
             st.builds(tree.InWindow, dated.map(tree.Anniversary), anniversary_windows(self.now), signed),
             st.builds(tree.Known, st.one_of(number, dated, text), signed),
             st.builds(tree.TextTest, st.sampled_from(["contains", "starts", "ends"]), text, st.sampled_from([*WORDS, "n", "E", "%", "_", "ss"])),

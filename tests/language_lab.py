@@ -14,6 +14,7 @@ import pytest
 from hypothesis import strategies as st
 
 from engine.language import tree
+from engine.language.scope import WEEKDAYS
 from engine.language.tree import Type, Unit
 from engine.language.vocabulary import Fact, Source, Vocabulary
 
@@ -110,6 +111,7 @@ MOMENTS = st.builds(tree.Moment, LOCAL) | st.builds(tree.Moment, LOCAL.map(lambd
 SHIFTED = st.builds(tree.Shifted, SHORT.flatmap(lambda n: st.sampled_from([n, -n])), st.sampled_from(list(Unit)))
 POINTS = DAYS | MOMENTS | st.just(tree.Today()) | st.just(tree.Now()) | SHIFTED
 UNITS = st.sampled_from(list(Unit))
+MONTH_DAYS = st.dates(date(2024, 1, 1), date(2024, 12, 31)).map(lambda day: tree.MonthDay(day.month, day.day))
 WINDOWS = st.one_of(
     st.builds(tree.Last, SHORT, UNITS),
     st.builds(tree.Next, SHORT, UNITS),
@@ -120,6 +122,7 @@ WINDOWS = st.one_of(
     st.builds(tree.On, POINTS),
     st.builds(tree.Year, st.integers(1800, 2200)),
     st.builds(tree.Month, st.integers(1800, 2200), st.integers(1, 12)),
+    st.builds(tree.Season, MONTH_DAYS, MONTH_DAYS, st.just(True)),
     st.builds(tree.Span, st.just(tree.Day(date(2000, 1, 1))), DAYS.filter(lambda one: one.day.year > 2000)),
 )
 DECIMALS = st.decimals(-99_999, 99_999, places=2, allow_nan=False, allow_infinity=False).map(lambda one: one + 0)
@@ -207,12 +210,17 @@ def dids(draw: st.DrawFn) -> tree.Did:
 
 
 CITY = tree.Trait("city", Type.TEXT)
+SINCE = tree.Trait("created_at", Type.INSTANT)
 BORN = tree.Trait("birth_date", Type.DATE)
 LEAVES: st.SearchStrategy[tree.Test] = st.one_of(
     st.builds(tree.Compare, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), VALUES, PLAIN),
     st.builds(tree.Between, VALUES, PLAIN, PLAIN, st.booleans()),
     st.builds(tree.OneOf, st.just(CITY), st.lists(st.builds(tree.Text, TEXTS), min_size=1, max_size=4).map(tuple), st.booleans()),
     st.builds(tree.InWindow, st.just(tree.Trait("created_at", Type.INSTANT)), WINDOWS, st.booleans()),
+    st.builds(tree.InWindow, st.just(BORN), st.builds(tree.Season, MONTH_DAYS, MONTH_DAYS), st.booleans()),
+    st.builds(tree.Compare, st.sampled_from(["=", "!=", "<", ">="]), st.builds(tree.CalendarPart, st.just("hour"), st.just(SINCE)), st.integers(0, 23).map(lambda one: tree.Number(Decimal(one)))),
+    st.builds(tree.OneOf, st.builds(tree.CalendarPart, st.just("weekday"), st.sampled_from([BORN, SINCE])), st.lists(st.sampled_from(WEEKDAYS).map(tree.Text), min_size=1, max_size=3).map(tuple), st.booleans()),
+    st.builds(tree.Between, st.builds(tree.CalendarPart, st.just("month"), st.sampled_from([BORN, SINCE])), st.just(tree.Number(Decimal(3))), st.just(tree.Number(Decimal(9))), st.booleans()),
     st.builds(tree.InWindow, st.just(tree.Anniversary(BORN)), st.builds(tree.Next, SHORT, st.just(Unit.DAY)), st.booleans()),
     st.builds(tree.Known, st.just(CITY), st.booleans()),
     st.builds(tree.TextTest, st.sampled_from(["contains", "starts", "ends"]), st.just(CITY), TEXTS),

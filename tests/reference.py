@@ -15,7 +15,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from reference_time import FIXED, TICK, Calendar, shift
+from reference_time import FIXED, TICK, WEEK, Calendar, shift
 
 from engine.language import tree
 
@@ -269,6 +269,15 @@ class Eye:
         found = self.value(node.of)
         return None if found is None else (self.world.today() - self.world.day(found)).days
 
+    def _value_calendarpart(self, node: tree.CalendarPart) -> Any:
+        found = self.value(node.of)
+        if found is None:
+            return None
+        if node.part == "hour":
+            return self.world.local(found).hour
+        day = self.world.day(found)
+        return day.month if node.part == "month" else WEEK[day.weekday()]
+
     def _value_rank(self, node: tree.Rank) -> int | None:
         mine, everyone = self.population(node.of, node.among)
         if mine is None:
@@ -387,4 +396,6 @@ class Eye:
             return node.column in self.world.exact
         if isinstance(node, tree.Trait) and node.name in self.world.traits:
             return self.is_exact(self.world.traits[node.name])
+        if isinstance(node, tree.CalendarPart):
+            return True
         return isinstance(node, (tree.Trait, tree.Column)) and node.name in self.world.exact

@@ -67,7 +67,7 @@ class Calendar:
         mine, other = self.day(at), self.point_day(point)
         return (mine > other) - (mine < other)
 
-    def inside(self, window: tree.Window, at: date | datetime) -> bool:  # noqa: C901, PLR0911 - one case a window reads plainest
+    def inside(self, window: tree.Window, at: date | datetime) -> bool:  # noqa: C901, PLR0911, PLR0912 - one case a window reads plainest
         day, today, now = self.day(at), self.today(), self.instant()
         is_instant = isinstance(at, datetime)
         match window:
@@ -89,6 +89,8 @@ class Calendar:
                 return day.year == year
             case tree.Month(year, month):
                 return (day.year, day.month) == (year, month)
+            case tree.Season(start, end, previous):
+                return in_season(day, start, end) and (not previous or self.in_previous(day, start, end))
             case tree.Since(point):
                 return self.place(at, point) >= 0
             case tree.Before(point):
@@ -107,6 +109,15 @@ class Calendar:
         while not is_first(day, unit, WEEK.index(self.week_starts)):
             day = shift(day, -1, "month" if unit in MONTHS else "day")
         return day
+
+    def in_previous(self, day: date, start: tree.MonthDay, end: tree.MonthDay) -> bool:
+        """Whether today is after the season of this day, and no other season was over in between."""
+        last = day
+        while goes_on(last, start, end):
+            last += timedelta(days=1)
+        later = [last + timedelta(days=n) for n in range(1, max(0, (self.today() - last).days))]
+        over = [one for one in later if in_season(one, start, end) and not goes_on(one, start, end)]
+        return last < self.today() and not over
 
     def names_future(self, window: tree.Window | None) -> bool:
         match window:
@@ -129,6 +140,22 @@ class Calendar:
         if (born.month, born.day) == (2, 29) and not isleap(year):
             return date(year, 2, 28) if self.leap_day == "feb28" else date(year, 3, 1)
         return born.replace(year=year)
+
+
+def in_season(day: date, start: tree.MonthDay, end: tree.MonthDay) -> bool:
+    mine, low, high = (day.month, day.day), (start.month, start.day), (end.month, end.day)
+    return low <= mine <= high if low <= high else mine >= low or mine <= high
+
+
+def begins(day: date, start: tree.MonthDay) -> bool:
+    """Whether a season starts on this day: that of the start, or in a common year 1 March for 29 February."""
+    leapless = (start.month, start.day) == (2, 29) and not isleap(day.year)
+    return (day.month, day.day) == ((3, 1) if leapless else (start.month, start.day))
+
+
+def goes_on(day: date, start: tree.MonthDay, end: tree.MonthDay) -> bool:
+    tomorrow = day + timedelta(days=1)
+    return in_season(tomorrow, start, end) and not begins(tomorrow, start)
 
 
 def is_first(day: date, unit: str, week_start: int) -> bool:

@@ -29,6 +29,7 @@ SECONDS = {
     Unit.MONTH: 2_629_746, Unit.QUARTER: 7_889_238, Unit.YEAR: 31_556_952,
 }  # fmt: skip
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+LEAPLESS = 10  # years: from 1896 to 1904, for one, there was no 29 February
 FEB_28, FEB_29, MAR_1 = 228, 229, 301
 YEAR = 366  # the most days after which every anniversary has come
 
@@ -196,6 +197,11 @@ class Calendar:
             found |= {month_day(day)} | ({FEB_29} if self._stands_in(day) else set())
         return _ranges(found)
 
+    def season(self, season: tree.Season) -> list[tuple[int, int]]:
+        """The month-and-day numbers, as inclusive ranges, of a season of every year."""
+        start, end = (one.month * 100 + one.day for one in (season.start, season.end))
+        return [(start, end)] if start <= end else [(101, end), (start, 1231)]
+
     def turned(self) -> int:
         """The last month-and-day number whose birthday has come this year: those born later are a year younger."""
         return max(month_day(self.today), FEB_29 if self._stands_in(self.today) else 0)
@@ -275,6 +281,24 @@ def _span(calendar: Calendar, window: tree.Span) -> Interval[date]:
     return Interval(calendar.day_of(window.start), calendar.day_of(window.end) + timedelta(days=1))
 
 
+def _previous_season(calendar: Calendar, window: tree.Season) -> Interval[date]:
+    """The latest one that is over: its last day is before today. 29 February alone is there in leap years only."""
+    start, end = window.start, window.end
+    wraps = (start.month, start.day) > (end.month, end.day)
+    for year in range(calendar.today.year, calendar.today.year - LEAPLESS, -1):
+        low, high = _on_or_after(year - wraps, start), _on_or_after(year, end, after=True)
+        if low < high <= calendar.today:
+            return Interval(low, high)
+    raise ValueError(window)
+
+
+def _on_or_after(year: int, day: tree.MonthDay, *, after: bool = False) -> date:
+    """That day of a year, or the next one that there is; `after`: the day after it, if there is such a day."""
+    if (day.month, day.day) == (2, 29) and not isleap(year):
+        return date(year, 3, 1)
+    return date(year, day.month, day.day) + timedelta(days=after)
+
+
 _DAYS: dict[type, Callable[[Calendar, Any], Interval[date]]] = {
     tree.Last: _last,
     tree.Next: _next,
@@ -283,6 +307,7 @@ _DAYS: dict[type, Callable[[Calendar, Any], Interval[date]]] = {
     tree.Year: _year,
     tree.Month: _month,
     tree.Span: _span,
+    tree.Season: _previous_season,
     tree.Since: lambda calendar, window: Interval(calendar.day_of(window.point), None),
     tree.Before: lambda calendar, window: Interval(None, calendar.day_of(window.point)),
     tree.On: lambda calendar, window: calendar.point_days(window.point),

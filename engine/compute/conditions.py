@@ -157,6 +157,10 @@ def _in_window(node: tree.InWindow, scope: Scope) -> exp.Expr:
     if born is not None:
         ranges = calendar.anniversaries(calendar.days(node.window))
         return _signed(_in_ranges(born, ranges, scope), negated=node.negated)
+    if isinstance(node.window, tree.Season) and not node.window.previous:
+        return _signed(
+            _in_ranges(values.day(node.of, scope), calendar.season(node.window), scope), negated=node.negated
+        )
     found = values.value(node.of, scope)
     is_instant = type_of(node.of) is Type.INSTANT
     interval = calendar.instants(node.window) if is_instant else calendar.days(node.window)

@@ -17,7 +17,7 @@ from engine.compute.rows import RowScope
 from engine.compute.spelling import column, complement, every, known, strict, when
 from engine.compute.steps import Steps
 from engine.compute.tallies import Entry
-from engine.compute.zones import local_day
+from engine.compute.zones import local, local_day
 from engine.errors import DefinitionError, UnsupportedByBackend
 from engine.language import tree
 from engine.segments import Catalogue
@@ -84,6 +84,11 @@ class CustomerScope:
         """The local day of an instant, in a step of its own: a zone's changes are many."""
         day = local_day(self._column(instant), self.calendar, self.backend)
         return self.steps.derive(("local day", instant), self.steps.unique("local_day"), day)
+
+    def local(self, instant: exp.Expr) -> exp.Expr:
+        """The local wall time of an instant, in a step of its own."""
+        wall = local(self._column(instant), self.calendar, self.backend)
+        return self.steps.derive(("local", instant), self.steps.unique("local"), wall)
 
     def _column(self, value: exp.Expr) -> exp.Column:
         """A value as a column of an earlier step."""

@@ -12,7 +12,7 @@ from engine.compute.backends.protocol import Backend
 from engine.compute.bounds import Calendar, Interval
 from engine.compute.literals import literal
 from engine.compute.spelling import column, strict, within
-from engine.compute.zones import local_day
+from engine.compute.zones import local, local_day
 from engine.errors import UnsupportedByBackend
 from engine.language import tree
 from engine.language.tree import Type
@@ -74,6 +74,10 @@ class RowScope:
     def local_day(self, instant: exp.Expr) -> exp.Expr:
         """The local day of an instant of the row."""
         return local_day(instant, self.calendar, self.backend)
+
+    def local(self, instant: exp.Expr) -> exp.Expr:
+        """The local wall time of an instant of the row."""
+        return local(instant, self.calendar, self.backend)
 
     def aggregate(self, _: tree.Aggregate) -> exp.Expr:
         """Refused: a row holds no rows."""

@@ -56,6 +56,10 @@ class Scope(Protocol):
         """The local day of an instant."""
         ...
 
+    def local(self, instant: exp.Expr) -> exp.Expr:
+        """The local wall time of an instant."""
+        ...
+
     def place(self, name: str) -> tuple[float, float]:
         """Latitude and longitude of a place."""
         ...

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from engine.compute import conditions
 from engine.compute.backends.protocol import spell
-from engine.compute.bounds import POINTS, SECONDS
+from engine.compute.bounds import POINTS, SECONDS, WEEKDAYS
 from engine.compute.literals import literal, nfc
 from engine.compute.scope import Scope
 from engine.compute.spelling import when
@@ -36,7 +36,7 @@ def is_exact(node: tree.Value, scope: Scope) -> bool:
             return is_exact(then, scope) or is_exact(otherwise, scope)
         case tree.Default(of, fallback):
             return is_exact(of, scope) or is_exact(fallback, scope)
-    return False
+    return isinstance(node, tree.CalendarPart)
 
 
 def day(node: tree.Value, scope: Scope) -> exp.Expr:
@@ -85,6 +85,19 @@ def _days_since(node: tree.DaysSince, scope: Scope) -> exp.Expr:
     return spell(scope.backend, "days", literal(scope.calendar.today), day(node.of, scope))
 
 
+def _calendar_part(node: tree.CalendarPart, scope: Scope) -> exp.Expr:
+    if node.part == "hour":
+        return spell(scope.backend, "hour", scope.local(instant(node.of, scope)))
+    found = spell(scope.backend, node.part, day(node.of, scope))
+    if node.part == "month":
+        return found
+    ifs = [
+        exp.If(this=exp.EQ(this=found.copy(), expression=literal(number)), true=literal(name))
+        for number, name in enumerate(WEEKDAYS, 1)
+    ]
+    return exp.Case(ifs=ifs)
+
+
 def _alone(node: tree.Bucket | tree.Anniversary, _: Scope) -> exp.Expr:
     raise UnsupportedByBackend(f"{type(node).__name__.lower()}() can only be compared with a literal (rule 24)")
 
@@ -117,4 +130,5 @@ _MAKERS: dict[type, Maker] = {
     tree.Rank: lambda node, scope: scope.rank(node),
     tree.Anniversary: _alone,
     tree.Bucket: _alone,
+    tree.CalendarPart: _calendar_part,
 }

@@ -6,7 +6,7 @@ from engine.language.checks import refuse_in_row
 from engine.language.dispatch import VALUES, build_test, inner, maybe, rule
 from engine.language.kinds import NUMERIC, ORDERED, SPOKEN
 from engine.language.mistakes import Wrong
-from engine.language.points import build_window, place_of, token, unit_days, unit_of, whole_of, window_days
+from engine.language.points import build_row_window, place_of, token, unit_days, unit_of, whole_of, window_days
 from engine.language.scope import Scope
 from engine.language.syntax import Branch, place
 from engine.language.tree import Aggregate, Rows, Type, Unit, Value, Window
@@ -50,7 +50,8 @@ def _aggregate(branch: Branch, scope: Scope) -> Value:
     scope.find_source(source, name_at)
     kind = _result(fn, Rows(source), column, scope, name_at if column is None else name_at + dot)
     rows = _rows(source, maybe(listed, 1), scope, name_at)
-    window = None if window_branch is None else build_window(window_branch)
+    time = scope.vocabulary.sources[source].time
+    window = None if window_branch is None else build_row_window(window_branch, source, time)
     if fn == "share" and rows.where is None:
         raise Wrong("needs-where", at, None, function=fn, example=f"share({source} where discount > 0)")
     by, step, least = _periods(fn, periods, source, branch)

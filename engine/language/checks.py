@@ -13,6 +13,7 @@ from engine.language.tree import (
     Amount,
     Anniversary,
     Bucket,
+    CalendarPart,
     Column,
     DaysSince,
     Number,
@@ -25,6 +26,7 @@ from engine.language.tree import (
 from engine.language.walk import walk
 
 _COUNTING = frozenset({"count", "distinct", "periods", "share"})
+_RANGES = {"hour": (0, 23), "month": (1, 12)}
 _SHOWN = 40
 _PERCENT = 100
 ORDERING = frozenset({"<", "<=", ">", ">="})
@@ -57,7 +59,11 @@ def check_pair(left: Value, right: Value, scope: Scope) -> None:
 
 
 def check_literal(of: Value, literal: Value, scope: Scope) -> None:
-    """A text literal is neither blank nor outside the closed list of the value beside it (rules 6, 7)."""
+    """A text literal is neither blank nor outside the closed list of the value beside it (rules 6, 7); an hour is one."""
+    if isinstance(of, CalendarPart) and isinstance(literal, Number):
+        low, high = _RANGES[of.part]
+        if literal.value != int(literal.value) or not low <= literal.value <= high:
+            raise Wrong("out-of-range", literal.at, None, part=of.part, low=low, high=high)
     if not isinstance(literal, Text):
         return
     if not literal.value.strip():
@@ -128,7 +134,9 @@ def _refuse_anniversary(value: Value) -> None:
 
 def _counted_money(value: Value, other: Value) -> bool:
     """A count, an age or a rank compared with money."""
-    counted = isinstance(value, DaysSince | Rank | Bucket) or (isinstance(value, Aggregate) and value.fn in _COUNTING)
+    counted = isinstance(value, DaysSince | Rank | Bucket | CalendarPart) or (
+        isinstance(value, Aggregate) and value.fn in _COUNTING
+    )
     return isinstance(other, Amount) and (counted or (isinstance(value, Trait) and value.name == "age"))
 
 

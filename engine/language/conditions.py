@@ -20,7 +20,8 @@ from engine.language.checks import (
 from engine.language.dispatch import TESTS, build_test, build_value, inner, maybe, rule
 from engine.language.kinds import TIME, family, type_of
 from engine.language.mistakes import Wrong, suggest
-from engine.language.points import build_window, is_clock, number_of, place_of, span_of, token
+from engine.language.points import build_row_window, build_window, is_clock, number_of, place_of, span_of, token
+from engine.language.printer import to_text
 from engine.language.scope import Scope
 from engine.language.syntax import WIDEST, Branch, place
 from engine.language.tree import (
@@ -28,6 +29,7 @@ from engine.language.tree import (
     And,
     Anniversary,
     Between,
+    CalendarPart,
     Compare,
     Day,
     Did,
@@ -113,9 +115,17 @@ def _between(branch: Branch, scope: Scope) -> Test:
         check_pair(of, end, scope)
         check_bucket(of, end)
     check_order(of)
+    _check_forwards(of, low, high)
     if negated:
         refuse_consent(of)
     return Between(of, low, high, negated, at=place(branch))
+
+
+def _check_forwards(of: Value, low: Value, high: Value) -> None:
+    """Hours and months come round again; a range of them does not."""
+    if isinstance(of, CalendarPart) and isinstance(low, Number) and isinstance(high, Number) and low.value > high.value:
+        hint = f"write {to_text(of)} >= {to_text(low)} or {to_text(of)} <= {to_text(high)}"
+        raise Wrong("backwards-range", low.at, hint)
 
 
 @rule(TESTS, "one_of")
@@ -155,7 +165,8 @@ def _in_window(branch: Branch, scope: Scope) -> Test:
 def _check_yearless(window: Window) -> None:
     by_clock = isinstance(window, Last | Next | This | Previous) and is_clock(window.unit)
     if by_clock or not isinstance(window, _YEARLESS):
-        raise Wrong("anniversary-window", window.at, "for example: birthday in next 7 days, birthday in this month")
+        hint = "for example: birthday in next 7 days, birthday in this month; month(birth_date) = 12"
+        raise Wrong("anniversary-window", window.at, hint)
 
 
 @rule(TESTS, "known")
@@ -210,9 +221,10 @@ def _did(branch: Branch, scope: Scope) -> Test:
     refuse_in_row(f"{word}()", at, scope)
     rows = build_rows(inner(branch, 1), scope)
     window, then = maybe(branch, 2), maybe(branch, 3)
+    time = scope.vocabulary.sources[rows.source].time
     return Did(
         rows,
-        None if window is None else build_window(window),
+        None if window is None else build_row_window(window, rows.source, time),
         None if then is None else _then(then, rows.source, scope),
         never=word == "never",
         at=at,

@@ -16,11 +16,13 @@ from engine.language.tree import (
     Last,
     Moment,
     Month,
+    MonthDay,
     Next,
     Now,
     On,
     Point,
     Previous,
+    Season,
     Shifted,
     Since,
     Span,
@@ -39,6 +41,7 @@ _DAYS = {
     Unit.SECOND: 1 / 86400, Unit.MINUTE: 1 / 1440, Unit.HOUR: 1 / 24, Unit.DAY: 1.0, Unit.WEEK: 7.0,
     Unit.MONTH: 30.4, Unit.QUARTER: 91.3, Unit.YEAR: 365.25,
 }  # fmt: skip
+_LEAP_YEAR = 2024  # every day of a year is in it
 _YEARS_HINT = "years run from 1800 to 2200"
 
 
@@ -90,6 +93,20 @@ def build_window(branch: Branch) -> Window:
     return _WINDOWS[str(branch.data)](branch)
 
 
+def build_row_window(branch: Branch, source: str, time: str) -> Window:
+    """The window of a source's rows: one stretch of time."""
+    window = build_window(branch)
+    if isinstance(window, Season) and not window.previous:
+        text = f"{_two(window.start)} to {_two(window.end)}"
+        hint = f"write {source} where {time} in every {text}; or for the latest one: previous {text}"
+        raise Wrong("every-year", window.at, hint)
+    return window
+
+
+def _two(day: MonthDay) -> str:
+    return f"{day.month:02d}-{day.day:02d}"
+
+
 def window_days(window: Window) -> float | None:
     """About how many days a window lasts; None where it is open or its length depends on now."""
     if isinstance(window, Last | Next):
@@ -103,7 +120,7 @@ def window_days(window: Window) -> float | None:
         if isinstance(window.start, Day) and isinstance(window.end, Day):
             return float((window.end.day - window.start.day).days + 1)
         return None
-    return {Year: 366.0, Month: 31.0, On: 1.0}.get(type(window))
+    return {Year: 366.0, Month: 31.0, On: 1.0, Season: 366.0}.get(type(window))
 
 
 def unit_days(unit: Unit) -> float:
@@ -169,6 +186,20 @@ def _span(branch: Branch) -> Span:
     return Span(start, end, at=place(branch))
 
 
+def _season(branch: Branch, *, previous: bool) -> Season:
+    start, end = (_month_day(token(branch, index), place_of(branch, index)) for index in (0, 1))
+    return Season(start, end, previous, at=place(branch))
+
+
+def _month_day(text: str, at: int) -> MonthDay:
+    try:
+        day = date.fromisoformat(f"{_LEAP_YEAR}-{text}")
+    except ValueError:
+        hint = "write month and day: 12-24 is 24 December"
+        raise Wrong("no-such-date", at, hint, text=text) from None
+    return MonthDay(day.month, day.day, at=at)
+
+
 def _from_now(point: Point) -> float | None:
     """About how many days after now a relative point is."""
     if isinstance(point, Shifted):
@@ -199,6 +230,8 @@ _WINDOWS: dict[str, Callable[[Branch], Window]] = {
     "next": lambda branch: Next(*span_of(branch, 0), at=place(branch)),
     "this": lambda branch: This(unit_of(token(branch, 0)), at=place(branch)),
     "previous": lambda branch: Previous(unit_of(token(branch, 0)), at=place(branch)),
+    "every": lambda branch: _season(branch, previous=False),
+    "previous_season": lambda branch: _season(branch, previous=True),
     "since": lambda branch: Since(_inner_point(branch, 0), at=place(branch)),
     "before": lambda branch: Before(_inner_point(branch, 0), at=place(branch)),
     "span": _span,

@@ -19,6 +19,7 @@ from engine.language.tree import (
     Before,
     Between,
     Bucket,
+    CalendarPart,
     Column,
     Compare,
     Day,
@@ -34,6 +35,7 @@ from engine.language.tree import (
     Last,
     Moment,
     Month,
+    MonthDay,
     Next,
     Node,
     Not,
@@ -47,6 +49,7 @@ from engine.language.tree import (
     Rank,
     Reachable,
     Rows,
+    Season,
     Shifted,
     Since,
     Span,
@@ -71,7 +74,7 @@ _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2}
 _ATOM = 9
 
 
-def to_text(node: Node | Window | Point) -> str:
+def to_text(node: Node | Window | Point | MonthDay) -> str:
     """The canonical text of a test, a value, a window or a point."""
     return _PRINTERS[type(node)](node)
 
@@ -203,6 +206,8 @@ _PRINTERS: dict[type[Any], Callable[[Any], str]] = {
     Next: lambda node: f"next {_units(node.n, node.unit)}",
     This: lambda node: f"this {node.unit}",
     Previous: lambda node: f"previous {node.unit}",
+    Season: lambda node: f"{'previous' if node.previous else 'every'} {to_text(node.start)} to {to_text(node.end)}",
+    MonthDay: lambda node: f"{node.month:02d}-{node.day:02d}",
     Since: lambda node: f"since {to_text(node.point)}",
     Before: lambda node: f"before {to_text(node.point)}",
     Span: lambda node: f"between {to_text(node.start)} and {to_text(node.end)}",
@@ -227,6 +232,7 @@ _PRINTERS: dict[type[Any], Callable[[Any], str]] = {
         if isinstance(node.of, Trait) and node.of.name == "birth_date"
         else f"anniversary({to_text(node.of)})"
     ),
+    CalendarPart: lambda node: f"{node.part}({to_text(node.of)})",
     Bucket: lambda node: f"bucket({quote(node.salt)})",
     And: _and,
     Or: _or,

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from engine.errors import nearest
 from engine.language.mistakes import Wrong, suggest
-from engine.language.tree import Aggregate, Anniversary, Column, Rows, Trait, Type, Value
+from engine.language.tree import Aggregate, Anniversary, CalendarPart, Column, Rows, Trait, Type, Value
 from engine.language.vocabulary import Fact, Source, Vocabulary
 
 _OF_BIRTH = {"birthday": "birth_date", "age": "birth_date"}
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SAME_VALUES = frozenset({"first", "last", "min", "max", "most_frequent"})
 
 
@@ -45,6 +46,8 @@ class Scope:
             return self.vocabulary.facts.get(value.name)
         if isinstance(value, Column):
             return (self.columns or {}).get(value.name)
+        if isinstance(value, CalendarPart) and value.part == "weekday":
+            return Fact(type=Type.TEXT, values=WEEKDAYS, exact=True)
         if isinstance(value, Aggregate) and value.fn in _SAME_VALUES and value.column:
             return self.vocabulary.sources[value.rows.source].columns.get(value.column)
         return None

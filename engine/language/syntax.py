@@ -20,7 +20,9 @@ LONGEST = 2_000
 DEEPEST = 20
 WIDEST = 200
 
-FUNCTIONS = ("if", "default", "days_since", "anniversary", "bucket", "quintile", "decile", "percentile")
+FUNCTIONS = (
+    "if", "default", "days_since", "anniversary", "bucket", "quintile", "decile", "percentile", "hour", "weekday", "month",
+)  # fmt: skip
 AGGREGATES = (
     "count", "sum", "avg", "min", "max", "first", "last", "distinct", "most_frequent", "share", "avg_gap", "periods",
 )  # fmt: skip
@@ -29,7 +31,7 @@ _KEYWORDS = {
     "_OR": "or", "_AND": "and", "NOT": "not", "_BETWEEN": "between", "_IN": "in", "_IS": "is", "_HAS": "has",
     "_SEGMENT": "segment", "_WITHIN": "within", "_KM": "km", "_OF": "of", "_BY": "by", "_AMONG": "among",
     "_THEN": "then", "_SAME": "same", "_WHERE": "where", "_AT_LEAST": "at least", "_AGO": "ago",
-    "_FROM_NOW": "from now", "_LAST": "last", "_NEXT": "next", "_THIS": "this", "_PREVIOUS": "previous",
+    "_FROM_NOW": "from now", "_LAST": "last", "_NEXT": "next", "_THIS": "this", "_PREVIOUS": "previous", "_EVERY": "every", "_TO": "to",
     "_SINCE": "since", "_BEFORE": "before", "KNOWN": "known", "TEXT_TEST": "contains", "UNIT": "days", "NO": "no",
     "RPAR": ")", "COMMA": ",", "_PERCENT": "%",
 }  # fmt: skip
@@ -178,8 +180,9 @@ def _from_word(rest: str, previous: str, kinds: Collection[str]) -> str | None:
 
 
 def _from_kinds(_rest: str, _previous: str, kinds: Collection[str]) -> str | None:
-    if "UNIT" in kinds and len(kinds) == 1:
-        return "a unit comes here: days, weeks, months…"
+    if kinds and set(kinds) <= {"UNIT", "MONTH_DAY"}:
+        unit = "a unit comes here: days, weeks, months…"
+        return unit if "UNIT" in kinds else "a day of the year comes here: month and day, for example 12-24"
     if "COMPARE" in kinds:
         return f"a comparison comes here: {_OPERATORS}; or 'and', 'or'"
     if "_LAST" in kinds:

@@ -18,11 +18,13 @@ from engine.language.windows import (
     Last,
     Moment,
     Month,
+    MonthDay,
     Next,
     Now,
     On,
     Point,
     Previous,
+    Season,
     Shifted,
     Since,
     Span,
@@ -35,10 +37,10 @@ from engine.language.windows import (
 )
 
 __all__ = [
-    "Aggregate", "Amount", "And", "Anniversary", "Arithmetic", "Before", "Between", "Bucket", "Column", "Compare",
+    "Aggregate", "Amount", "And", "Anniversary", "Arithmetic", "Before", "Between", "Bucket", "CalendarPart", "Column", "Compare",
     "Day", "DaysSince", "Default", "Did", "Duration", "Has", "If", "InSegment", "InWindow", "Known", "Last",
-    "Moment", "Month", "Next", "Node", "Not", "Now", "Number", "On", "OneOf", "Or", "Point", "Previous", "Rank",
-    "Reachable", "Rows", "Shifted", "Since", "Span", "Test", "Text", "TextTest", "Then", "This", "Today", "Top",
+    "Moment", "Month", "MonthDay", "Next", "Node", "Not", "Now", "Number", "On", "OneOf", "Or", "Point", "Previous", "Rank",
+    "Reachable", "Rows", "Season", "Shifted", "Since", "Span", "Test", "Text", "TextTest", "Then", "This", "Today", "Top",
     "Trait", "Truth", "Type", "Unit", "Value", "Window", "Within", "Year", "Yes",
 ]  # fmt: skip
 
@@ -210,9 +212,23 @@ class Bucket:
     at: int = place_field()
 
 
+@dataclass(frozen=True, slots=True)
+class CalendarPart:
+    """`hour(instant)` (0 to 23), `weekday(date)` (monday to sunday) or `month(date)` (1 to 12), in local time (rule 25)."""
+
+    part: str
+    of: Value
+    at: int = place_field()
+
+    @property
+    def type(self) -> Type:
+        """A weekday is a text, the others are numbers."""
+        return Type.TEXT if self.part == "weekday" else Type.NUMBER
+
+
 Value: TypeAlias = (
     Number | Amount | Duration | Text | Truth | Day | Moment | Today | Now | Shifted | Trait | Column | Arithmetic
-    | Aggregate | If | DaysSince | Default | Rank | Anniversary | Bucket
+    | Aggregate | If | DaysSince | Default | Rank | Anniversary | Bucket | CalendarPart
 )  # fmt: skip
 
 

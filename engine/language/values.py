@@ -18,6 +18,7 @@ from engine.language.tree import (
     Anniversary,
     Arithmetic,
     Bucket,
+    CalendarPart,
     DaysSince,
     Default,
     Duration,
@@ -168,6 +169,15 @@ def _dated(branch: Branch, scope: Scope, function: str) -> Value:
     return of
 
 
+def _calendar_part(branch: Branch, scope: Scope) -> Value:
+    part, of = token(branch, 0).lower(), build_value(inner(branch, 1), scope)
+    of = of.of if part == "month" and isinstance(of, Anniversary) else _dated(branch, scope, part)
+    if part == "hour" and type_of(of) is not Type.INSTANT:
+        wanted, found = "a date with a time", describe_typed(of)
+        raise Wrong("wrong-argument", of.at, None, function=part, wanted=wanted, found=found)
+    return CalendarPart(part, of, at=place(branch))
+
+
 def _bucket(branch: Branch, scope: Scope) -> Value:
     refuse_in_row("bucket()", place(branch), scope)
     salt = build_value(inner(branch, 1), scope)
@@ -200,6 +210,9 @@ _FUNCTIONS: dict[str, tuple[int, int, str, Callable[[Branch, Scope], Value]]] = 
     "default": (2, 2, "a value and what stands in when it is unknown", _default),
     "days_since": (1, 1, "one date", _days_since),
     "anniversary": (1, 1, "one date", _anniversary),
+    "hour": (1, 1, "one date with a time", _calendar_part),
+    "weekday": (1, 1, "one date", _calendar_part),
+    "month": (1, 1, "one date", _calendar_part),
     "bucket": (1, 1, "one name between quotes", _bucket),
     "quintile": (1, 2, "a value, and maybe a test: quintile(value, test)", _rank),
     "decile": (1, 2, "a value, and maybe a test: decile(value, test)", _rank),

@@ -152,4 +152,26 @@ class On:
     at: int = place_field()
 
 
-Window: TypeAlias = Last | Next | This | Previous | Since | Before | Span | Year | Month | On
+@dataclass(frozen=True, slots=True)
+class MonthDay:
+    """`12-24`: a day of every year; 29 February is there in leap years only."""
+
+    month: int
+    day: int
+    at: int = place_field()
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """`every 12-01 to 12-24`, both days included, over the year's end where the end comes first in the year.
+
+    `previous 12-01 to 12-24` is the latest one that is over.
+    """
+
+    start: MonthDay
+    end: MonthDay
+    previous: bool = False
+    at: int = place_field()
+
+
+Window: TypeAlias = Last | Next | This | Previous | Since | Before | Span | Year | Month | On | Season

@@ -174,6 +174,10 @@ def _date(value: object, _currency: str) -> str | None:
     return value if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) else None
 
 
+def _month_day(value: object, _currency: str) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch(r"\d{2}-\d{2}", value) else None
+
+
 def _name(value: object, _currency: str) -> str | None:
     return value if isinstance(value, str) and re.fullmatch(r"[a-z][a-z0-9_]*", value) else None
 
@@ -184,12 +188,12 @@ def _unit(value: object, _currency: str) -> str | None:
 
 _LITERALS: dict[str, Callable[[object, str], str | None]] = {
     "whole": _whole, "number": _number, "percent": _percent, "amount": _amount, "text": _text, "texts": _texts,
-    "date": _date, "name": _name, "unit": _unit,
+    "date": _date, "month_day": _month_day, "name": _name, "unit": _unit,
 }  # fmt: skip
 _WORDS = {
     "whole": "a whole number", "number": "a number", "percent": 'a share, for example "10%"',
     "amount": 'an amount, for example 80 or "80 EUR"', "text": "a text", "texts": "a list of texts",
-    "date": 'a date, for example "2026-11-24"', "name": "the name of a place or segment",
+    "date": 'a date, for example "2026-11-24"', "month_day": 'a day of the year, for example "12-24"', "name": "the name of a place or segment",
     "unit": "hours, days, weeks, months or years",
 }  # fmt: skip
 

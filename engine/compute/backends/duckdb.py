@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from engine.tables import Database
 
 
+_BEYOND_ROWS = 2**64
+
+
 def _call(name: str, *operands: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=name, expressions=list(operands))
 
@@ -24,11 +27,17 @@ def _filtered(value: exp.Expr, condition: exp.Expr) -> exp.Expr:
 
 
 def _first(value: exp.Expr, time: exp.Expr, row: exp.Expr, condition: exp.Expr) -> exp.Expr:
-    return _filtered(_call("ARG_MIN", value, _call("ROW", time, exp.Neg(this=row))), condition)
+    return _filtered(_call("ARG_MIN", value, _place(exp.Sub, time, row)), condition)
 
 
 def _last(value: exp.Expr, time: exp.Expr, row: exp.Expr, condition: exp.Expr) -> exp.Expr:
-    return _filtered(_call("ARG_MAX", value, _call("ROW", time, row)), condition)
+    return _filtered(_call("ARG_MAX", value, _place(exp.Add, time, row)), condition)
+
+
+def _place(operator: type[exp.Binary], time: exp.Expr, row: exp.Expr) -> exp.Expr:
+    """Time, then row, as one whole number: DuckDB compares ROW(time, row) ten times more slowly."""
+    micros = exp.cast(_call("EPOCH_US", time), exp.DType.INT128)
+    return operator(this=exp.Mul(this=micros, expression=exp.Literal.number(_BEYOND_ROWS)), expression=row)
 
 
 def _micros(later: exp.Expr, earlier: exp.Expr) -> exp.Expr:
@@ -70,6 +79,9 @@ SPELLINGS: dict[str, Spelling] = {
     "days": lambda later, earlier: exp.Paren(this=exp.Sub(this=later, expression=earlier)),
     "month_day": _month_day,
     "year": lambda date: _call("YEAR", date),
+    "month": lambda date: _call("MONTH", date),
+    "weekday": lambda date: _call("ISODOW", date),
+    "hour": lambda instant: _call("HOUR", instant),
     "plus_seconds": _plus("TO_SECONDS"),
     "plus_months": _plus("TO_MONTHS"),
     "bucket": _bucket,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from engine.language.tree import (
     On,
     Point,
     Previous,
+    Season,
     Shifted,
     Since,
     Span,
@@ -33,6 +34,7 @@ from engine.language.words.lexicon import Lexicon
 _MONTHS = {Unit.MONTH: 1, Unit.QUARTER: 3, Unit.YEAR: 12}
 _DAYS = {Unit.DAY: 1, Unit.WEEK: 7}
 _SECONDS = {Unit.SECOND: 1, Unit.MINUTE: 60, Unit.HOUR: 3600}
+_LEAP_YEAR = 2024  # every day of a year is in it
 _ONE = timedelta(days=1)
 
 
@@ -102,6 +104,8 @@ class Dates:
             return self.lexicon.say("from_to", start=self.bound(window.start), end=self.bound(window.end))
         if isinstance(window, On):
             return self._on(window.point)
+        if isinstance(window, Season):
+            return self._season(window)
         return self._sliding(window) if isinstance(window, Last | Next) else self._period(window)
 
     def _on(self, point: Point) -> str:
@@ -150,6 +154,25 @@ class Dates:
         first, last = self.articled(self.day(start)), self.articled(self.day(end - _ONE))
         return self.lexicon.say("from_to", start=first, end=last)
 
+    def _season(self, season: Season) -> str:
+        if season.previous:
+            start, end = self.latest(season)
+            return self.lexicon.say("from_to", start=self.articled(self.day(start)), end=self.articled(self.day(end)))
+        yearless = replace(self, yearless=True)
+        start, end = (date(_LEAP_YEAR, one.month, one.day) for one in (season.start, season.end))
+        first, last = (self.articled(yearless.day(one)) for one in (start, end))
+        return self.lexicon.say("every_day" if start == end else "every", start=first, end=last)
+
+    def latest(self, season: Season) -> tuple[date, date]:
+        """The first and the last day of the latest season that is over."""
+        day = self.today - _ONE
+        while not _is_last(day, season):
+            day -= _ONE
+        start = day
+        while _in_season(start - _ONE, season) and not _is_last(start - _ONE, season):
+            start -= _ONE
+        return start, day
+
     def _days(self, window: This | Previous | Year | Month) -> tuple[date, date]:
         """The first day, and the day after the last."""
         if isinstance(window, Year):
@@ -181,6 +204,19 @@ def shift(day: date, n: int, unit: Unit) -> date:
         return day + timedelta(days=n * _DAYS[unit])
     year, month = divmod(day.year * 12 + day.month - 1 + n * _MONTHS[unit], 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def _in_season(day: date, season: Season) -> bool:
+    mine, low, high = ((one.month, one.day) for one in (day, season.start, season.end))
+    return low <= mine <= high if low <= high else mine >= low or mine <= high
+
+
+def _is_last(day: date, season: Season) -> bool:
+    """Whether a season ends with this day."""
+    mine, tomorrow = ((one.month, one.day) for one in (day, day + _ONE))
+    low, high = ((one.month, one.day) for one in (season.start, season.end))
+    wraps_fully = tomorrow == low or (low == (2, 29) and mine == (2, 28) and tomorrow == (3, 1))
+    return _in_season(day, season) and (mine == high or wraps_fully or not _in_season(day + _ONE, season))
 
 
 def _span(unit: Unit) -> timedelta:

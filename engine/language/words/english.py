@@ -44,6 +44,13 @@ ENGLISH = Lexicon(
         "rank": "the {rank} of {of} (1 to {parts}, {parts} is best)", "days_since": "the days since {of}",
         "if": "{then} if {test}, else {otherwise}", "default": "{of} (or {fallback} when unknown)",
         "draw": "the draw “{salt}” (0 to 100)", "drawn": "among the first {n}% of the draw “{salt}”",
+        "hour": "the hour of {of}", "weekday": "the day of the week of {of}", "month": "the month of {of}",
+        "a_day": "a {day}", "weekday_in": "{of} is on {values}", "not_weekday_in": "{of} is not on {values} (unknown included)",
+        "month_in": "{of} is in {values}", "not_month_in": "{of} is not in {values} (unknown included)",
+        "month_between": "{of} is between {low} and {high}", "not_month_between": "{of} is not between {low} and {high} (unknown included)",
+        "hour_between": "{of} is between {start} and {end}", "not_hour_between": "{of} is not between {start} and {end} (unknown included)",
+        "hour_before": "{of} is before {time}", "hour_from": "{of} is at {time} or later",
+        "every": "between {start} and {end} of each year", "every_day": "on {start} of each year",
         "anniversary": "the anniversary of {of}",
         # tests of their own
         "in_segment": "in the segment “{title}”", "not_in_segment": "not in the segment “{title}”",

@@ -37,6 +37,7 @@ from engine.language.tree import (
     Within,
     Yes,
 )
+from engine.language.words.clock import clock_text
 from engine.language.words.subjects import (
     Speaker,
     amount_in_words,
@@ -117,6 +118,9 @@ def _compare(test: Compare, speaker: Speaker) -> str:
         return _STATES[f"{left.name}={right.value}"][speaker.lexicon.lang]
     if isinstance(left, Bucket) and op == "<" and isinstance(right, Number):
         return speaker.say("drawn", n=decimal_in_words(right.value, speaker), salt=left.salt)
+    clock = clock_text(Compare(op, left, right), speaker)
+    if clock is not None:
+        return clock
     if isinstance(left, Aggregate):
         special = _counted(left, op, right, speaker)
         if special is not None:
@@ -177,12 +181,18 @@ def _in_time(text: str, value: Aggregate, speaker: Speaker, ever: str = "") -> s
 
 
 def _between(test: Between, speaker: Speaker) -> str:
+    clock = clock_text(test, speaker)
+    if clock is not None:
+        return clock
     key = "not_between" if test.negated else "between"
     low, high = subject(test.low, speaker), subject(test.high, speaker)
     return speaker.say(key, of=subject(test.of, speaker), low=low, high=high)
 
 
 def _one_of(test: OneOf, speaker: Speaker) -> str:
+    clock = clock_text(test, speaker)
+    if clock is not None:
+        return clock
     shown = [subject(value, speaker) for value in test.values[:_MANY]]
     if len(test.values) > _MANY:
         shown.append(f"… ({len(test.values)})")

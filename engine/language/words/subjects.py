@@ -14,6 +14,7 @@ from engine.language.tree import (
     Anniversary,
     Arithmetic,
     Bucket,
+    CalendarPart,
     Column,
     Day,
     DaysSince,
@@ -219,5 +220,6 @@ _SUBJECTS: dict[type[Any], Callable[[Any, Speaker], str]] = {
     Default: _default,
     Rank: _rank,
     Anniversary: lambda value, speaker: speaker.say("anniversary", of=subject(value.of, speaker)),
+    CalendarPart: lambda value, speaker: speaker.say(value.part, of=subject(value.of, speaker)),
     Bucket: lambda value, speaker: speaker.say("draw", salt=value.salt),
 }
