@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -26,16 +27,16 @@ def fresh(server: Server, tmp_path: Path) -> Lab:
 
 
 @pytest.fixture(scope="session")
-def origin(server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Lab, Sandbox]:
+def origin(server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Lab, Sandbox, datetime]:
     """A client after its first round: pulled, pushed, codes confirmed and carried."""
     emptied(server)
     lab = furnished(tmp_path_factory.mktemp("origin") / "client", server)
     lab.start()
-    return lab, server.sandbox
+    return lab, server.sandbox, server.sandbox.world.now()
 
 
 @pytest.fixture
-def begun(origin: tuple[Lab, Sandbox], tmp_path: Path) -> Lab:
+def begun(origin: tuple[Lab, Sandbox, datetime], tmp_path: Path) -> Lab:
     """A copy of it."""
-    lab, sandbox = origin
-    return twin(lab, sandbox, tmp_path / "client")
+    lab, sandbox, moment = origin
+    return twin(lab, sandbox, moment, tmp_path / "client")

@@ -28,7 +28,7 @@ from engine.cli import app
 
 __all__ = [
     "CONFIG", "KEYS", "NOW", "PROVIDERS", "SEGMENTS", "TITLES", "Customer", "Lab", "Said", "Shop", "contact", "emptied", "furnished", "laboratory",
-    "mentions", "twin", "writes",
+    "mentions", "told", "twin", "writes",
 ]  # fmt: skip
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -285,16 +285,17 @@ class Lab:
         """Write the shop's data."""
         self.shop.write(self.data)
 
-    def ciblage(self, *arguments: object, now: datetime | None = None, json: bool = False) -> Said:
+    def ciblage(self, *arguments: object, json: bool = False, is_dated: bool = True) -> Said:
         """One command of ours in this process."""
         words = [str(one) for one in arguments]
-        more = ["--config", str(self.config), "--now", (now or self.now).isoformat(), *(["--json"] if json else [])]
+        when = ["--now", self.now.isoformat()] if is_dated else []
+        more = ["--config", str(self.config), *when, *(["--json"] if json else [])]
         done = CliRunner().invoke(app, [*words, *more], catch_exceptions=False)
         return Said(done.exit_code, done.stdout, done.stderr)
 
-    def done(self, *arguments: object, now: datetime | None = None) -> Any:
+    def done(self, *arguments: object) -> Any:
         """The result of a command that must succeed."""
-        said = self.ciblage(*arguments, now=now, json=True)
+        said = self.ciblage(*arguments, json=True)
         assert said.exit_code == 0, (arguments, said)
         return said.result
 
@@ -344,6 +345,11 @@ class Lab:
         ref = self.lists(provider)[title]
         return {email for email, one in self.there(provider).items() if ref in one.lists}
 
+    def values(self, provider: str, email: str) -> dict[str, Any]:
+        """What a contact's fields hold, by our names: one is `FIRST_NAME` here and `First name` there."""
+        fields = self.there(provider)[email].fields
+        return {title.lower().replace(" ", "_"): value for title, value in fields.items()}
+
     def truth(self) -> dict[str, dict[str, Any]]:
         """Status, fields and lists by title of every contact everywhere; ids left out."""
         told = {}
@@ -361,8 +367,8 @@ class Lab:
         return told
 
     def later(self, **more: float) -> None:
-        """Time passes, in the shop and at the providers."""
-        self.now += timedelta(**more)
+        """Time passes, in the shop and at the providers, whose clocks never go back."""
+        self.now = max(self.now + timedelta(**more), self.sandbox.world.now())
         self.tell("POST", "/sandbox/clock", {"now": self.now.isoformat()})
 
     def unsubscribe(self, provider: str, email: str) -> None:
@@ -384,6 +390,27 @@ class Lab:
         """Every byte of the state folder; SQLite's shared memory is left out: it holds the marks of readers, no data."""
         paths = [path for path in sorted((self.folder / "state").rglob("*")) if path.is_file()]
         return {path.name: path.read_bytes() for path in paths if not path.name.endswith("-shm")}
+
+
+def told(
+    lab: Lab, *arguments: object, exit_code: int, says: Sequence[str], kind: str | None = None, place: str | None = None
+) -> dict[str, Any]:
+    """A command that fails as it should, as text and as JSON; returns the JSON's error."""
+    said = lab.ciblage(*arguments)
+    assert said.exit_code == exit_code, said
+    assert said.out == ""
+    assert [words for words in says if words not in said.err] == [], said.err
+    assert "Traceback" not in said.err
+    again = lab.ciblage(*arguments, json=True)
+    assert again.exit_code == exit_code
+    assert again.err == ""
+    error: dict[str, Any] = again.error
+    assert {"kind", "message", "place", "hint"} <= error.keys()
+    shown = f"{error['message']} {error['hint']}"
+    assert [words for words in says if words not in shown] == [], error
+    assert kind is None or error["kind"] == kind
+    assert place is None or error["place"] == place
+    return error
 
 
 def contact(email: str, status: str = "subscribed", **more: Any) -> dict[str, Any]:
@@ -422,10 +449,10 @@ def furnished(folder: Path, server: Server) -> Lab:
     return lab
 
 
-def twin(lab: Lab, sandbox: Sandbox, folder: Path) -> Lab:
-    """A client in the state of another, its accounts in the state of `sandbox`; what is done to one leaves the other alone."""
+def twin(lab: Lab, sandbox: Sandbox, moment: datetime, folder: Path) -> Lab:
+    """A client in the state of another, its accounts in the state of `sandbox` at a moment; the original stays as it is."""
     shutil.copytree(lab.folder, folder, dirs_exist_ok=True)
-    world = World(sandbox.world.now(), speed=SPEED)
+    world = World(moment, speed=SPEED)
     world.base_url, world.archive_url = sandbox.world.base_url, sandbox.world.archive_url
     copied = Sandbox(world=world)
     copied.providers = _copied(sandbox.providers, sandbox.world, world)

@@ -33,8 +33,15 @@ class Witness:
         return None
 
 
-@pytest.mark.parametrize("provider", PROVIDERS.values())
-def test_who_leaves_one_platform_has_left_all_before_any_other_write(begun: Lab, provider: str) -> None:
+LATE = pytest.mark.xfail(strict=True, reason="engine.shop.consent: an act later than the run's now is not applied yet")
+
+
+@pytest.mark.parametrize(
+    ("provider", "hours"),
+    [("mailchimp", 4), ("klaviyo", 4), ("brevo", 4), pytest.param("mailchimp", -1, marks=LATE)],
+)
+def test_who_leaves_one_platform_has_left_all_before_any_other_write(begun: Lab, provider: str, hours: int) -> None:
+    """Also who leaves when the run has begun and its `now` is a moment ago."""
     others = [one.address for one in begun.shop.customers.values() if one.address != LEAVER]
     assert all(begun.there(name)[LEAVER].mailable for name in PROVIDERS.values())
     begun.later(hours=20)
@@ -43,7 +50,10 @@ def test_who_leaves_one_platform_has_left_all_before_any_other_write(begun: Lab,
         begun.shop.change(number, name="Renamed")
     begun.shop.change(12, orders=4)
     begun.stock()
-    begun.later(hours=4)
+    if hours > 0:
+        begun.later(hours=hours)
+    else:
+        begun.now += timedelta(hours=hours)
     witness = Witness(begun.sandbox, LEAVER)
     begun.sandbox.world.faults = witness
     with begun.calls() as calls:
@@ -114,3 +124,18 @@ def test_over_the_whole_story_nobodys_consent_rises(fresh: Lab) -> None:
             assert risen == {}
         strangers = [f"{state}@stranger.example" for state in STATES]
         assert all(history[3][provider].get(one) == before[provider].get(one) for one in strangers), "never touched"
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values())
+def test_who_had_left_one_platform_before_we_came_is_written_to_at_none(fresh: Lab, provider: str) -> None:
+    fresh.seed(provider, contact(LEAVER.upper(), "unsubscribed"))
+    fresh.later(hours=1)
+    fresh.done("pull")
+    assert "c04," not in fresh.ciblage("members", "loyal", "--reachable").out
+    fresh.done("push", "--yes")
+    for name in PROVIDERS.values():
+        there = fresh.there(name)
+        assert len(there) > 20
+        assert (LEAVER in there) == (name == provider)
+    assert not fresh.there(provider)[LEAVER].mailable
+    assert LEAVER not in (fresh.folder / "state" / "codes.csv").read_text("utf-8")
