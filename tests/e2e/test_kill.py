@@ -70,19 +70,23 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         return finish(lab)
 
 
+def die(lab: Lab, death: Death) -> None:
+    """A first push that is killed."""
+    lab.sandbox.world.faults = death
+    with lab.sandbox.lock:
+        death.process = lab.process("push", "--yes")
+    out, err = death.process.communicate(timeout=60)
+    assert death.process.returncode == -signal.SIGKILL, (out, err)
+    death.process = None
+
+
 @pytest.mark.parametrize(("at", "is_lost"), [(2, False), (11, True), (19, False), (24, True), (29, False)])
 def test_a_push_killed_at_any_request_is_ended_by_the_next_one(
     undisturbed: dict[str, Any], tmp_path: Path, at: int, *, is_lost: bool
 ) -> None:
     with laboratory(tmp_path) as lab:
         prepare(lab)
-        death = Death(at, is_lost)
-        lab.sandbox.world.faults = death
-        with lab.sandbox.lock:
-            death.process = lab.process("push", "--yes")
-        out, err = death.process.communicate(timeout=60)
-        assert death.process.returncode == -signal.SIGKILL, (out, err)
-        death.process = None
+        die(lab, Death(at, is_lost))
         assert finish(lab) == undisturbed
         assert not any(people[OBJECTING].mailable for people in map(lab.there, lab.sandbox.providers))
         codes: dict[str, set[object]] = {}
@@ -92,3 +96,12 @@ def test_a_push_killed_at_any_request_is_ended_by_the_next_one(
                     codes.setdefault(email, set()).add(code)
         assert {len(given) for given in codes.values()} == {1}, "one code a person, the same everywhere"
         assert lab.done("codes")["counts"] == {"thanks": {"pushed": len(codes)}}
+
+
+@pytest.mark.xfail(strict=True, reason="engine.stages exports only what the same push has minted")
+def test_codes_minted_by_a_push_that_was_killed_are_exported_by_the_next_one(tmp_path: Path) -> None:
+    with laboratory(tmp_path) as lab:
+        prepare(lab)
+        die(lab, Death(1, is_lost=True))
+        lab.done("push", "--yes")
+        assert (tmp_path / "state" / "codes.csv").exists()
