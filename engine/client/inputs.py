@@ -99,7 +99,14 @@ def definitions(config: Config) -> Definitions:
         reachable_places={channel: config.place("reachable", channel) for channel in settings.reachable},
         consent_basis=tuple(settings.consent_basis),
         lang=settings.lang,
+        used=_used(settings),
     )
+
+
+def _used(settings: Settings) -> frozenset[str] | None:
+    """The segments that destinations and offers name."""
+    named = [segment for one in settings.destinations.values() for segment in one.segments]
+    return frozenset([*named, *(offer.segment for offer in settings.offers.values())]) if named else None
 
 
 def _segment(config: Config, name: str, segment: Segment) -> SegmentDefinition:

@@ -20,7 +20,7 @@ from engine.segments.definition import (
     SegmentDefinition,
     SizeDefinition,
 )
-from engine.segments.lints import find_lints
+from engine.segments.lints import Linted, find_lints
 from engine.segments.recipe import Filled, Recipe, Unfit, fill_recipe, read_recipe
 from engine.segments.segment import Catalogue, Group, Holdout, Segment, Size
 from engine.traits import Trait as NamedTrait
@@ -79,7 +79,17 @@ def build_catalogue(
         vocabulary=work.vocabulary,
         consent_basis=definitions.consent_basis,
         places=places or {},
-        warnings=tuple(find_lints(work.segments, work.vocabulary)),
+        warnings=tuple(find_lints(_linted(work, groups))),
+    )
+
+
+def _linted(work: _Building, groups: Mapping[str, Group]) -> Linted:
+    return Linted(
+        segments=work.segments,
+        groups=groups,
+        traits=work.traits,
+        vocabulary=work.vocabulary,
+        used=work.definitions.used,
     )
 
 

@@ -63,7 +63,10 @@ class SourceDefinition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definitions:
-    """Everything of one client that the language checks together; `recipes` as TOML holds them."""
+    """Everything of one client that the language checks together; `recipes` as TOML holds them.
+
+    `used` are the segments that destinations and offers name; None where there are no destinations yet.
+    """
 
     sources: tuple[SourceDefinition, ...] = ()
     traits: tuple[TraitDefinition, ...] = ()
@@ -74,3 +77,4 @@ class Definitions:
     reachable_places: Mapping[str, str] = field(default_factory=dict)
     consent_basis: tuple[str, ...] = ("consent",)
     lang: str = "en"
+    used: frozenset[str] | None = None

@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 
 from engine.language.printer import to_text
-from engine.language.tree import Between, Compare, InWindow, Not, OneOf, Trait
+from engine.language.tree import And, Between, Compare, InWindow, Not, OneOf, Test, Trait
 from engine.language.vocabulary import Vocabulary
-from engine.language.walk import walk
-from engine.segments.segment import Segment
+from engine.language.walk import references, walk
+from engine.segments.emptiness import Emptiness
+from engine.segments.ranges import Range, Traits, ranges
+from engine.segments.segment import Group, Segment
+
+_SLIP = 2  # years: a gap that narrow between two bands is a slip, a wider one is meant
 
 
-def find_lints(segments: Mapping[str, Segment], vocabulary: Vocabulary) -> Iterator[str]:
-    """One sentence a finding, in the order of the segments."""
-    for segment in segments.values():
-        where = f"{segment.place}: segments.{segment.name}" if segment.place else f"segments.{segment.name}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linted:
+    """What is looked at; `used` are the segments that destinations and offers name, None where that is not known."""
+
+    segments: Mapping[str, Segment]
+    groups: Mapping[str, Group]
+    traits: Traits
+    vocabulary: Vocabulary
+    used: frozenset[str] | None = None
+
+
+def find_lints(linted: Linted) -> Iterator[str]:
+    """One sentence a finding, in the order of the segments; what is about several of them comes last."""
+    emptiness = Emptiness(linted.segments, linted.groups, linted.traits)
+    for segment in linted.segments.values():
+        where = _place(segment)
         if segment.holdout is not None and segment.holdout.salt == segment.name:
             yield f"{where}: the holdout's salt is the segment's name; give it a name of its own, or a rename reshuffles"
-        for name in _missing_included(segment, vocabulary):
+        for name in _missing_included(segment, linted.vocabulary):
             yield f"{where}: customers with unknown {name} are included; add `and {name} is known` to leave them out"
+        reason = emptiness.of(segment.name)
+        if reason is not None:
+            yield f"{where}: always empty: {reason}"
+    yield from _bands(linted)
+    yield from _unused(linted)
+
+
+def _place(segment: Segment) -> str:
+    return f"{segment.place}: segments.{segment.name}" if segment.place else f"segments.{segment.name}"
 
 
 def _missing_included(segment: Segment, vocabulary: Vocabulary) -> list[str]:
@@ -39,3 +66,56 @@ def _negates(node: object) -> bool:
     if isinstance(node, Compare):
         return node.op == "!="
     return isinstance(node, Not) or (isinstance(node, Between | OneOf | InWindow) and node.negated)
+
+
+def _bands(linted: Linted) -> Iterator[str]:
+    """Age bands that share years without one being part of the other, or that leave a year or two to nobody."""
+    bands = [(band, one) for one in linted.segments.values() if (band := _band(one.node, linted.traits)) is not None]
+    for ((low, high), one), ((next_low, next_high), other) in pairwise(sorted(bands, key=lambda band: band[0])):
+        if low < next_low <= high < next_high:
+            shared = f"{next_low}" if next_low == high else f"{next_low} to {high}"
+            yield f"{_place(other)}: those aged {shared} are in '{one.name}' too; age bands hold both their ends"
+        elif next_low > high + 1 and (next_low - high - 1 <= _SLIP or _grouped(one, other, linted)):
+            left = f"{high + 1}" if next_low == high + 2 else f"{high + 1} to {next_low - 1}"
+            yield f"{_place(other)}: those aged {left} are neither in '{one.name}' nor in '{other.name}'"
+
+
+def _band(test: Test, traits: Traits) -> tuple[int, int] | None:
+    """The whole years from and to of a segment that asks for an age and nothing else."""
+    items = test.items if isinstance(test, And) else (test,)
+    found, left = [ranges(item, traits) for item in items], Range()
+    if not all(found) or any(name != "age" for part in found for name, _ in part):
+        return None
+    for part in found:
+        for _, one in part:
+            left = left.meet(one)
+    if left.low is None or left.is_empty:
+        return None
+    low = int(left.low) + (left.low_open or left.low != int(left.low))
+    high = _OLDEST if left.high is None else int(left.high) - (left.high_open and left.high == int(left.high))
+    return low, high
+
+
+_OLDEST = 200
+
+
+def _grouped(one: Segment, other: Segment, linted: Linted) -> bool:
+    return any({one.name, other.name} <= set(group.exclusive) for group in linted.groups.values())
+
+
+def _unused(linted: Linted) -> Iterator[str]:
+    """Segments that reach no destination: neither named there, nor part of one that is."""
+    if linted.used is None:
+        return
+    used, todo = set[str](), list(linted.used & linted.segments.keys())
+    while todo:
+        name = todo.pop()
+        if name not in used:
+            used.add(name)
+            earlier = [one for group in linted.groups.values() if name in group.exclusive for one in group.exclusive]
+            todo += [*earlier, *(references(linted.segments[name].node).segments & linted.segments.keys())]
+    otherwise = {group.otherwise for group in linted.groups.values()}
+    left = [name for name in linted.segments if name not in used | otherwise]
+    if left:
+        names = ", ".join(left)
+        yield f"no destination uses {'the segment' if len(left) == 1 else 'the segments'} {names}"
