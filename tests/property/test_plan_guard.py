@@ -18,7 +18,7 @@ from connectors.spec import Names
 from connectors.types import AddMember, ValueKind
 from engine.errors import ConfigError, GuardRefused, StalePlan
 from engine.ledger.runs import Run
-from engine.plan.destination import MergeTag, fit_name
+from engine.plan.destination import MergeTag, check, fit_name
 from engine.plan.file import check_fresh, load, save
 from engine.plan.guard import Permits, Refusal, guard, refuse
 from engine.plan.plan import ShopFacts
@@ -214,3 +214,16 @@ def test_tags_of_a_destination_stay_when_one_is_added(lab: Lab) -> None:
     lab.round(people(2))
     assert {one[1]["again"] for one in lab.there().values()} == {"Anna"}
     assert lab.plan(people(2)).is_empty
+
+
+def test_two_lists_of_one_title_and_a_title_that_no_list_may_have_are_refused(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same = replace(lab.destination, titles={"loyal": "Best", "fresh": "Best"})
+    with pytest.raises(ConfigError, match=r"'c ?Best' is the title of loyal too"):
+        check(same, {})
+    limit = replace(Memory.spec.carries[AddMember], names=".{1,5}")
+    monkeypatch.setattr(Memory, "spec", replace(Memory.spec, carries={**Memory.spec.carries, AddMember: limit}))
+    lab.segments = ("loyal",)
+    with pytest.raises(ConfigError, match="cannot be the name of a list"):
+        lab.plan(people(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -269,3 +270,23 @@ def test_a_complaint_is_not_forgotten_for_a_lighter_reason(ledger: Ledger) -> No
         ledger.suppressions.record("news", found)
         row = ledger.suppressions.table("news").to_pylist()[0]
         assert (row["left"], row["at"]) == ("complaint", NOW)
+
+
+def test_a_ledger_of_another_schema_is_not_opened(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/l.sqlite"
+    Ledger.open(url, "client").close()
+    with sqlite3.connect(tmp_path / "l.sqlite") as raw:
+        raw.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
+    raw.close()
+    with pytest.raises(ConfigError, match="schema version 99"):
+        Ledger.open(url, "client")
+
+
+def test_what_is_taken_from_somebody_unknown_makes_no_contact(ledger: Ledger) -> None:
+    _targets(ledger)
+    done = [
+        (_member("RemoveMember", "loyal"), Outcome(id="RemoveMemberloyal", state=State.APPLIED)),
+        (_member("ClearTraits", "contacts"), Outcome(id="ClearTraitscontacts", state=State.APPLIED)),
+    ]
+    ledger.sending.settle(_settlement(ledger), done)
+    assert ledger.contacts.of("news", ["a@shop.example"]) == {}

@@ -160,3 +160,19 @@ def test_a_code_in_an_order_is_redeemed_once_in_any_case(ledger: Ledger, tmp_pat
     assert settle(ledger, orders, now=NOW) == (1, 0)
     assert settle(ledger, orders, now=NOW) == (0, 0)
     assert settle(ledger, used(), now=NOW + timedelta(days=31)) == (0, 2)
+
+
+def test_nothing_to_export_leaves_the_last_file_alone(ledger: Ledger, tmp_path: Path) -> None:
+    path = tmp_path / "codes.csv"
+    path.write_text("as the shop has it", "utf-8")
+    assert export(ledger, path, now=NOW) == 0
+    assert path.read_text("utf-8") == "as the shop has it"
+
+
+def test_a_confirmation_that_is_not_there_says_so(ledger: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no file .*missing\.csv"):
+        confirm(ledger, tmp_path / "missing.csv", now=NOW)
+
+
+def test_a_money_budget_without_anybody_to_give_to_makes_no_code(ledger: Ledger) -> None:
+    assert chosen(ledger, replace(FIXED, most_money=Decimal(15)), members=people()) == []
