@@ -28,7 +28,7 @@ UNREACHABLE = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """One destination as `check` found it: the account that its key opens, or why not."""
+    """One destination as `check` found it: the account that its key opens, or why not; `words` are the provider's own."""
 
     name: str
     connector: str
@@ -36,6 +36,7 @@ class Reached:
     account_name: str | None = None
     error: str | None = None
     is_unauthorized: bool = False
+    words: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,10 +218,12 @@ def _reach(client: Client, name: str) -> Reached:
     connector = client.settings.destinations[name].connector
     try:
         account = client.connector(name).check()
+    except Unauthorized as error:
+        place = client.config.place("destinations", name, "api_key")
+        told = f"the key is refused ({error.status}); see api_key at {place}"
+        return Reached(name=name, connector=connector, error=told, is_unauthorized=True, words=str(error))
     except ConnectorError as error:
-        return Reached(
-            name=name, connector=connector, error=str(error), is_unauthorized=isinstance(error, Unauthorized)
-        )
+        return Reached(name=name, connector=connector, error=str(error))
     return Reached(name=name, connector=connector, account=account.id, account_name=account.name)
 
 

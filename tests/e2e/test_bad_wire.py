@@ -66,7 +66,11 @@ def test_a_wrong_key_is_told_without_showing_it_and_the_others_go_on(begun: Lab,
     assert checked.exit_code == 4
     wrong = [one for one in checked.result["destinations"] if one["error"]]
     assert [(one["name"], one["is_unauthorized"]) for one in wrong] == [(destination, True)]
+    line = begun.config.read_text("utf-8").splitlines().index(f'api_key = "${{{KEY_OF[destination]}}}"') + 1
+    assert wrong[0]["error"] == f"the key is refused (401); see api_key at {begun.config}:{line}"
+    assert "401" in wrong[0]["words"]
     text = begun.ciblage("check")
+    assert "the key is refused (401)" in text.out
     for one in (said, checked, text):
         assert "wrongsecret" not in one.out + one.err
 
