@@ -218,12 +218,10 @@ def _reach(client: Client, name: str) -> Reached:
     connector = client.settings.destinations[name].connector
     try:
         account = client.connector(name).check()
-    except Unauthorized as error:
-        place = client.config.place("destinations", name, "api_key")
-        told = f"the key is refused ({error.status}); see api_key at {place}"
-        return Reached(name=name, connector=connector, error=told, is_unauthorized=True, words=str(error))
     except ConnectorError as error:
-        return Reached(name=name, connector=connector, error=str(error))
+        is_refused, told = isinstance(error, Unauthorized), client.told(name, error)
+        words = str(error) if is_refused else None
+        return Reached(name=name, connector=connector, error=told, is_unauthorized=is_refused, words=words)
     return Reached(name=name, connector=connector, account=account.id, account_name=account.name)
 
 

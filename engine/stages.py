@@ -37,7 +37,7 @@ def pull_all(client: Client, *, engagement: bool = True) -> PulledAll:
                 )
             )  # fmt: skip
         except ConnectorError as error:
-            found.append(Pulled(destination=name, is_complete=False, error=str(error)))
+            found.append(Pulled(destination=name, is_complete=False, error=client.told(name, error)))
     client.forget()
     redeemed, expired = (0, 0)
     if client.settings.offers:
@@ -84,7 +84,7 @@ def _surveys(client: Client, skip: Mapping[str, str]) -> tuple[dict[str, Survey]
         try:
             surveys[name] = survey(client.destination(name), client.connector(name), client.ledger)
         except ConnectorError as error:
-            unreachable[name] = str(error)
+            unreachable[name] = client.told(name, error)
     return surveys, unreachable
 
 

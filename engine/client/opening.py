@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-from connectors.errors import SettingsError
+from connectors.errors import ConnectorError, SettingsError, Unauthorized
 from connectors.http import LocalPace, SystemClock, Wire
 from engine.client.clock import FastClock
 from engine.config import Config, load
@@ -209,6 +209,14 @@ class Client:
         except SettingsError as error:
             place = self.config.place("destinations", name, error.key or "connector")
             raise ConfigError(str(error), place=place) from None
+
+    def told(self, name: str, error: ConnectorError) -> str:
+        """Why a destination does not go on: a refused key points at its line, anything else is the call's own words."""
+        if not isinstance(error, Unauthorized):
+            return str(error)
+        return (
+            f"the key is refused ({error.status}); see api_key at {self.config.place('destinations', name, 'api_key')}"
+        )
 
     def _prefix(self, name: str) -> str:
         prefix = self.settings.destinations[name].prefix
