@@ -17,6 +17,7 @@ __all__ = [
 
 _NAME = r"^[a-z][a-z0-9_]*$"
 _MANY = 100
+_DEFINITIONS = ("where", "recipe", "customers", "file")
 _UNITS = ("minute", "hour", "day", "week", "month", "year")
 
 
@@ -72,6 +73,11 @@ def _title(value: object) -> object:
     return {"en": value, "fr": value} if isinstance(value, str) else value
 
 
+def _one_of(*names: str) -> dict[str, Any]:
+    """A table with exactly one of these keys, for editors."""
+    return {"oneOf": [{"required": [name]} for name in names]}
+
+
 class _Table(BaseModel):
     """A table of the config: unknown keys are errors."""
 
@@ -93,10 +99,18 @@ class Span(_Table):
 
 
 Name = Annotated[str, Field(pattern=_NAME)]
-Share = Annotated[Decimal, BeforeValidator(_share), Field(ge=0, le=1)]
-Titles = Annotated[dict[Annotated[str, Field(pattern="^(en|fr)$")], str], BeforeValidator(_title)]
-Amount = Annotated[Money, BeforeValidator(_money)]
-Duration = Annotated[Span, BeforeValidator(_span)]
+_Percent = Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*%\s*$", examples=["10%"])]
+_Worth = Annotated[str, Field(pattern=r"^\d+(\.\d+)?( [A-Z]{3})?$", examples=["60 EUR"])]
+_Length = Annotated[str, Field(pattern=rf"^\d+ ({'|'.join(_UNITS)})s?$", examples=["30 days"])]
+_ByLanguage = dict[Annotated[str, Field(pattern="^(en|fr)$")], str]
+Share = Annotated[
+    Decimal,
+    BeforeValidator(_share, json_schema_input_type=Annotated[float, Field(ge=0, le=1)] | _Percent),
+    Field(ge=0, le=1),
+]
+Titles = Annotated[_ByLanguage, BeforeValidator(_title, json_schema_input_type=str | _ByLanguage)]
+Amount = Annotated[Money, BeforeValidator(_money, json_schema_input_type=float | _Worth)]
+Duration = Annotated[Span, BeforeValidator(_span, json_schema_input_type=_Length)]
 
 
 class Shop(_Table):
@@ -144,7 +158,7 @@ class Holdout(_Table):
 class Segment(BaseModel):
     """Who: an expression, a recipe with its parameters (further keys), or fixed customers."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra=_one_of(*_DEFINITIONS))
 
     where: str | None = None
     recipe: str | None = None
@@ -159,7 +173,7 @@ class Segment(BaseModel):
 
     @model_validator(mode="after")
     def _one_definition(self) -> Segment:
-        given = [name for name in ("where", "recipe", "customers", "file") if getattr(self, name) is not None]
+        given = [name for name in _DEFINITIONS if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError("write exactly one of where, recipe, customers or file")
         return self
@@ -189,6 +203,8 @@ class Budget(_Table):
 class Offer(_Table):
     """A discount policy: who gets a code, for what, how long."""
 
+    model_config = ConfigDict(json_schema_extra=_one_of("percent", "amount", "free_shipping"))
+
     segment: str
     percent: Share | None = None
     amount: Amount | None = None
@@ -209,6 +225,8 @@ class Offer(_Table):
 
 class MergeTag(_Table):
     """What a destination is told about a person: a trait, or a part of their code of an offer."""
+
+    model_config = ConfigDict(json_schema_extra=_one_of("trait", "offer"))
 
     trait: str | None = None
     offer: str | None = None
@@ -266,7 +284,7 @@ class Secrets(_Table):
     folder: Path
 
 
-def _short(key: str) -> BeforeValidator:
+def _short(key: str, table: type[BaseModel]) -> BeforeValidator:
     """A table may be written as the bare value of its main key."""
 
     def widen(value: object) -> object:
@@ -274,7 +292,7 @@ def _short(key: str) -> BeforeValidator:
             return value
         return {name: {key: item} if isinstance(item, str) else item for name, item in value.items()}
 
-    return BeforeValidator(widen)
+    return BeforeValidator(widen, json_schema_input_type=dict[Name, table | str])  # type: ignore[valid-type]  # made here
 
 
 class Settings(BaseSettings):
@@ -300,9 +318,9 @@ class Settings(BaseSettings):
     shop: Shop = Shop()
     sources: dict[Name, Source] = Field(default_factory=dict)
     places: dict[Name, Place] = Field(default_factory=dict)
-    traits: Annotated[dict[Name, Trait], _short("value")] = Field(default_factory=dict)
+    traits: Annotated[dict[Name, Trait], _short("value", Trait)] = Field(default_factory=dict)
     reachable: dict[Name, str] = Field(default_factory=dict)
-    segments: Annotated[dict[Name, Segment], _short("where")] = Field(default_factory=dict)
+    segments: Annotated[dict[Name, Segment], _short("where", Segment)] = Field(default_factory=dict)
     groups: dict[Name, Group] = Field(default_factory=dict)
     offers: dict[Name, Offer] = Field(default_factory=dict)
     merge_tags: dict[Name, MergeTag] = Field(default_factory=dict)

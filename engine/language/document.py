@@ -19,7 +19,7 @@ from engine.language.tree import Node, Type, Unit
 
 Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 
-_NODES: dict[str, type[Any]] = {
+NODES: dict[str, type[Any]] = {
     name: found for name in tree.__all__ if hasattr(found := getattr(tree, name), "__dataclass_fields__")
 }
 
@@ -27,7 +27,7 @@ _NODES: dict[str, type[Any]] = {
 def to_document(node: object) -> dict[str, Json]:
     """The node as JSON values: decimals and dates are texts."""
     document: dict[str, Json] = {"is": type(node).__name__}
-    for field in _fields(type(node)):
+    for field in fields_of(type(node)):
         value = getattr(node, field.name)
         if field.default is MISSING or value != field.default:
             document[field.name] = _encode(value)
@@ -39,7 +39,8 @@ def from_document(document: object) -> Node:
     return cast("Node", _decode_node(document))
 
 
-def _fields(kind: type[Any]) -> list[Field[Any]]:
+def fields_of(kind: type[Any]) -> list[Field[Any]]:
+    """The fields of a node that a document holds: all but its place in the text."""
     return [field for field in fields(kind) if field.name != "at"]
 
 
@@ -61,11 +62,11 @@ def _decode_node(document: object) -> object:
     if not isinstance(document, Mapping) or not isinstance(document.get("is"), str):
         raise DefinitionError("a node is a table with 'is'", hint='for example {"is": "Reachable", "channel": "email"}')
     name = document["is"]
-    kind = _NODES.get(name)
+    kind = NODES.get(name)
     if kind is None:
-        near = nearest(name, _NODES)
+        near = nearest(name, NODES)
         raise DefinitionError(f"there is no node '{name}'", hint=f"did you mean '{near}'?" if near else None)
-    known = {field.name: field for field in _fields(kind)}
+    known = {field.name: field for field in fields_of(kind)}
     strange = [key for key in document if key != "is" and key not in known]
     missing = [key for key, field in known.items() if field.default is MISSING and key not in document]
     if strange or missing:
