@@ -71,7 +71,13 @@ def conjuncts(node: tree.Aggregate, scope: Counting) -> tuple[exp.Expr, ...]:
     """What a row must satisfy to count for an aggregate, its time apart: with a column, that it is known."""
     row = scope.rows(node.rows.source)
     found = tuple(row.conjuncts(node.rows.where))
-    return found if node.column in (None, row.source.time) else (*found, known(column(str(node.column))))
+    return found if _is_known(node.column, row) else (*found, known(column(str(node.column))))
+
+
+def _is_known(name: str | None, row: RowScope) -> bool:
+    """Whether a column is known in every row: its own time, or one that the shop requires."""
+    found = row.source.columns.get(name or "")
+    return name in (None, row.source.time) or (found is not None and found.required)
 
 
 def _tally(node: tree.Aggregate, scope: Counting, fn: str) -> exp.Expr:
@@ -79,7 +85,7 @@ def _tally(node: tree.Aggregate, scope: Counting, fn: str) -> exp.Expr:
     entry = Entry(
         alias=f"{fn}_{node.rows.source}",
         build=_build(fn, node, scope),
-        conjuncts=conjuncts(node, scope),
+        conjuncts=tuple(row.conjuncts(node.rows.where)) if fn in _BLIND else conjuncts(node, scope),
         interval=interval,
         zero=fn in ("count", "distinct", "sum"),
     )
@@ -87,8 +93,8 @@ def _tally(node: tree.Aggregate, scope: Counting, fn: str) -> exp.Expr:
 
 
 def _column(fn: str, node: tree.Aggregate, row: RowScope) -> str | None:
-    """The column that an aggregate reads; a row's own time is always known."""
-    return None if fn == "count" and node.column == row.source.time else node.column
+    """The column that an aggregate reads; a count reads none that is always known."""
+    return None if fn == "count" and _is_known(node.column, row) else node.column
 
 
 def _build(fn: str, node: tree.Aggregate, scope: Counting) -> tallies.Build:
@@ -173,32 +179,27 @@ def _most_frequent(node: tree.Aggregate, scope: Counting) -> exp.Expr:
     groups = (
         exp.select(
             named(column(row.source.customer), "customer_id"), named(row.folded(str(node.column)), "key"),
-            named(exp.Min(this=value), "value"), named(tallies.count(None), "number"), named(exp.Max(this=row.time), "at"),
+            named(exp.Min(this=value), "value"),
+            named(spell(scope.backend, "weight", tallies.count(None), exp.Max(this=row.time)), "weight"),
         )
         .from_(relation(row.source.table), copy=False)
         .where(every([*conjuncts(node, scope), *row.bounds(scope.calendar.rows(node.window))]), copy=False)
         .group_by(column(row.source.customer), row.folded(str(node.column)), copy=False)
     )  # fmt: skip
-    best = [_descending("number"), _descending("at"), column("key")]
-    place = exp.Window(this=exp.RowNumber(), partition_by=[column("customer_id")], order=exp.Order(expressions=best))
-    ranked = exp.select(column("customer_id"), column("value"), named(place, "place")).from_(
-        relation(f"{alias}_groups"), copy=False
-    )
-    first = exp.EQ(this=column("place"), expression=literal(1))
+    heaviest = [column("customer_id"), named(exp.Max(this=column("weight")), "weight")]
+    best = exp.select(*heaviest).from_(relation(f"{alias}_groups"), copy=False).group_by(column("customer_id"))
     chosen = (
-        exp.select(column("customer_id"), named(column("value"), alias))
-        .from_(relation(f"{alias}_ranked"), copy=False)
-        .where(first, copy=False)
+        exp.select(column("customer_id"), named(spell(scope.backend, "lowest", column("value"), column("key")), alias))
+        .from_(relation(f"{alias}_groups"), copy=False)
+        .join(relation(f"{alias}_best"), using=[column("customer_id"), column("weight")], copy=False)
+        .group_by(column("customer_id"), copy=False)
     )
-    earlier = ((f"{alias}_groups", groups), (f"{alias}_ranked", ranked))
+    earlier = ((f"{alias}_groups", groups), (f"{alias}_best", best))
     return scope.steps.side(key, Side(earlier, f"by_{alias}", chosen, alias, zero=False))
 
 
-def _descending(name: str) -> exp.Expr:
-    return exp.Ordered(this=column(name), desc=True, nulls_first=False)
-
-
 _PLAIN: dict[str, type[exp.Expr]] = {"sum": exp.Sum, "min": exp.Min, "max": exp.Max}
+_BLIND = frozenset({*_PLAIN, "distinct"})  # unknown values do not change them
 _MAKERS: dict[str, Callable[[tree.Aggregate, Counting], exp.Expr]] = {
     "count": _count,
     **{fn: lambda node, scope: _tally(node, scope, node.fn) for fn in ("sum", "min", "max", "distinct")},

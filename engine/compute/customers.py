@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from sqlglot import exp
 
-from engine.compute import aggregates, conditions, sequences, tallies, values
-from engine.compute.backends.protocol import Backend, spell
+from engine.compute import aggregates, conditions, ranking, sequences, tallies, values
+from engine.compute.backends.protocol import Backend
 from engine.compute.bounds import Calendar, Interval
 from engine.compute.literals import fold, literal
 from engine.compute.rows import RowScope
@@ -111,18 +110,22 @@ class CustomerScope:
         return node.name == "customer_id" or (found is not None and (found.exact or bool(found.values)))
 
     def rank(self, node: tree.Rank) -> exp.Expr:
-        """⌈parts · (number ≤ x) / (number known)⌉; equal values share it, unknown values have none (rule 16)."""
+        """The part of everyone that a value falls into, 1 for the smallest (rule 16)."""
         found = self.steps.known(node)
         if found is not None:
             return found
-        ranked, unknown = self.population(node.of, node.among)
-        up_to = exp.Window(
-            this=exp.Count(this=exp.Star()), partition_by=[unknown], order=exp.Order(expressions=[_ascending(ranked)])
-        )
-        everyone = exp.Window(this=exp.Count(this=exp.Star()), partition_by=[unknown.copy()])
-        parts = exp.Mul(this=literal(node.parts), expression=up_to)
-        value = when(known(ranked.copy()), spell(self.backend, "ceil_divide", parts, everyone))
-        return self.steps.derive(node, self.steps.unique("rank"), value)
+        name = self.steps.unique("rank")
+        value, beside = ranking.parts(node, self._ranked(node.of, node.among), name)
+        return self.steps.derive(node, name, value, beside)
+
+    def top(self, node: tree.Top) -> exp.Expr:
+        """Whether a value is among the first p % (rule 16)."""
+        found = self.steps.known(node)
+        if found is not None:
+            return found
+        name = self.steps.unique("top")
+        value, beside = ranking.top(node, self._ranked(node.by, node.among), name)
+        return self.steps.derive(node, name, value, beside)
 
     def special(self, node: tree.Test) -> exp.Expr:
         """A test that only customers have."""
@@ -181,21 +184,14 @@ class CustomerScope:
         finally:
             self._open.discard(name)
 
-    def population(self, of: tree.Value, among: tree.Test | None) -> tuple[exp.Expr, exp.Expr]:
-        """What is ranked, as a column of a step before, and whether it is not ranked."""
+    def _ranked(self, of: tree.Value, among: tree.Test | None) -> exp.Column:
+        """What is ranked, as a column of a step before; NULL for those who are not."""
         value = values.value(of, self)
-        if among is not None:
-            value = when(conditions.test(among, self), value)
-        ranked = self._column(value)
-        return ranked, exp.Is(this=ranked.copy(), expression=exp.Null())
+        return self._column(value if among is None else when(conditions.test(among, self), value))
 
 
 def _before(name: str, exclusive: tuple[str, ...]) -> tuple[str, ...]:
     return exclusive[: exclusive.index(name)] if name in exclusive else ()
-
-
-def _ascending(value: exp.Expr) -> exp.Expr:
-    return exp.Ordered(this=value.copy(), desc=False, nulls_first=False)
 
 
 def _did(scope: CustomerScope, node: tree.Did) -> exp.Expr:
@@ -219,26 +215,10 @@ def _has(scope: CustomerScope, node: tree.Has) -> exp.Expr:
     return complement(some) if node.how == "none" else some
 
 
-def _top(scope: CustomerScope, node: tree.Top) -> exp.Expr:
-    """Those with fewer than p % of the ranked above them: everyone tied at the edge stays (rule 16)."""
-    key = node
-    found = scope.steps.known(key)
-    if found is not None:
-        return found
-    ranked, unknown = scope.population(node.by, node.among)
-    order = _ascending(ranked) if node.bottom else exp.Ordered(this=ranked.copy(), desc=True, nulls_first=False)
-    better = exp.Window(this=exp.Anonymous(this="RANK"), partition_by=[unknown], order=exp.Order(expressions=[order]))
-    everyone = exp.Window(this=exp.Count(this=exp.Star()), partition_by=[unknown.copy()])
-    above = exp.Mul(this=exp.Paren(this=exp.Sub(this=better, expression=literal(1))), expression=literal(100))
-    share = exp.Mul(this=literal(Decimal(node.percent)), expression=everyone)
-    value = strict(every([known(ranked.copy()), exp.LT(this=above, expression=share)]))
-    return scope.steps.derive(key, scope.steps.unique("top"), value)
-
-
 _SPECIAL: dict[type, Callable[[CustomerScope, Any], exp.Expr]] = {
     tree.Did: _did,
     tree.Has: _has,
-    tree.Top: _top,
+    tree.Top: lambda scope, node: scope.top(node),
     tree.InSegment: lambda scope, node: scope.segment(node.name),
     tree.Reachable: lambda scope, node: scope.reachable(node.channel),
 }

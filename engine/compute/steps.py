@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
@@ -26,12 +26,21 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """One row over everyone, from the step before: what a column must know of the others."""
+
+    name: str
+    make: Callable[[exp.Table], exp.Query]
+
+
+@dataclass(frozen=True, slots=True)
 class Derived:
     """A column computed from columns of earlier steps: a rank, a named trait, a segment that others refer to."""
 
     alias: str
     value: exp.Expr
     level: int
+    beside: Beside | None = None
 
 
 @dataclass(slots=True)
@@ -69,11 +78,11 @@ class Steps:
         """The column of a side table."""
         return column(self.sides.setdefault(key, side).alias)
 
-    def derive(self, key: Hashable, alias: str, value: exp.Expr) -> exp.Column:
-        """A column of a later step, once for all who refer to it."""
+    def derive(self, key: Hashable, alias: str, value: exp.Expr, beside: Beside | None = None) -> exp.Column:
+        """A column of a later step, once for all who refer to it; `beside` is read along with the step before."""
         if key not in self.derived:
             level = 1 + max((self._levels.get(found.name, 0) for found in value.find_all(exp.Column)), default=0)
-            self.derived[key] = Derived(alias, value, level)
+            self.derived[key] = Derived(alias, value, level, beside)
             self._levels[alias] = level
         return column(self.derived[key].alias)
 
@@ -110,10 +119,15 @@ class Steps:
     def _levels_in_order(self) -> Iterator[tuple[str, exp.Query]]:
         before = BASE
         for level in sorted({found.level for found in self.derived.values()}):
-            columns = [named(found.value, found.alias) for found in self.derived.values() if found.level == level]
-            name = f"step_{level}"
-            yield name, exp.select(exp.Star(), *columns, copy=False).from_(relation(before), copy=False)
-            before = name
+            step = [found for found in self.derived.values() if found.level == level]
+            query = exp.select(exp.Column(this=exp.Star(), table=exp.to_identifier(before, quoted=True)))
+            query = query.select(*(named(found.value, found.alias) for found in step), copy=False)
+            query = query.from_(relation(before), copy=False)
+            for beside in (found.beside for found in step if found.beside):
+                yield beside.name, beside.make(relation(before))
+                query = query.join(relation(beside.name), join_type="cross", copy=False)
+            before = f"step_{level}"
+            yield before, query
 
 
 def _joined(query: exp.Select, name: str, columns: list[tuple[str, bool]]) -> exp.Select:

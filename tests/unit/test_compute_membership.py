@@ -162,6 +162,7 @@ def test_what_a_backend_has_no_words_for_is_refused_before_it_reads(operation: s
         "b": "days_since(joined) > 2 and birthday in today and bucket('s') < 10 and quintile(points) > 2 and age > 3",
         "c": "city contains 'x' and city starts with 'x' and city ends with 'x'",
         "d": "did(buys, then looks within 2 months)",
+        "f": "most_frequent(buys.word) = 'x'",
         "e": "hour(joined) > 2 and weekday(joined) = 'monday' and month(birth_date) = 3",
     }
     with pytest.raises(UnsupportedByBackend, match=operation):

@@ -18,6 +18,8 @@ Spelling = Callable[..., exp.Expr]
 OPERATIONS = {
     "first": "(value, time, row, condition): the value at the smallest time, ties to the larger row",
     "last": "(value, time, row, condition): the value at the largest time, ties to the larger row",
+    "weight": "(number, time): a value that is greater for the greater number, then for the later time",
+    "lowest": "(value, key): the value at the smallest key",
     "micros": "(later, earlier): microseconds between two instants",
     "days": "(later, earlier): days between two dates",
     "month_day": "(date): month * 100 + day",
@@ -29,7 +31,6 @@ OPERATIONS = {
     "plus_months": "(instant, months): the same day, or that month's last day",
     "bucket": "(salt, id): the first 8 hex digits of the md5 of 'salt:id'",
     "divide": "(a, b): one IEEE division of two doubles; unknown by zero",
-    "ceil_divide": "(a, b): whole numbers, rounded up",
     "contains": "(text, part)",
     "starts": "(text, part)",
     "ends": "(text, part)",

@@ -2,11 +2,10 @@ WITH "by_customer_buying" AS (
   SELECT
     "customer_id" AS "customer_id",
     SUM("m") AS "sum_buys_1",
-    COUNT(*) AS "count_buys_2"
+    COUNT(CASE WHEN NOT "m" IS NULL THEN 1 END) AS "count_buys_2"
   FROM "buying"
   WHERE
     "keep"
-    AND NOT "m" IS NULL
     AND "at" >= CAST('2025-03-14 23:00:00.000000' AS TIMESTAMP)
     AND "at" < CAST('2026-03-15 12:00:00.000001' AS TIMESTAMP)
   GROUP BY
@@ -24,7 +23,7 @@ WITH "by_customer_buying" AS (
     ON "customers"."customer_id" = "by_customer_buying"."customer_id"
 ), "step_1" AS (
   SELECT
-    *,
+    "base".*,
     COALESCE(TRUE AND NOT "f_email" IS NULL, FALSE) AS "reachable_email",
     COALESCE("count_buys_2" > 0 AND "sum_buys_1" >= 80 * "count_buys_2", FALSE) AS "segment_big_basket"
   FROM "base"

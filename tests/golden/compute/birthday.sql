@@ -8,7 +8,7 @@ WITH "base" AS (
   FROM "customers"
 ), "step_1" AS (
   SELECT
-    *,
+    "base".*,
     COALESCE(TRUE AND NOT "f_email" IS NULL, FALSE) AS "reachable_email",
     COALESCE((
       MONTH("f_birth_date") * 100 + DAY("f_birth_date")

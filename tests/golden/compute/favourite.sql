@@ -3,8 +3,7 @@ WITH "most_frequent_buys_1_groups" AS (
     "customer_id" AS "customer_id",
     LOWER("word") AS "key",
     MIN("word") AS "value",
-    COUNT(*) AS "number",
-    MAX("at") AS "at"
+    CAST(COUNT(*) AS INT128) * 18446744073709551616 + CAST(EPOCH_US(MAX("at")) AS BIGINT) AS "weight"
   FROM "buying"
   WHERE
     "keep"
@@ -14,19 +13,22 @@ WITH "most_frequent_buys_1_groups" AS (
   GROUP BY
     "customer_id",
     LOWER("word")
-), "most_frequent_buys_1_ranked" AS (
+), "most_frequent_buys_1_best" AS (
   SELECT
     "customer_id",
-    "value",
-    ROW_NUMBER() OVER (PARTITION BY "customer_id" ORDER BY "number" DESC, "at" DESC, "key") AS "place"
+    MAX("weight") AS "weight"
   FROM "most_frequent_buys_1_groups"
+  GROUP BY
+    "customer_id"
 ), "by_most_frequent_buys_1" AS (
   SELECT
     "customer_id",
-    "value" AS "most_frequent_buys_1"
-  FROM "most_frequent_buys_1_ranked"
-  WHERE
-    "place" = 1
+    ARG_MIN("value", "key") AS "most_frequent_buys_1"
+  FROM "most_frequent_buys_1_groups"
+  JOIN "most_frequent_buys_1_best"
+    USING ("customer_id", "weight")
+  GROUP BY
+    "customer_id"
 ), "base" AS (
   SELECT
     "customers"."customer_id",
@@ -39,7 +41,7 @@ WITH "most_frequent_buys_1_groups" AS (
     ON "customers"."customer_id" = "by_most_frequent_buys_1"."customer_id"
 ), "step_1" AS (
   SELECT
-    *,
+    "base".*,
     COALESCE(TRUE AND NOT "f_email" IS NULL, FALSE) AS "reachable_email",
     COALESCE(LOWER("most_frequent_buys_1") = 'shoes', FALSE) AS "segment_favourite"
   FROM "base"

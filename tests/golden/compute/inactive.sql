@@ -21,7 +21,7 @@ WITH "by_customer_buying" AS (
     ON "customers"."customer_id" = "by_customer_buying"."customer_id"
 ), "step_1" AS (
   SELECT
-    *,
+    "base".*,
     COALESCE(TRUE AND NOT "f_email" IS NULL, FALSE) AS "reachable_email",
     COALESCE("count_buys_1" > 0 AND NOT (
       COALESCE("count_buys_2" > 0, FALSE)

@@ -5,7 +5,6 @@ WITH "by_customer_buying" AS (
   FROM "buying"
   WHERE
     "keep"
-    AND NOT "n" IS NULL
     AND "at" >= CAST('2025-09-14 22:00:00.000000' AS TIMESTAMP)
     AND "at" < CAST('2026-03-15 12:00:00.000001' AS TIMESTAMP)
   GROUP BY
@@ -22,7 +21,7 @@ WITH "by_customer_buying" AS (
     ON "customers"."customer_id" = "by_customer_buying"."customer_id"
 ), "step_1" AS (
   SELECT
-    *,
+    "base".*,
     COALESCE(TRUE AND NOT "f_email" IS NULL, FALSE) AS "reachable_email",
     COALESCE("sum_buys_1" >= 6, FALSE) AS "segment_loyal"
   FROM "base"

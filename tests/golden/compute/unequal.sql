@@ -21,7 +21,7 @@ WITH "by_customer_customer_lists" AS (
     ON "customers"."customer_id" = "by_customer_customer_lists"."customer_id"
 ), "step_1" AS (
   SELECT
-    *,
+    "base".*,
     COALESCE(TRUE AND NOT "f_email" IS NULL, FALSE) AS "reachable_email",
     COALESCE(
       NOT (
