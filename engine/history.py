@@ -34,7 +34,14 @@ class Record:
         }
         if not planned.refusals:
             facts = planned.plan.shop
+            self.summary = {**self.summary, "sizes": _sizes(planned)}
             self.shop = {"fingerprint": facts.fingerprint, "newest": facts.newest, "rows": facts.rows}
+
+
+def _sizes(planned: Planned) -> dict[str, int]:
+    """Segments by their members before any consent, what R-GRD-02 compares the next run with."""
+    targets = [target for one in planned.plan.destinations for target in one.targets]
+    return {target.name: target.counts.matched for target in targets if target.counts is not None}
 
 
 @contextmanager

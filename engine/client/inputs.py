@@ -166,6 +166,11 @@ def destination(config: Config, catalogue: Catalogue, name: str, *, spec: Spec, 
             for segment in settings.segments
             if (one := config.settings.segments.get(segment)) is not None and one.removals is not None
         },
+        jumps={
+            segment: float(one.jump)
+            for segment in settings.segments
+            if (one := config.settings.segments.get(segment)) is not None and one.jump is not None
+        },
     )
 
 

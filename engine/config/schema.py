@@ -70,5 +70,5 @@ def _is_idle(key: str, value: object) -> bool:
     return (
         (key == "title" and isinstance(value, str))
         or (key == "default" and (value is None or isinstance(value, dict)))
-        or (key in {"ge", "le"})
+        or (key in {"ge", "le", "gt"})
     )

@@ -108,6 +108,9 @@ Share = Annotated[
     BeforeValidator(_share, json_schema_input_type=Annotated[float, Field(ge=0, le=1)] | _Percent),
     Field(ge=0, le=1),
 ]
+Jump = Annotated[
+    Decimal, BeforeValidator(_share, json_schema_input_type=Annotated[float, Field(gt=0)] | _Percent), Field(gt=0)
+]
 Titles = Annotated[_ByLanguage, BeforeValidator(_title, json_schema_input_type=str | _ByLanguage)]
 Amount = Annotated[Money, BeforeValidator(_money, json_schema_input_type=float | _Worth)]
 Duration = Annotated[Span, BeforeValidator(_span, json_schema_input_type=_Length)]
@@ -168,6 +171,7 @@ class Segment(BaseModel):
     size: Size | None = None
     holdout: Holdout | None = None
     removals: Share | None = None
+    jump: Jump | None = None
     was: str | None = None
     override: bool = False
 

@@ -14,7 +14,10 @@ from connectors.types import Reason
 from engine.ledger import schema
 from engine.ledger.store import Store, upsert
 
-__all__ = ["Approvals", "Rejection", "Rejections", "Run", "Runs"]
+__all__ = ["SIZES", "Approvals", "Rejection", "Rejections", "Run", "Runs"]
+
+
+SIZES = "sizes"  # of segments, in a run's summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,13 @@ class Runs:
         good = (columns.rows.is_not(None), columns.exit.in_((0, 1)))
         rows = self._store.rows(sa.select(schema.runs).where(*good).order_by(columns.id.desc()).limit(1))
         return _run(rows[0]) if rows else None
+
+    def last_sizes(self) -> Mapping[str, int]:
+        """The sizes of segments, in customers, as the latest run that the guard let pass wrote them down."""
+        columns = schema.runs.c
+        told = columns.summary.contains(f'"{SIZES}": {{', autoescape=True)
+        rows = self._store.rows(sa.select(schema.runs).where(told).order_by(columns.id.desc()).limit(1))
+        return dict(_run(rows[0]).summary[SIZES]) if rows else {}
 
 
 def _run(row: Mapping[str, Any]) -> Run:

@@ -102,6 +102,7 @@ class Destination:
     currency: str = "EUR"  # of amounts in codes
     zone: tzinfo = UTC  # the client's: it decides days
     removable: Mapping[str, float] = field(default_factory=dict)  # by segment: share of members that may leave at once
+    jumps: Mapping[str, float] = field(default_factory=dict)  # by segment: how much its size may change from run to run
 
     def title(self, name: str) -> str:
         """What a target of ours is called there: the prefix, then the title."""

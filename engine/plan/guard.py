@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Permits", "Refusal", "guard", "refuse"]
 
-_OF_LISTS = {"removals", "emptied", "gone", "foreign"}
+_OF_LISTS = {"removals", "emptied", "jump", "gone", "foreign"}
 SMALL = 10  # members: below it, shares say nothing
 SHRUNK = 0.5  # of the rows of the last run that the shop must still have
 
@@ -38,7 +38,7 @@ class Refusal:
     """One reason not to push one destination."""
 
     destination: str
-    kind: str  # removals, emptied, older_shop, smaller_shop, account, gone, foreign, unapproved
+    kind: str  # removals, emptied, jump, older_shop, smaller_shop, account, gone, foreign, unapproved
     message: str
     flag: str
     target: str | None = None
@@ -52,6 +52,7 @@ class Refusal:
 def guard(plan: Plan, ledger: Ledger, surveys: Mapping[str, Survey], permits: Permits) -> list[Refusal]:
     """Every refusal that no permit lifts; destinations without one may be pushed."""
     found: list[Refusal] = []
+    sizes = ledger.runs.last_sizes()
     for summary in plan.destinations:
         seen = surveys.get(summary.name)
         found += _account(summary, ledger, seen)
@@ -61,7 +62,7 @@ def guard(plan: Plan, ledger: Ledger, surveys: Mapping[str, Survey], permits: Pe
             found += _shop(plan, summary, ledger)
         for target in summary.targets:
             if not permits.forces(summary.name, target.name):
-                found += _removals(summary, target)
+                found += [*_removals(summary, target), *_jump(summary, target, sizes)]
     return found
 
 
@@ -87,6 +88,19 @@ def _removals(summary: DestinationSummary, target: TargetSummary) -> Iterator[Re
         yield Refusal(
             destination=summary.name, target=target.name, kind="removals", flag=flag,
             message=f"{about}: more than {target.removable:.0%}",
+        )  # fmt: skip
+
+
+def _jump(summary: DestinationSummary, target: TargetSummary, sizes: Mapping[str, int]) -> Iterator[Refusal]:
+    """R-GRD-02: the segment grew or shrank by more than its bound since the last run; small ones count as ten."""
+    before = sizes.get(target.name)
+    if target.jump is None or target.counts is None or before is None or not (target.joins or target.leaves):
+        return
+    now = target.counts.matched
+    if abs(now - before) > target.jump * max(before, SMALL):
+        message = f"{summary.name}: '{target.name}' has {now} customers, and the last run saw {before}: a jump of more than {target.jump:.0%}"
+        yield Refusal(
+            destination=summary.name, target=target.name, kind="jump", flag=f"--force {summary.name}/{target.name}", message=message,
         )  # fmt: skip
 
 

@@ -49,6 +49,7 @@ class TargetSummary:
     leaves: int
     counts: SegmentCount | None = None
     removable: float = REMOVABLE  # share of its members that may leave at once
+    jump: float | None = None  # share by which its size may change since the last run
 
     @property
     def after(self) -> int:
@@ -286,6 +287,7 @@ def _targets(
                 leaves=leaves,
                 counts=population.counts.get(name),
                 removable=destination.removable.get(name, REMOVABLE),
+                jump=destination.jumps.get(name),
             )
         )
     return tuple(found)
