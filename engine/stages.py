@@ -122,6 +122,7 @@ def reviewed_plan(client: Client, options: Options, review: Review, made: Plan, 
 
 def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
     """Mint, carry, verify, export. A destination that the guard refused hears of departures at most."""
+    from engine.ledger.codes import CodeState
     from engine.push.push import push as carry
     from engine.push.trip import Carrier, Limits
     from engine.push.verifying import verify
@@ -148,7 +149,7 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
     )
     by_name = {carrier.destination.name: carrier for carrier in carriers}
     proofs = [proof for result in results for proof in verify(result, by_name[result.name], client.ledger)]
-    exported = write_codes(client, None) if minted else None
+    exported = write_codes(client, None) if client.ledger.codes.table(states=[CodeState.RESERVED]).num_rows else None
     return Pushed(
         results=results,
         proofs=proofs,

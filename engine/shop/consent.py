@@ -26,8 +26,11 @@ _ACTS = "('unsubscribed', 'complaint', 'other')"
 _AS_EVENTS = (("complaint", "complaint", "FALSE"), ("bounced", "bounce", "TRUE"))  # left, kind, hard
 
 
-def place_suppressions(database: Database, overlays: Overlays | None) -> None:
-    """Build `suppressions` (customer_id canonical, destination, left, since): each matched by id and by address."""
+def place_suppressions(database: Database, overlays: Overlays | None, now: datetime) -> None:
+    """Build `suppressions` (customer_id canonical, destination, left, since): each matched by id and by address.
+
+    What is known by now counts by now: a provider's clock may be ahead of a run that began a moment ago.
+    """
     listed = ", ".join(f'NULL::{kind} AS "{column}"' for column, kind in _COLUMNS.items())
     rows = f"SELECT {listed} WHERE FALSE"
     if overlays is not None and overlays.suppressions is not None:
@@ -40,7 +43,9 @@ def place_suppressions(database: Database, overlays: Overlays | None) -> None:
         "CREATE OR REPLACE TABLE suppressions AS WITH found AS (SELECT s.*, a.canonical AS person FROM listed_suppressions s"
         " JOIN aliases a USING (customer_id) UNION ALL SELECT s.*, c.customer_id FROM listed_suppressions s"
         " JOIN addresses n ON trim(s.email) = n.raw JOIN customers c ON n.normal = c.email)"
-        ' SELECT DISTINCT person AS customer_id, destination, "left", coalesce("at", first_seen) AS since FROM found'
+        ' SELECT DISTINCT person AS customer_id, destination, "left", CASE WHEN first_seen <= $now'
+        ' THEN least(coalesce("at", first_seen), $now) ELSE coalesce("at", first_seen) END AS since FROM found',
+        {"now": now.astimezone(UTC).replace(tzinfo=None)},
     )
     database.execute("DROP TABLE listed_suppressions")
 

@@ -18,6 +18,7 @@ from engine.shop.loading import SetAside, Typed, create_empty, flag_repeats, rep
 from engine.shop.mapping import TableMapping, read_mapping
 from engine.shop.overlays import Overlays
 from engine.shop.own import OwnTable, readings, shapes
+from engine.shop.phones import normalise_phones
 from engine.shop.schema import LISTS, PURCHASES, TABLES, Column, Source, Table
 from engine.shop.schema import facts as named_facts
 from engine.shop.schema import sources as named_sources
@@ -143,9 +144,14 @@ class _Loading:
             )
         plan = self._load("customers", path, self._stage_customers)
         self._keep("customers", plan)
+        normalise_phones(self.database, "staged_customers", self.zone)
         identity.merge(self.database, plan.columns)
         aside = report(self.database, "staged_customers", plan.raw)
-        self.set_aside += [*aside, *_invalid_addresses(self.database, plan.raw)]
+        self.set_aside += [
+            *aside,
+            *_invalid_addresses(self.database, plan.raw),
+            *_invalid_phones(self.database, plan.raw),
+        ]
         self.database.execute("DROP TABLE staged_customers")
 
     def fact(self, table: str) -> None:
@@ -222,7 +228,7 @@ def _attempts(raw: Raw, database: Database) -> Iterator[Raw]:
 def _overlay(database: Database, overlays: Overlays | None, now: datetime) -> None:
     if overlays is not None and overlays.email_events:
         facts.add_pulled_events(database, overlays.email_events)
-    consent.place_suppressions(database, overlays)
+    consent.place_suppressions(database, overlays, now)
     consent.add_suppressions_as_events(database)
     facts.finish_events(database)
     consent.apply_consent(database, now)
@@ -235,13 +241,22 @@ def _overlay(database: Database, overlays: Overlays | None, now: datetime) -> No
 
 def _invalid_addresses(database: Database, raw: Raw) -> list[SetAside]:
     """List rows whose address is no address: the row is kept, the address is not."""
-    invalid = "FROM staged_customers s JOIN addresses a ON s.email = a.raw WHERE a.normal IS NULL"
-    count, first = database.rows(f"SELECT count(*), min(row_id, 5) {invalid}")[0]
+    invalid = "staged_customers s JOIN addresses a ON s.email = a.raw WHERE a.normal IS NULL"
+    return _kept_without(database, raw, invalid, "email is not an address")
+
+
+def _invalid_phones(database: Database, raw: Raw) -> list[SetAside]:
+    """List rows whose telephone number is none: the row is kept, the number is not."""
+    return _kept_without(database, raw, "staged_customers WHERE phone_invalid", "phone is not a telephone number")
+
+
+def _kept_without(database: Database, raw: Raw, invalid: str, reason: str) -> list[SetAside]:
+    count, first = database.rows(f"SELECT count(*), min(row_id, 5) FROM {invalid}")[0]
     if not count:
         return []
     lines = raw.lines(first)
     at = tuple(lines.get(number, number) for number in first)
-    return [SetAside(raw.file, at[0], "email is not an address (the customer is kept without it)", count, at)]
+    return [SetAside(raw.file, at[0], f"{reason} (the customer is kept without it)", count, at)]
 
 
 def _list_names(database: Database) -> dict[str, list[str]]:

@@ -128,6 +128,8 @@ def push_lines(result: run.Pushed, lang: str) -> Iterator[RenderableType]:
     yield from refusals(result.refusals, lang)
     yield from _unreachable(result.unreachable.items(), lang)
     yield from _proofs(result.proofs, lang)
+    if result.exported and not result.minted:
+        yield Text(say("push.exported", lang, file=result.exported))
     if result.minted:
         yield Text(say("push.minted", lang, count=result.minted, file=result.exported))
 
