@@ -4,13 +4,14 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check suite format lock coverage clean
+.PHONY: help demo test check suite format lock coverage bench-compute clean
 
 help:
 	@echo "make demo      the whole round on real data, on this machine (lang=fr for French)"
 	@echo "make test      format check, lint, types, import contracts and the suite"
 	@echo "make format    rewrite the code as the house wants it"
 	@echo "make coverage  the suite with branch coverage"
+	@echo "make bench-compute   all segments at once beside the floor (customers=200000)"
 	@echo "make lock      resolve requirements.lock anew"
 
 .venv/.installed: requirements.lock pyproject.toml
@@ -41,6 +42,9 @@ format: .venv/.installed
 coverage: .venv/.installed
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report --skip-covered
+
+bench-compute: .venv/.installed
+	$(BIN)/python bench/compute.py --customers $(or $(customers),200000)
 
 lock: .venv/.installed
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
