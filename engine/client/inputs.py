@@ -13,7 +13,7 @@ from engine.language.tree import Type, Unit
 from engine.language.vocabulary import Fact, Source, Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import pyarrow as pa
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from engine.offers import Policy
     from engine.plan.destination import Destination, MergeTag
     from engine.segments import Catalogue
-    from engine.segments.definition import Definitions, SegmentDefinition
+    from engine.segments.definition import Definitions, SegmentDefinition, TagDefinition
     from engine.shop import Shop
 
 __all__ = ["definitions", "destination", "neutral_codes", "neutral_suppressions", "policies", "vocabulary"]
@@ -100,7 +100,22 @@ def definitions(config: Config) -> Definitions:
         consent_basis=tuple(settings.consent_basis),
         lang=settings.lang,
         used=_used(settings),
+        tags=tuple(_tags(config)),
     )
+
+
+def _tags(config: Config) -> Iterator[TagDefinition]:
+    """The merge tags that carry traits, of all destinations."""
+    from engine.segments.definition import TagDefinition
+
+    settings = config.settings
+    tables: dict[tuple[str, ...], Mapping[str, TagSettings]] = {("merge_tags",): settings.merge_tags}
+    tables |= {("destinations", name, "merge_tags"): one.merge_tags for name, one in settings.destinations.items()}
+    for above, tags in tables.items():
+        for name, tag in tags.items():
+            if tag.trait is not None:
+                owner = ".".join((*above, name))
+                yield TagDefinition(owner=owner, trait=tag.trait, place=config.place(*above, name))
 
 
 def _used(settings: Settings) -> frozenset[str] | None:

@@ -8,10 +8,11 @@ from engine.segments.definition import (
     SegmentDefinition,
     SizeDefinition,
     SourceDefinition,
+    TagDefinition,
 )
 from engine.segments.segment import Catalogue, Group, Holdout, Segment, Size
 
 __all__ = [
     "REACHABLE", "Catalogue", "Definitions", "Group", "GroupDefinition", "Holdout", "HoldoutDefinition", "Segment",
-    "SegmentDefinition", "Size", "SizeDefinition", "SourceDefinition", "build_catalogue",
+    "SegmentDefinition", "Size", "SizeDefinition", "SourceDefinition", "TagDefinition", "build_catalogue",
 ]  # fmt: skip

@@ -79,7 +79,7 @@ def build_catalogue(
         vocabulary=work.vocabulary,
         consent_basis=definitions.consent_basis,
         places=places or {},
-        warnings=tuple(find_lints(_linted(work, groups))),
+        warnings=(*find_lints(_linted(work, groups)), *_sensitive_uses(work)),
     )
 
 
@@ -317,13 +317,37 @@ def _place_of(work: _Building, kind: str, name: str) -> str:
 
 
 def _check_sensitive(work: _Building) -> None:
-    """A sensitive trait drives no segment unless the config names the legal basis (R-GRD-04)."""
+    """A sensitive trait drives no segment, and no merge tag carries it, unless the config names the legal basis (R-GRD-04)."""
     guarded = {name for name, one in work.traits.items() if one.sensitive and not one.legal_basis}
     for segment in work.segments.values():
         for name in sorted(_all_traits(segment.node, work) & guarded):
-            hint = f'name the legal basis: [traits.{name}] legal_basis = "…"'
-            message = f"'{name}' is sensitive ({work.traits[name].sensitive}) and cannot decide who is in a segment"
-            work.find(segment.place, f"segments.{segment.name}", Mistake("sensitive", message, hint, 0, ""))
+            what = "cannot decide who is in a segment"
+            work.find(segment.place, f"segments.{segment.name}", _sensitive(work, name, what))
+    for tag in work.definitions.tags:
+        carried = work.traits.get(tag.trait)
+        for name in sorted(({tag.trait} | _all_traits(carried.node, work)) & guarded) if carried else ():
+            work.find(tag.place, tag.owner, _sensitive(work, name, "cannot leave this machine"))
+
+
+def _sensitive(work: _Building, name: str, what: str) -> Mistake:
+    hint = f'name the legal basis: [traits.{name}] legal_basis = "…"'
+    return Mistake("sensitive", f"'{name}' is sensitive ({work.traits[name].sensitive}) and {what}", hint, 0, "")
+
+
+def _sensitive_uses(work: _Building) -> list[str]:
+    """Every use of a sensitive trait that the config allows, with its legal basis."""
+    found = []
+    for name, trait in work.traits.items():
+        if not trait.sensitive:
+            continue
+        used = [f"segments.{one.name}" for one in work.segments.values() if name in _all_traits(one.node, work)]
+        tags = [(tag.owner, work.traits[tag.trait].node) for tag in work.definitions.tags if tag.trait in work.traits]
+        used += [owner for owner, node in tags if node is trait.node or name in _all_traits(node, work)]
+        if used:
+            found.append(
+                f"'{name}' is sensitive ({trait.sensitive}) and used by {', '.join(used)}; legal basis: {trait.legal_basis}"
+            )
+    return found
 
 
 def _all_traits(node: object, work: _Building) -> frozenset[str]:

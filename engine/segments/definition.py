@@ -62,6 +62,15 @@ class SourceDefinition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TagDefinition:
+    """A merge tag that carries a trait to a destination; `owner` is where the config says it."""
+
+    owner: str
+    trait: str
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definitions:
     """Everything of one client that the language checks together; `recipes` as TOML holds them.
 
@@ -72,6 +81,7 @@ class Definitions:
     traits: tuple[TraitDefinition, ...] = ()
     segments: tuple[SegmentDefinition, ...] = ()
     groups: tuple[GroupDefinition, ...] = ()
+    tags: tuple[TagDefinition, ...] = ()
     recipes: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     reachable: Mapping[str, str] = field(default_factory=dict)
     reachable_places: Mapping[str, str] = field(default_factory=dict)

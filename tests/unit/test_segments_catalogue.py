@@ -27,6 +27,7 @@ from engine.segments import (
     HoldoutDefinition,
     SegmentDefinition,
     SizeDefinition,
+    TagDefinition,
     build_catalogue,
 )
 from engine.traits import TraitDefinition
@@ -224,6 +225,33 @@ def test_rgrd04_a_sensitive_trait_drives_nothing_without_a_legal_basis() -> None
     assert "ciblage.toml:4: segments.s: 'diet' is sensitive (health)" in found[0]
     allowed = replace(health, legal_basis="explicit consent")
     assert "s" in catalogue(segment("s", "on_diet = 1"), traits=(allowed, derived)).segments
+
+
+def test_rgrd04_no_merge_tag_carries_a_sensitive_trait_or_what_stands_on_it() -> None:
+    health = trait("diet", "most_frequent(order_lines.category)", sensitive="health")
+    derived = trait("on_diet", "if(diet = 'x', 'yes', 'no')")
+    tags = (
+        TagDefinition(owner="merge_tags.diet", trait="diet", place="ciblage.toml:9"),
+        TagDefinition(owner="destinations.news.merge_tags.d", trait="on_diet", place="ciblage.toml:12"),
+        TagDefinition(owner="merge_tags.city", trait="city"),
+    )
+    found = refused(traits=(health, derived), tags=tags)
+    assert len(found) == 2
+    assert found[0].startswith(
+        "ciblage.toml:9: merge_tags.diet: 'diet' is sensitive (health) and cannot leave this machine"
+    )
+    assert found[1].startswith("ciblage.toml:12: destinations.news.merge_tags.d: 'diet' is sensitive (health)")
+    assert 'name the legal basis: [traits.diet] legal_basis = "…"' in found[0]
+
+
+def test_rgrd04_every_use_that_the_config_allows_is_listed_with_its_basis() -> None:
+    health = trait("diet", "most_frequent(order_lines.category)", sensitive="health", legal_basis="explicit consent")
+    tags = (TagDefinition(owner="merge_tags.d", trait="diet"), TagDefinition(owner="merge_tags.city", trait="city"))
+    built = catalogue(segment("s", "diet = 'x'"), segment("t", "in segment s"), traits=(health,), tags=tags)
+    assert built.warnings == (
+        "'diet' is sensitive (health) and used by segments.s, merge_tags.d; legal basis: explicit consent",
+    )
+    assert catalogue(traits=(health,)).warnings == ()
 
 
 # recipes
