@@ -309,7 +309,8 @@ def push(
 
         review = run.Review(file=plan_file, checksum=checksum, max_age=_span(max_age)) if plan_file else None
         with it.moving(force, recreate, max_minutes, yes=yes) as options:
-            it.show(run.push(it.client, options, review))
+            pushed = run.push(it.client, options, review)
+        it.show(pushed)
 
 
 @app.command()
@@ -335,7 +336,8 @@ def run_(
         from engine import run
 
         with it.moving(force, recreate, max_minutes) as options:
-            it.show(run.run(it.client, options))
+            told = run.run(it.client, options)
+        it.show(told)
 
 
 @app.command()
@@ -398,8 +400,12 @@ def sandbox(
     """Serve the emulated providers on this machine."""
     import subprocess
 
-    command = [sys.executable, "-m", "connectors.sandbox", "--port", str(port), "--speed", str(speed)]
-    raise typer.Exit(subprocess.call([*command, *(("--now", now) if now else ())]))
+    from connectors.http import SystemClock
+
+    start = now or SystemClock().utc().isoformat(timespec="seconds")
+    command = [sys.executable, "-m", "connectors.sandbox", "--port", str(port), "--speed", str(speed), "--now", start]
+    print(f"Look at http://127.0.0.1:{port}/ in a browser; Ctrl-C ends it.", file=sys.stderr)
+    raise typer.Exit(subprocess.call(command))
 
 
 @app.command()

@@ -262,7 +262,15 @@ def _words(client: Client, segment: Segment) -> str:
     said: str = in_words(
         segment.node, client.lang, client.now, settings.zone, titles=_titles(client), week_starts=settings.week_starts
     )
-    return said
+    return _typeset(said, client.lang)
+
+
+def _typeset(text: str, lang: str) -> str:
+    """French typography: the curved apostrophe, and marks that do not part from their word at a line's end."""
+    if lang != "fr":
+        return text
+    joined = text.replace("'", "’").replace("« ", "«\u00a0").replace(" »", "\u00a0»")
+    return joined.replace(" :", "\u00a0:").replace(" ;", "\u00a0;")
 
 
 def _titles(client: Client) -> dict[str, str]:
@@ -308,8 +316,11 @@ def traits(client: Client, customers: Sequence[str]) -> Listed:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    from engine.offers.policy import BASKET
+
     table = client.membership.table
-    names = [name for name in table.column_names if name.startswith("trait:")]
+    hidden = {f"trait:{BASKET}"} - {f"trait:{name}" for name in client.settings.traits}
+    names = [name for name in table.column_names if name.startswith("trait:") and name not in hidden]
     if customers:
         missing = set(customers) - set(table["customer_id"].to_pylist())
         if missing:
@@ -344,7 +355,10 @@ def explain(client: Client, segment: str, customer: str | None) -> Explained:
         leap_day=settings.leap_day,
     )
     titles = _titles(client)
-    told = [(in_words(one.node, client.lang, client.now, settings.zone, titles=titles), one) for one in conditions]
+    told = [
+        (_typeset(in_words(one.node, client.lang, client.now, settings.zone, titles=titles), client.lang), one)
+        for one in conditions
+    ]
     ids = client.membership.members(segment)["customer_id"].to_pylist()
     return Explained(segment=found, words=words, customer=customer, is_member=customer in ids, findings=told)
 
@@ -371,7 +385,7 @@ def status(client: Client) -> Status:
             )
         )
     runs = [
-        {"id": one.id, "command": one.command, "now": one.now, "started_at": one.started_at, "exit": one.exit, "summary": one.summary}
+        {"id": one.id, "command": one.command, "now": one.now.astimezone(client.settings.zone), "started_at": one.started_at, "exit": one.exit, "summary": one.summary}
         for one in ledger.runs.last(10)
     ]  # fmt: skip
     return Status(
@@ -414,9 +428,13 @@ def connectors() -> Capabilities:
     abilities = (
         base.ReadsMembers, base.ReadsTraits, base.RunsJobs, base.Recalls, base.ReadsSuppressions, base.PullsEngagement, base.Resolves,
     )  # fmt: skip
-    rows = []
+    rows: list[Mapping[str, Any]] = []
     for name in registry.names():
-        connector = registry.load(name)
+        try:
+            connector = registry.load(name)
+        except (ImportError, AttributeError) as error:  # one that is broken does not hide the others
+            rows.append({"name": name, "broken": f"{type(error).__name__}: {error}"})
+            continue
         spec = connector.spec
         rows.append(
             {

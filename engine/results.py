@@ -88,13 +88,11 @@ class Planned:
 
     def document(self) -> dict[str, Any]:
         """Plain JSON, rows left out."""
-        from dataclasses import asdict
-
         return {
             "checksum": self.plan.checksum,
             "file": self.file,
             "plan": self.plan.document(),
-            "refusals": [asdict(one) for one in self.refusals],
+            "refusals": [one.document() for one in self.refusals],
             "unreachable": dict(self.unreachable),
             "warnings": list(self.warnings),
         }

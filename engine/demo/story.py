@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from engine.client import Client
+    from engine.plan.plan import Plan
 
 __all__ = ["tell"]
 
@@ -38,6 +39,7 @@ SPEED = 600.0  # sandbox seconds a second: ten minutes of a provider's queue pas
 _KEYS = {"MAILCHIMP_API_KEY": "sandbox-us1", "KLAVIYO_API_KEY": "pk_sandbox", "BREVO_API_KEY": "xkeysib-sandbox"}
 _APPROVER = "Lin"
 _SHOWN = "champions"
+_NAMED = 4
 
 
 @dataclass
@@ -234,8 +236,24 @@ def _second_round(stage: Stage) -> None:
     with stage.client(ROUND_TWO) as client, progress() as shown:
         stage.world.forget_calls()
         told = run.run(client, run.Options(progress=shown))
-        stage.screen.print(view(told, stage.lang))
-        _confirm_departure(stage)
+    stage.screen.print(view(told, stage.lang))
+    with stage.client(ROUND_TWO) as client:
+        _moved(stage, client, told.planned.plan)
+    stage.say("waiting", count=told.pushed.minted)
+    _confirm_departure(stage)
+
+
+def _moved(stage: Stage, client: Client, made: Plan) -> None:
+    """The first few who came in and went out, by name."""
+    import pyarrow.compute as pc
+
+    people, rows = client.membership.table, made.of("flows")
+    for kind, key in (("AddMember", "came"), ("RemoveMember", "went")):
+        mine = rows.filter(pc.and_(pc.equal(rows["kind"], kind), pc.equal(rows["target"], _SHOWN)))
+        who = people.filter(pc.is_in(people["customer_id"], value_set=mine["customer_id"].combine_chunks()))
+        names = [name for name in who["trait:first_name"].to_pylist() if name][:_NAMED]
+        title = client.catalogue.segments[_SHOWN].title
+        stage.say(key, segment=title, names=", ".join(names), count=len(mine["change_id"].unique()) - len(names))
 
 
 def _confirm_departure(stage: Stage) -> None:
@@ -276,8 +294,17 @@ def _nothing(stage: Stage) -> None:
 def _where_next(stage: Stage) -> None:
     stage.title("where_next")
     folder = stage.out
+    now = ROUND_TWO.strftime("%Y-%m-%dT%H:%MZ")
     for key in ("next_look", "next_page", "next_own"):
-        stage.say(key, config=stage.config, folder=folder)
+        stage.say(key, config=stage.config, folder=folder, now=now, ciblage=_command())
+
+
+def _command() -> str:
+    """How this command is called from here: its path, where it is not on PATH."""
+    import shutil
+    import sys
+
+    return "ciblage" if shutil.which("ciblage") else str(Path(sys.argv[0]))
 
 
 def _print(stage: Stage, lines: Iterator[object]) -> None:

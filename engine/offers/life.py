@@ -62,7 +62,9 @@ def confirm(ledger: Ledger, path: Path, *, now: datetime) -> Confirmed:
     """The shop redeems the codes of this CSV (a column `code`). Raises DataError when it is not such a file."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
+            mark = ";" if ";" in file.readline() else ","
+            file.seek(0)
+            rows = csv.DictReader(file, delimiter=mark)
             if "code" not in (rows.fieldnames or ()):
                 raise DataError(
                     "the file has no column 'code'", place=f"{path}:1", hint="give the file that the shop returned"

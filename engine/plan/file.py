@@ -34,7 +34,12 @@ def save(plan: Plan, path: Path) -> str:
     document = json.dumps(plan.document(), ensure_ascii=False, sort_keys=True).encode()
     table = plan.rows.replace_schema_metadata({_KEY: document, _SUM: checksum.encode()})
     draft = path.with_name(path.name + ".draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write {path}: {error.strerror}", place="--out", hint="does its folder exist?"
+        ) from None
     with os.fdopen(descriptor, "wb") as file:
         pq.write_table(table, file, compression="zstd")
     draft.replace(path)

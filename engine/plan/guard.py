@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from engine.errors import GuardRefused
+from engine.words import number, say, share
 
 if TYPE_CHECKING:
     from engine.ledger import Ledger
@@ -35,18 +37,46 @@ class Permits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """One reason not to push one destination."""
+    """One reason not to push one destination; `facts` are what its sentence in the catalogue (`guard.KIND`) tells."""
 
     destination: str
     kind: str  # removals, emptied, jump, older_shop, smaller_shop, account, gone, foreign, unapproved
-    message: str
     flag: str
     target: str | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def lets_consent_pass(self) -> bool:
         """Only lists frighten: that people left still reaches the destination, since consent can only fall."""
         return self.kind in _OF_LISTS
+
+    @property
+    def message(self) -> str:
+        """What it is, in English, as errors are."""
+        return self.told("en")
+
+    def told(self, lang: str) -> str:
+        """What it is, for the marketer."""
+        return say(
+            f"guard.{self.kind}",
+            lang,
+            destination=self.destination,
+            **{name: _said(fact, lang) for name, fact in self.facts.items()},
+        )
+
+    def document(self) -> dict[str, object]:
+        """Plain JSON."""
+        return {
+            "destination": self.destination, "kind": self.kind, "target": self.target, "message": self.message, "flag": self.flag,
+        }  # fmt: skip
+
+
+def _said(fact: object, lang: str) -> str:
+    if isinstance(fact, float):
+        return share(fact, lang)
+    if isinstance(fact, datetime):
+        return f"{fact:%Y-%m-%d %H:%M:%S} UTC"
+    return number(fact, lang) if isinstance(fact, int) else str(fact)
 
 
 def guard(plan: Plan, ledger: Ledger, surveys: Mapping[str, Survey], permits: Permits) -> list[Refusal]:
@@ -78,17 +108,11 @@ def refuse(refusals: Sequence[Refusal]) -> None:
 
 def _removals(summary: DestinationSummary, target: TargetSummary) -> Iterator[Refusal]:
     flag = f"--force {summary.name}/{target.name}"
-    about = f"{summary.name}: {target.leaves} of {target.before} members would leave '{target.title}'"
+    facts = {"leaves": target.leaves, "before": target.before, "title": target.title, "share": float(target.removable)}
     if target.before and target.leaves and target.after == 0 and target.removable < 1:
-        yield Refusal(
-            destination=summary.name, target=target.name, kind="emptied", flag=flag,
-            message=f"{about}, which would be empty",
-        )  # fmt: skip
+        yield Refusal(destination=summary.name, target=target.name, kind="emptied", flag=flag, facts=facts)
     elif target.before >= SMALL and target.leaves > target.removable * target.before:
-        yield Refusal(
-            destination=summary.name, target=target.name, kind="removals", flag=flag,
-            message=f"{about}: more than {target.removable:.0%}",
-        )  # fmt: skip
+        yield Refusal(destination=summary.name, target=target.name, kind="removals", flag=flag, facts=facts)
 
 
 def _jump(summary: DestinationSummary, target: TargetSummary, sizes: Mapping[str, int]) -> Iterator[Refusal]:
@@ -98,10 +122,9 @@ def _jump(summary: DestinationSummary, target: TargetSummary, sizes: Mapping[str
         return
     now = target.counts.matched
     if abs(now - before) > target.jump * max(before, SMALL):
-        message = f"{summary.name}: '{target.name}' has {now} customers, and the last run saw {before}: a jump of more than {target.jump:.0%}"
-        yield Refusal(
-            destination=summary.name, target=target.name, kind="jump", flag=f"--force {summary.name}/{target.name}", message=message,
-        )  # fmt: skip
+        flag = f"--force {summary.name}/{target.name}"
+        facts = {"name": target.name, "now": now, "before": before, "share": float(target.jump)}
+        yield Refusal(destination=summary.name, target=target.name, kind="jump", flag=flag, facts=facts)
 
 
 def _shop(plan: Plan, summary: DestinationSummary, ledger: Ledger) -> Iterator[Refusal]:
@@ -111,35 +134,30 @@ def _shop(plan: Plan, summary: DestinationSummary, ledger: Ledger) -> Iterator[R
     flag = f"--force {summary.name}"
     newest = plan.shop.newest
     if newest is not None and last.newest is not None and newest < last.newest:
-        message = f"{summary.name}: the shop's data ends {newest:%Y-%m-%d %H:%M:%S}, and the last run saw {last.newest:%Y-%m-%d %H:%M:%S} (UTC)"
-        yield Refusal(destination=summary.name, kind="older_shop", message=message, flag=flag)
+        facts: Mapping[str, object] = {"newest": newest, "before": last.newest}
+        yield Refusal(destination=summary.name, kind="older_shop", flag=flag, facts=facts)
     if plan.shop.rows is not None and last.rows and plan.shop.rows < SHRUNK * last.rows:
-        message = f"{summary.name}: the shop has {plan.shop.rows} rows, and the last run saw {last.rows}"
-        yield Refusal(destination=summary.name, kind="smaller_shop", message=message, flag=flag)
+        facts = {"rows": plan.shop.rows, "before": last.rows}
+        yield Refusal(destination=summary.name, kind="smaller_shop", flag=flag, facts=facts)
 
 
 def _account(summary: DestinationSummary, ledger: Ledger, seen: Survey | None) -> Iterator[Refusal]:
     known = ledger.accounts.get(summary.name)
     now = seen.account.id if seen else summary.account
     if known is not None and now is not None and now != known:
-        message = f"{summary.name}: the key opens account {now}, and until now it was {known}"
         flag = "give the other account a destination of its own name"
-        yield Refusal(destination=summary.name, kind="account", message=message, flag=flag)
+        yield Refusal(destination=summary.name, kind="account", flag=flag, facts={"now": now, "before": known})
 
 
 def _gone(seen: Survey, permits: Permits) -> Iterator[Refusal]:
     for name in seen.gone:
         key = f"{seen.destination}/{name}"
         if key not in permits.recreate:
-            yield Refusal(
-                destination=seen.destination, target=name, kind="gone", flag=f"--recreate {key}",
-                message=f"{seen.destination}: the list of '{name}' is not there any more",
-            )  # fmt: skip
+            facts = {"name": name}
+            yield Refusal(destination=seen.destination, target=name, kind="gone", flag=f"--recreate {key}", facts=facts)
     for name in seen.foreign:
-        yield Refusal(
-            destination=seen.destination, target=name, kind="foreign", flag=f"prefix of destinations.{seen.destination}",
-            message=f"{seen.destination}: a list with the name of '{name}' exists there and is not ours",
-        )  # fmt: skip
+        flag = f"prefix of destinations.{seen.destination}"
+        yield Refusal(destination=seen.destination, target=name, kind="foreign", flag=flag, facts={"name": name})
 
 
 def _approval(plan: Plan, summary: DestinationSummary, ledger: Ledger, permits: Permits) -> Iterator[Refusal]:
@@ -148,7 +166,5 @@ def _approval(plan: Plan, summary: DestinationSummary, ledger: Ledger, permits: 
         return
     if summary.name in ledger.approvals.of(plan.checksum) or ledger.approvals.ever(summary.name):
         return
-    yield Refusal(
-        destination=summary.name, kind="unapproved", flag="push --yes, or plan --out FILE and approve FILE --by NAME",
-        message=f"{summary.name}: the first push to this account needs an approval",
-    )  # fmt: skip
+    flag = "push --yes, or plan --out FILE and approve FILE --by NAME"
+    yield Refusal(destination=summary.name, kind="unapproved", flag=flag)

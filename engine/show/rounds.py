@@ -102,7 +102,7 @@ def refusals(found: Sequence[Refusal], lang: str) -> Iterator[RenderableType]:
         mine = [one for one in found if one.destination == name]
         for one in mine[:_REASONS]:
             is_waiting = one.kind == "unapproved"
-            yield Text(f"{'…' if is_waiting else '✗'} {one.message}", style="yellow" if is_waiting else "red")
+            yield Text(f"{'…' if is_waiting else '✗'} {one.told(lang)}", style="yellow" if is_waiting else "red")
         if len(mine) > _REASONS:
             yield Text("  " + say("guard.more", lang, count=len(mine) - _REASONS))
         flags = " ".join(dict.fromkeys(one.flag for one in mine))
@@ -147,8 +147,8 @@ def _trouble(one: Result, lang: str) -> Iterator[RenderableType]:
     for (reason, words), count in Counter((bad.reason.value, bad.words) for bad in one.rejected).most_common(5):
         told = f"{say(f'reasons.{reason}', lang)}{f' ({words})' if words else ''}"
         yield Text(say("push.rejected", lang, count=count, name=one.name, reason=told), style="yellow")
-    if withheld := sum(one.withheld.values()):
-        yield Text(say("push.withheld", lang, count=withheld, name=one.name))
+    if one.withheld:
+        yield Text(say("push.withheld", lang, name=one.name, reasons=pairs(one.withheld, "withheld", lang)))
     if one.pending:
         yield Text(say("push.pending", lang, count=one.pending, name=one.name))
     if settled := sum(one.settled.values()):

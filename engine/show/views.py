@@ -6,19 +6,22 @@ import csv
 import json
 import re
 import sys
+from contextlib import contextmanager
 from functools import singledispatch
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from engine import look
+from engine.errors import ConfigError
 from engine.show.documents import plain
 from engine.show.screen import bars, console, heading, table
 from engine.words import knows, number, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -88,7 +91,8 @@ def base(result: look.Checked, lang: str) -> Iterator[RenderableType]:
         for name, count in result.counts.items()
         if name != "customers" and _is_named(name)
     )
-    yield Text(say("check.read", lang, tables=told))
+    if told:
+        yield Text(say("check.read", lang, tables=told))
     if result.merged:
         yield Text(say("check.merged", lang, count=result.merged))
     if not result.set_aside:
@@ -273,6 +277,9 @@ def _capabilities(result: look.Capabilities, lang: str) -> Iterator[RenderableTy
     """The same words as in the config and the contract: English for developers."""
     for row in result.rows:
         yield heading(row["name"])
+        if "broken" in row:
+            yield Text(f"✗ {row['broken']}", style="red")
+            continue
         fields = ", ".join(row["fields"]) + (f" (at most {row['max_fields']})" if row["max_fields"] else "")
         rows = [
             ("carries", ", ".join(f"{kind} {number(items, lang)}" for kind, items in row["carries"].items())),
@@ -287,7 +294,7 @@ def _capabilities(result: look.Capabilities, lang: str) -> Iterator[RenderableTy
 def _list(result: look.Listed, lang: str) -> None:
     """Rows to a file, or to stdout as CSV or JSON lines."""
     if result.file is not None:
-        with result.file.open("wb") as sink:
+        with opened(result.file) as sink:
             if result.file_format == "parquet":
                 import pyarrow.parquet as pq
 
@@ -297,6 +304,19 @@ def _list(result: look.Listed, lang: str) -> None:
         console(stderr=True).print(say("members.written", lang, count=result.table.num_rows, file=result.file))
         return
     sys.stdout.write(_text(result.table, result.file_format))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to. Raises ConfigError when it cannot be."""
+    try:
+        sink = path.open("wb")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write {path}: {error.strerror}", place="--out", hint="does its folder exist?"
+        ) from None
+    with sink:
+        yield sink
 
 
 def _text(rows: pa.Table, file_format: str) -> str:
