@@ -121,7 +121,10 @@ def test_the_first_push_needs_an_approval(lab: Lab) -> None:
 
 def test_a_refusal_names_its_flags() -> None:
     refuse([])
-    one = Refusal(destination="news", kind="removals", message="news: 4 of 10 would leave", flag="--force news/loyal")
+    one = Refusal(
+        destination="news", kind="removals", flag="--force news/loyal",
+        facts={"leaves": 4, "before": 10, "title": "Loyal", "share": 0.3},
+    )  # fmt: skip
     with pytest.raises(GuardRefused) as caught:
         refuse([one, replace(one, flag="--force news/fresh")])
     assert caught.value.hint == "--force news/loyal --force news/fresh"
