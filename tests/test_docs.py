@@ -110,7 +110,8 @@ def test_the_config_of_the_language_page_loads(tmp_path: Path) -> None:
 
     from engine.cli import app
 
-    [config] = fences("docs/language.md", "toml")
+    config = "\n".join(fences("docs/language.md", "toml"))
+    (tmp_path / "reviews.csv").write_text("customer_id,score,written_at\nc1,5,2026-01-01\n", "utf-8")
     (tmp_path / "ciblage.toml").write_text('client = "docs"\n\n[shop]\npath = "."\n\n' + config, "utf-8")
     (tmp_path / "customers.csv").write_text("customer_id,email\nc1,lin@example.com\n", "utf-8")
     done = CliRunner().invoke(app, ["members", "prospect", "--config", str(tmp_path / "ciblage.toml")])
