@@ -166,5 +166,5 @@ def _approval(plan: Plan, summary: DestinationSummary, ledger: Ledger, permits: 
         return
     if summary.name in ledger.approvals.of(plan.checksum) or ledger.approvals.ever(summary.name):
         return
-    flag = "push --yes, or plan --out FILE and approve FILE --by NAME"
+    flag = "approve FILE --by NAME | push --yes"
     yield Refusal(destination=summary.name, kind="unapproved", flag=flag)
