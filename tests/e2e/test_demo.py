@@ -20,7 +20,7 @@ STORIES = {
         "rows set aside:",
         "in the segment “New customers”",
         "Why Andrew is in “Champions”:",
-        "codes to mint for 'thanks', costing $",
+        "codes to mint for 'thanks': $",
         "0 re-subscriptions",
         "Write calls that reached a platform while planning: 0",
         "Approved by Lin: newsletter, flows, mailing",

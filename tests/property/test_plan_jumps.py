@@ -49,7 +49,7 @@ def test_r_grd_02_a_jump_is_refused_with_both_sizes_and_the_flag(lab: Bounded) -
     assert lab.refusals(30) == []
     [found] = lab.refusals(31)
     assert (found.kind, found.target, found.flag) == ("jump", "loyal", "--force news/loyal")
-    assert found.message == "news: 'loyal' has 31 customers, and the last run saw 20: a jump of more than 50%"
+    assert found.message == "news: “loyal” has 31 customers, and the last run saw 20: a jump of more than 50%"
     assert found.lets_consent_pass
     assert lab.refusals(31, Permits(force=frozenset({"news/loyal"}), is_approved=True)) == []
 
