@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from engine.client import Client
     from engine.plan.plan import Plan
 
-__all__ = ["tell"]
+__all__ = ["begin_anew", "tell"]
 
 SPEED = 600.0  # sandbox seconds a second: ten minutes of a provider's queue pass in one
 _KEYS = {"MAILCHIMP_API_KEY": "sandbox-us1", "KLAVIYO_API_KEY": "pk_sandbox", "BREVO_API_KEY": "xkeysib-sandbox"}
@@ -87,6 +89,7 @@ def tell(out: Path, lang: str) -> int:
     """Play all chapters; 0 when every promise of the story held."""
     if lang not in {"en", "fr"}:
         raise ConfigError(f"there is no language '{lang}'", place="--lang", hint="en or fr")
+    begin_anew(out)
     real, screen, handler = SystemClock(), console(), Wire()
     began = real.monotonic()
     screen.print(Text(say("demo.opening", lang)))
@@ -109,10 +112,26 @@ def tell(out: Path, lang: str) -> int:
     return 0
 
 
+def begin_anew(out: Path) -> None:
+    """A folder of the demo's own to play in: what an earlier demo left there goes, anything else is refused."""
+    config = out / "ciblage.toml"
+    is_ours = config.is_file() and config.read_text("utf-8").startswith(_template().splitlines()[0])
+    if out.exists() and any(out.iterdir()) and not is_ours:
+        raise ConfigError(f"{out} holds something else", place="--out", hint="name a folder that is new or empty")
+    for name in ("state", "data", "secrets"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+    config.write_text(_template(), "utf-8")
+
+
+def _template() -> str:
+    return (files("engine.demo") / "config.toml").read_text("utf-8")
+
+
 def _write_config(stage: Stage) -> None:
-    text = (files("engine.demo") / "config.toml").read_text("utf-8")
     stage.config.write_text(
-        text.replace("@URL@", stage.world.url).replace("@LANG@", stage.lang).replace("@SPEED@", str(SPEED)), "utf-8"
+        _template().replace("@URL@", stage.world.url).replace("@LANG@", stage.lang).replace("@SPEED@", str(SPEED)),
+        "utf-8",
     )
     folder = stage.out / "secrets"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -301,9 +320,6 @@ def _where_next(stage: Stage) -> None:
 
 def _command() -> str:
     """How this command is called from here: its path, where it is not on PATH."""
-    import shutil
-    import sys
-
     return "ciblage" if shutil.which("ciblage") else str(Path(sys.argv[0]))
 
 
