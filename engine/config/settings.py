@@ -172,7 +172,6 @@ class Segment(BaseModel):
     holdout: Holdout | None = None
     removals: Share | None = None
     jump: Jump | None = None
-    was: str | None = None
     override: bool = False
 
     @model_validator(mode="after")
@@ -218,7 +217,6 @@ class Offer(_Table):
     cooldown: Duration | None = None
     budget: Budget | None = None
     prefix: str = Field(default="", pattern=r"^[A-Z0-9]{0,12}$")
-    title: Titles | None = None
 
     @model_validator(mode="after")
     def _one_value(self) -> Offer:

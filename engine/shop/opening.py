@@ -87,10 +87,6 @@ class Shop:
         )
         return found.cast(aware)
 
-    def neutral_tables(self) -> dict[str, Table]:
-        """Tables at rest by name, extra columns included."""
-        return dict(self.tables)
-
 
 def open_shop(
     source: ShopSource, *, zone: ZoneInfo, currency: str, now: datetime, overlays: Overlays | None, database: Database

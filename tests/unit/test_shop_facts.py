@@ -134,7 +134,7 @@ def test_every_source_and_fact_is_a_column_of_the_database(shop: Folder) -> None
         assert source.keep is None or there[source.keep] == "BOOLEAN"
     there = opened.database.columns("customers")
     assert {physical(fact) for fact in opened.vocabulary_facts()} - {"age", "birthday"} <= set(there)
-    for table, shape in opened.neutral_tables().items():
+    for table, shape in opened.tables.items():
         there = opened.database.columns(table)
         assert {column: there[column] for column in shape.everything} == {
             column: kind.physical for column, kind in shape.everything.items()
