@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Server", "serving"]
 
 HOST = "127.0.0.1"
+LINGER_S = 5.0
 
 
 class Server(ThreadingHTTPServer):
@@ -46,13 +48,23 @@ class Exchange(BaseHTTPRequestHandler):
 
     def _exchange(self) -> None:
         if "chunked" in self.headers.get("transfer-encoding", ""):
-            self.close_connection = True
-            self._send(json_response(411, {"error": "send a content-length"}))
+            self._refuse(json_response(411, {"error": "send a content-length"}))
             return
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         url = f"http://{self.headers.get('host', HOST)}{self.path}"
         self._send(self.server.sandbox.handle(Request(self.command, url, headers, body)))
+
+    def _refuse(self, response: Response) -> None:
+        """Answers without the body, then reads on to its end: closing on unread bytes resets the caller's connection."""
+        self.close_connection = True
+        self._send(response)
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(LINGER_S)
+        with suppress(OSError):
+            while self.rfile.read(65_536):
+                pass
 
     def _send(self, response: Response) -> None:
         self.send_response(response.status)

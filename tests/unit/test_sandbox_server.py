@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -60,10 +61,9 @@ def test_a_connection_is_kept_for_the_next_call(server: Server) -> None:
 
 
 def test_a_body_without_a_length_is_refused(server: Server) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
-    connection.request("POST", "/sandbox/till", body=iter([b"code\n", b"A\n"]), encode_chunked=True)
-    assert connection.getresponse().status == 411
-    connection.close()
+    with closing(http.client.HTTPConnection("127.0.0.1", server.server_port)) as connection:
+        connection.request("POST", "/sandbox/till", body=iter([b"code\n"] + [b"A\n" * 9_000] * 40), encode_chunked=True)
+        assert connection.getresponse().status == 411
 
 
 def test_many_callers_at_once_are_all_answered(server: Server) -> None:
