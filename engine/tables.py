@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from engine.errors import EngineError
 
@@ -44,6 +44,8 @@ class Database:
     `memory_limit` is DuckDB's own spelling ("4GB"); beyond it, work spills beside the file or into the system's
     temporary folder. Instants are naive UTC TIMESTAMP; nothing here reads a clock or the network.
     """
+
+    name: Final = "duckdb"
 
     def __init__(
         self, path: Path | None = None, *, memory_limit: str | None = None, threads: int | None = None
@@ -100,8 +102,13 @@ class Database:
         self.connection.register(table, data)
 
     def unregister(self, table: str) -> None:
-        """Forget a registered Arrow table."""
+        """Forget a registered Arrow table, or one that was kept."""
         self.connection.unregister(table)
+        self.execute(f"DROP TABLE IF EXISTS temp.main.{name(table)}")
+
+    def keep(self, table: str, sql: str) -> None:
+        """Have a query's rows as a table of this connection alone."""
+        self.execute(f"CREATE OR REPLACE TEMP TABLE {name(table)} AS {sql}")
 
     def tables(self) -> frozenset[str]:
         """Names of the tables and views that exist."""

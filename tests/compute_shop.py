@@ -11,13 +11,13 @@ import pyarrow as pa
 from reference import World
 
 from engine.compute import Membership, compute
+from engine.compute.backends.protocol import Engine
 from engine.language import tree
 from engine.language.parser import parse_test, parse_value
 from engine.language.tree import Type
 from engine.language.vocabulary import Fact, Source, Vocabulary
 from engine.segments import Catalogue, Group, Segment
 from engine.shop import schema
-from engine.tables import Database
 from engine.traits import Trait
 
 ARROW = {
@@ -80,7 +80,7 @@ class ToyShop:
         buying: Sequence[Mapping[str, Any]] = (),
         looking: Sequence[Mapping[str, Any]] = (),
         *,
-        database: Database,
+        database: Engine,
     ) -> None:
         self.customers = [{name: one.get(name) for name in FACTS} for one in customers]
         self.buying, self.looking = _rows(buying), _rows(looking)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from engine.compute.bounds import Calendar
 from engine.compute.membership import Shop, stand_on
 from engine.compute.query import Ground, checks
+from engine.compute.steps import Query
 from engine.errors import ConfigError
 from engine.language import tree
 from engine.language.printer import to_text
@@ -67,8 +68,8 @@ def explain(
     ]
 
 
-def _row(query: object, ground: Ground, customer: str) -> list[object]:
-    table = ground.backend.run(query)  # type: ignore[arg-type]  # a Select is a Query
+def _row(query: Query, ground: Ground, customer: str) -> list[object]:
+    table = ground.run(query)
     if table.num_rows == 0:
         raise ConfigError(f"there is no customer {customer}", hint="see `ciblage members SEGMENT`")
     return [column[0].as_py() for column in table.columns[1:]]

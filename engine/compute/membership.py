@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
-from engine.compute.backends.duckdb import DuckDB
+from engine.compute.backends import backend as words
+from engine.compute.backends.protocol import Engine
 from engine.compute.bounds import Calendar
 from engine.compute.query import Ground, membership
 from engine.segments import Catalogue
@@ -17,15 +18,13 @@ from engine.shop import schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from engine.tables import Database
-
 
 class Shop(Protocol):
     """What is computed over: the shop's tables and the sources over them."""
 
     @property
-    def database(self) -> Database:
-        """Every neutral table, typed."""
+    def database(self) -> Engine:
+        """Where every neutral table is, typed."""
         ...
 
     def sources(self) -> Mapping[str, schema.Source]:
@@ -81,7 +80,7 @@ def compute(
     """All segments and traits of a catalogue for all customers, in one query; `also` names further facts to bring along."""
     calendar = Calendar(now, zone, week_starts=week_starts, leap_day=leap_day)
     ground = stand_on(shop, calendar)
-    return Membership(table=ground.backend.run(membership(catalogue, ground, also)), now=now)
+    return Membership(table=ground.run(membership(catalogue, ground, also)), now=now)
 
 
 def sql(
@@ -90,17 +89,24 @@ def sql(
     zone: ZoneInfo,
     *,
     sources: Mapping[str, schema.Source] | None = None,
+    backend: str = "duckdb",
     week_starts: str = "monday",
     leap_day: str = "feb28",
 ) -> str:
-    """The same query as text, for people to read."""
+    """The same query as text in a backend's words, for people to read."""
     calendar = Calendar(now, zone, week_starts=week_starts, leap_day=leap_day)
     known = schema.sources(schema.TABLES) if sources is None else sources
-    ground = Ground(sources=known, columns=frozenset(), calendar=calendar, backend=DuckDB())
-    return membership(catalogue, ground).sql(dialect=ground.backend.dialect, pretty=True)
+    ground = Ground(sources=known, columns=frozenset(), calendar=calendar, backend=words(backend))
+    return ground.backend.text(membership(catalogue, ground).whole(), pretty=True)
 
 
 def stand_on(shop: Shop, calendar: Calendar) -> Ground:
     """The shop's own database as the place of a query."""
-    columns = frozenset(shop.database.columns("customers"))
-    return Ground(sources=shop.sources(), columns=columns, calendar=calendar, backend=DuckDB(shop.database))
+    engine = shop.database
+    return Ground(
+        sources=shop.sources(),
+        columns=frozenset(engine.columns("customers")),
+        calendar=calendar,
+        backend=words(engine.name),
+        engine=engine,
+    )

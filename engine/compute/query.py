@@ -3,39 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from engine.compute import conditions, values
-from engine.compute.backends.protocol import Backend
+from engine.compute.backends.protocol import Backend, Engine
 from engine.compute.bounds import Calendar
 from engine.compute.customers import CustomerScope
 from engine.compute.spelling import column, named, strict
-from engine.errors import ConfigError, nearest
+from engine.compute.steps import Query
+from engine.errors import ConfigError, UnsupportedByBackend, nearest
 from engine.language import tree
 from engine.language.tree import Type
 from engine.segments import Catalogue
 from engine.shop.schema import Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 OWN = {"email": "email", "consent_email": "consent_email", "basis": "consent_email_basis"}  # ours → customers'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """Where a query stands: the shop's sources and customers' columns, the time, the engine."""
+    """Where a query stands: the shop's sources and customers' columns, the time, an engine's words and the engine."""
 
     sources: Mapping[str, Source]
     columns: frozenset[str]
     calendar: Calendar
     backend: Backend
+    engine: Engine | None = None
 
     def scope(self, catalogue: Catalogue) -> CustomerScope:
         """A fresh scope over a catalogue."""
         return CustomerScope(catalogue, self.sources, self.columns, self.calendar, self.backend)
 
+    def run(self, query: Query) -> pa.Table:
+        """Run a query where the tables are."""
+        if self.engine is None:
+            raise UnsupportedByBackend("there is no database to run this on")
+        if not self.backend.keeps_steps:
+            return self.engine.query(self.backend.text(query.whole()))
+        return _step_by_step(query, self.backend, self.engine)
 
-def membership(catalogue: Catalogue, ground: Ground, also: Iterable[str] = ()) -> exp.Select:
+
+def _step_by_step(query: Query, backend: Backend, engine: Engine) -> pa.Table:
+    """Keep what is read often as tables of the connection, whatever stands before it folded into each."""
+    often, open_steps, kept = query.read_often(), list[tuple[str, exp.Query]](), list[str]()
+    try:
+        for name, step in query.steps:
+            if name in often:
+                engine.keep(name, backend.text(_folded(open_steps, step)))
+                kept.append(name)
+            else:
+                open_steps.append((name, step))
+        return engine.query(backend.text(_folded(open_steps, query.result)))
+    finally:
+        for name in kept:
+            engine.unregister(name)
+
+
+def _folded(steps: list[tuple[str, exp.Query]], last: exp.Query) -> exp.Query:
+    """A step with those that it reads, directly or through others, as CTEs."""
+    needed, found = {table.name for table in last.find_all(exp.Table)}, list[tuple[str, exp.Query]]()
+    for name, step in reversed(steps):
+        if name in needed:
+            needed |= {table.name for table in step.find_all(exp.Table)}
+            found.append((name, step))
+    whole = last.copy()
+    for name, step in reversed(found):
+        whole = whole.with_(exp.to_identifier(name, quoted=True), as_=step.copy(), copy=False)
+    return whole
+
+
+def membership(catalogue: Catalogue, ground: Ground, also: Iterable[str] = ()) -> Query:
     """One row a customer: who they are, each segment, each channel, each holdout, each trait; `also` names further facts."""
     scope = ground.scope(catalogue)
     columns: list[exp.Expr] = [
@@ -53,7 +96,7 @@ def membership(catalogue: Catalogue, ground: Ground, also: Iterable[str] = ()) -
     return scope.steps.assemble(columns)
 
 
-def checks(catalogue: Catalogue, ground: Ground, items: Iterable[tree.Test | tree.Value], customer: str) -> exp.Select:
+def checks(catalogue: Catalogue, ground: Ground, items: Iterable[tree.Test | tree.Value], customer: str) -> Query:
     """One row for one customer: what each test (`0`, `1` …) decides, and each value is."""
     scope = ground.scope(catalogue)
     columns: list[exp.Expr] = [column("customer_id")]
@@ -62,7 +105,8 @@ def checks(catalogue: Catalogue, ground: Ground, items: Iterable[tree.Test | tre
         found = strict(conditions.test(item, scope)) if is_test else values.value(item, scope)  # type: ignore[arg-type]
         columns.append(named(found, str(index)))
     one = conditions.test(tree.Compare("=", tree.Trait("customer_id", Type.TEXT), tree.Text(customer)), scope)
-    return scope.steps.assemble(columns).where(one, copy=False)
+    query = scope.steps.assemble(columns)
+    return replace(query, result=query.result.where(one, copy=False))
 
 
 def _trait(name: str, catalogue: Catalogue) -> tree.Trait:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -41,6 +42,27 @@ class Derived:
     value: exp.Expr
     level: int
     beside: Beside | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Named steps in the order in which they stand on each other, and the result over them."""
+
+    steps: tuple[tuple[str, exp.Query], ...]
+    result: exp.Select
+
+    def whole(self) -> exp.Select:
+        """All of it as one statement."""
+        query = self.result
+        for name, step in self.steps:
+            query = query.with_(exp.to_identifier(name, quoted=True), as_=step, copy=False)
+        return query
+
+    def read_often(self) -> frozenset[str]:
+        """The steps that others read more than once."""
+        readers = [query for _, query in self.steps] + [self.result]
+        read = Counter(table.name for reader in readers for table in reader.find_all(exp.Table))
+        return frozenset(name for name, _ in self.steps if read[name] > 1)
 
 
 @dataclass(slots=True)
@@ -90,13 +112,11 @@ class Steps:
         """A derived column that is there already."""
         return column(self.derived[key].alias) if key in self.derived else None
 
-    def assemble(self, result: list[exp.Expr]) -> exp.Select:
+    def assemble(self, result: list[exp.Expr]) -> Query:
         """The whole query: scans, base, one step a level, and the columns of the result from the last."""
-        steps = [*self._scans(), (BASE, self._base()), *self._levels_in_order()]
+        steps = (*self._scans(), (BASE, self._base()), *self._levels_in_order())
         query = exp.select(*result, copy=False).from_(relation(steps[-1][0]), copy=False)
-        for name, step in steps:
-            query = query.with_(exp.to_identifier(name, quoted=True), as_=step, copy=False)
-        return query.order_by(column("customer_id"), copy=False)
+        return Query(steps, query.order_by(column("customer_id"), copy=False))
 
     def _scans(self) -> Iterator[tuple[str, exp.Query]]:
         for tally in self.tallies.values():

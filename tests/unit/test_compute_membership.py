@@ -15,7 +15,7 @@ import pytest
 from compute_shop import SOURCES, ToyShop, catalogue, members, run
 
 from engine.compute import explain, sql
-from engine.compute.backends.duckdb import DuckDB
+from engine.compute.backends.duckdb import BACKEND
 from engine.compute.backends.protocol import OPERATIONS
 from engine.compute.bounds import Calendar
 from engine.compute.query import Ground, membership
@@ -109,12 +109,12 @@ def test_each_table_is_scanned_once_for_all_segments(shop: ToyShop) -> None:
         f"s{days}": f"count(buys, last {days} days) > 1 and sum(buys.m, last {days} days) > 3" for days in range(1, 40)
     }
     query = membership(catalogue(texts), ground(shop))
-    assert query.sql(dialect="duckdb").count('FROM "buying"') == 1
+    assert query.whole().sql(dialect="duckdb").count('FROM "buying"') == 1
 
 
 def test_the_same_aggregate_of_two_segments_is_computed_once(shop: ToyShop) -> None:
     texts = {"a": "count(buys, last 30 days) > 1", "b": "did(buys, last 30 days)", "c": "never(buys, last 30 days)"}
-    assert membership(catalogue(texts), ground(shop)).sql(dialect="duckdb").count("COUNT(*)") == 1
+    assert membership(catalogue(texts), ground(shop)).whole().sql(dialect="duckdb").count("COUNT(*)") == 1
 
 
 def test_segments_together_are_what_each_is_alone(shop: ToyShop) -> None:
@@ -133,7 +133,7 @@ def test_two_hundred_segments_compile_in_a_moment(shop: ToyShop) -> None:
         f"s{n}": f"count(buys, last {n} days) > 1 and city != 'x{n}' and in segment s{n - 1}" for n in range(1, 200)
     }
     found = membership(catalogue({"s0": "true", **texts}), ground(shop))
-    assert len(found.selects) == 205
+    assert len(found.result.selects) == 205
 
 
 def test_findings_say_which_condition_holds_and_with_what_value(shop: ToyShop) -> None:
@@ -166,15 +166,7 @@ def test_what_a_backend_has_no_words_for_is_refused_before_it_reads(operation: s
         "e": "hour(joined) > 2 and weekday(joined) = 'monday' and month(birth_date) = 3",
     }
     with pytest.raises(UnsupportedByBackend, match=operation):
-        membership(catalogue(texts), replace(ground(None), backend=Dumb(operation)))
-
-
-class Dumb(DuckDB):
-    """An engine that lacks one operation, and cannot run."""
-
-    def __init__(self, lacking: str) -> None:
-        super().__init__()
-        self.unsupported = (lacking,)
+        membership(catalogue(texts), replace(ground(None), backend=replace(BACKEND, unsupported=(operation,))))
 
 
 def test_a_row_knows_nothing_of_its_customer() -> None:
@@ -187,7 +179,7 @@ def test_a_row_knows_nothing_of_its_customer() -> None:
 
 def test_without_a_database_the_query_is_only_text() -> None:
     with pytest.raises(UnsupportedByBackend, match="no database"):
-        DuckDB().run(membership(catalogue({"it": "true"}), ground(None)))
+        ground(None).run(membership(catalogue({"it": "true"}), ground(None)))
     text = sql(catalogue({"it": "did(buys)"}), NOW.replace(tzinfo=UTC), UTC_ZONE, sources=SOURCES)
     assert '"segment:it"' in text
 
@@ -210,10 +202,10 @@ def test_the_planner_is_not_loaded_until_it_is_needed() -> None:
 
 
 def ground(shop: ToyShop | None) -> Ground:
-    backend = DuckDB(shop.database if shop else None)
     return Ground(
         sources=SOURCES,
         columns=frozenset(),
         calendar=Calendar(NOW.replace(tzinfo=UTC), ZoneInfo("Europe/Paris")),
-        backend=backend,
+        backend=BACKEND,
+        engine=shop.database if shop else None,
     )

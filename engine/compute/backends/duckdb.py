@@ -1,19 +1,10 @@
-"""DuckDB: the default engine, inside our own process."""
+"""DuckDB: the default engine, inside our own process; `engine.tables.Database` runs it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlglot import exp
 
-from engine.compute.backends.protocol import Spelling
-from engine.errors import UnsupportedByBackend
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from engine.tables import Database
-
+from engine.compute.backends.protocol import Backend, Spelling
 
 _BEYOND_BIGINT = 2**64
 
@@ -93,19 +84,4 @@ SPELLINGS: dict[str, Spelling] = {
 }
 
 
-class DuckDB:
-    """The shop's own DuckDB database; without one it only spells."""
-
-    name = "duckdb"
-    dialect = "duckdb"
-    spellings = SPELLINGS
-    unsupported: tuple[str, ...] = ()
-
-    def __init__(self, database: Database | None = None) -> None:
-        self._database = database
-
-    def run(self, query: exp.Query) -> pa.Table:
-        """Run a query against the shop's tables."""
-        if self._database is None:
-            raise UnsupportedByBackend("there is no database to run this on")
-        return self._database.query(query.sql(dialect=self.dialect))
+BACKEND = Backend(name="duckdb", dialect="duckdb", spellings=SPELLINGS)

@@ -1,8 +1,9 @@
-"""What an engine must say about itself to run a query: its dialect, its spellings, what it cannot do."""
+"""What an engine is: its words for the operations that engines spell differently, and a place where queries run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
@@ -37,31 +38,54 @@ OPERATIONS = {
 }
 
 
-class Backend(Protocol):
-    """One engine."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """An engine's words: sqlglot's name of its dialect, and its spellings of OPERATIONS but those that it has none for."""
+
+    name: str
+    dialect: str
+    spellings: Mapping[str, Spelling]
+    unsupported: tuple[str, ...] = ()
+    rewrite: Callable[[exp.Query], exp.Query] = lambda query: query  # what the whole tree needs before it is spelled
+    keeps_steps: bool = (
+        False  # a step that is read more than once becomes a table: this engine would compute it each time
+    )
+
+    def text(self, query: exp.Query, *, pretty: bool = False) -> str:
+        """A query as this engine reads it."""
+        return self.rewrite(query.copy()).sql(dialect=self.dialect, pretty=pretty)
+
+
+class Engine(Protocol):
+    """Where tables are and queries run; only results leave it, as Arrow: instants naive UTC, numbers exact or double."""
 
     @property
     def name(self) -> str:
-        """As the config writes it."""
+        """The name of its backend."""
         ...
 
-    @property
-    def dialect(self) -> str:
-        """As sqlglot calls it."""
+    def query(self, sql: str) -> pa.Table:
+        """Run one statement and return its rows."""
         ...
 
-    @property
-    def spellings(self) -> Mapping[str, Spelling]:
-        """Its words for OPERATIONS."""
+    def columns(self, table: str) -> Mapping[str, str]:
+        """Column names of a table with the engine's own types, in order."""
         ...
 
-    @property
-    def unsupported(self) -> tuple[str, ...]:
-        """Those of OPERATIONS that it has no words for."""
+    def register(self, table: str, data: pa.Table) -> None:
+        """Make an Arrow table readable under a name for as long as the engine is open; one of that name is replaced."""
         ...
 
-    def run(self, query: exp.Query) -> pa.Table:
-        """Run a query and return its rows; only results leave the engine."""
+    def unregister(self, table: str) -> None:
+        """Forget a registered table."""
+        ...
+
+    def keep(self, table: str, sql: str) -> None:
+        """Have a query's rows as a table of this connection alone, until `unregister`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it; closing twice is harmless."""
         ...
 
 

@@ -1,9 +1,8 @@
-"""The rules of the language, one by one, on DuckDB: each test carries its rule's number."""
+"""The rules of the language, one by one, on every engine: each test carries its rule's number."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,24 +10,18 @@ from typing import Any
 import pytest
 from compute_shop import ToyShop, catalogue, members, run, trait
 
+from engine.compute.backends.protocol import Engine
 from engine.compute.literals import fold
-from engine.tables import Database
 
 NOW = datetime.fromisoformat("2026-03-15T12:00")
 TICK = timedelta(microseconds=1)
 
 
-@pytest.fixture
-def database() -> Iterator[Database]:
-    with Database(threads=1) as found:
-        yield found
-
-
-def people(database: Database, **facts: dict[str, Any]) -> ToyShop:
+def people(database: Engine, **facts: dict[str, Any]) -> ToyShop:
     return ToyShop([{"customer_id": name, **values} for name, values in facts.items()], database=database)
 
 
-def history(database: Database, buying: list[dict[str, Any]], looking: list[dict[str, Any]] | None = None) -> ToyShop:
+def history(database: Engine, buying: list[dict[str, Any]], looking: list[dict[str, Any]] | None = None) -> ToyShop:
     """Customers a and b; rows are a's unless they say otherwise."""
     rows = [
         [{"customer_id": "a", "at": NOW - timedelta(days=1), **row} for row in one] for one in (buying, looking or [])
@@ -40,7 +33,7 @@ def at(*moments: str, **more: Any) -> list[dict[str, Any]]:
     return [{"at": datetime.fromisoformat(moment), **more} for moment in moments]
 
 
-def test_rule_01_every_flag_is_true_or_false_whatever_is_missing(database: Database) -> None:
+def test_rule_01_every_flag_is_true_or_false_whatever_is_missing(database: Engine) -> None:
     shop = people(database, a={}, b={"city": "Lyon", "points": Decimal(3), "vip": True})
     texts = ["city = 'x'", "not city = 'x'", "points / 0 > 1", "vip", "not vip", "max(buys.n) < 3", "interests has 'x'"]
     found = run(shop, catalogue({f"s{index}": text for index, text in enumerate(texts)}), NOW)
@@ -54,7 +47,7 @@ def test_rule_01_every_flag_is_true_or_false_whatever_is_missing(database: Datab
      "interests has 'tea'", "joined in last 9 years", "joined > 2000-01-01", "vip", "age < 99", "birthday in this year"],
 )  # fmt: skip
 def test_rules_02_and_03_the_missing_satisfy_no_positive_test_and_every_complement(
-    database: Database, positive: str
+    database: Engine, positive: str
 ) -> None:
     known = {
         "city": "Lyon", "points": Decimal(3), "interests": ["tea"], "joined": NOW, "vip": True,
@@ -65,13 +58,13 @@ def test_rules_02_and_03_the_missing_satisfy_no_positive_test_and_every_compleme
     assert members(shop, f"not ({positive})", NOW) == {"missing"}
 
 
-def test_rule_03_unequal_not_in_and_never_include_the_missing(database: Database) -> None:
+def test_rule_03_unequal_not_in_and_never_include_the_missing(database: Engine) -> None:
     shop = people(database, known={"city": "Lyon", "points": Decimal(3)}, missing={})
     for text in ("city != 'Paris'", "city not in ('Paris')", "points not between 8 and 9", "never(buys)"):
         assert members(shop, text, NOW) == {"known", "missing"}
 
 
-def test_rule_05_counts_are_zero_without_rows_and_the_rest_unknown(database: Database) -> None:
+def test_rule_05_counts_are_zero_without_rows_and_the_rest_unknown(database: Engine) -> None:
     shop = history(database, [])
     for zero in ("count(buys)", "sum(buys.n)", "distinct(buys.n)", "periods(buys by month, last 6 months)"):
         assert trait(shop, zero, NOW) == {"a": 0, "b": 0}
@@ -81,12 +74,12 @@ def test_rule_05_counts_are_zero_without_rows_and_the_rest_unknown(database: Dat
         assert trait(shop, text, NOW) == {"a": None, "b": None}
 
 
-def test_rule_06_zero_and_false_are_values(database: Database) -> None:
+def test_rule_06_zero_and_false_are_values(database: Engine) -> None:
     shop = people(database, a={"points": Decimal(0), "vip": False}, b={})
     assert members(shop, "points is known and vip is known and points = 0 and vip = false", NOW) == {"a"}
 
 
-def test_rule_07_text_ignores_case_and_ids_do_not(database: Database) -> None:
+def test_rule_07_text_ignores_case_and_ids_do_not(database: Engine) -> None:
     shop = people(database, a={"city": "ÉVRY", "code": "X1"}, b={"city": "évry", "code": "x1"})
     assert members(shop, "city = 'Évry'", NOW) == {"a", "b"}
     assert members(shop, "city ends with 'VRY'", NOW) == {"a", "b"}
@@ -94,13 +87,13 @@ def test_rule_07_text_ignores_case_and_ids_do_not(database: Database) -> None:
     assert members(shop, "code starts with 'X'", NOW) == {"a"}
 
 
-def test_rule_08_a_where_is_about_one_row_and_two_aggregates_may_use_two(database: Database) -> None:
+def test_rule_08_a_where_is_about_one_row_and_two_aggregates_may_use_two(database: Engine) -> None:
     shop = history(database, [{"word": "tea", "n": Decimal(1)}, {"word": "soap", "n": Decimal(9)}])
     assert members(shop, "did(buys where word = 'tea' and n > 5)", NOW) == set()
     assert members(shop, "did(buys where word = 'tea') and did(buys where n > 5)", NOW) == {"a"}
 
 
-def test_rule_09_future_rows_do_not_count_unless_the_window_names_the_future(database: Database) -> None:
+def test_rule_09_future_rows_do_not_count_unless_the_window_names_the_future(database: Engine) -> None:
     shop = history(database, [{"at": NOW}, {"at": NOW + TICK}, {"at": NOW + timedelta(days=2)}])
     assert trait(shop, "count(buys)", NOW)["a"] == 1
     assert trait(shop, "count(buys, this month)", NOW)["a"] == 1
@@ -109,7 +102,7 @@ def test_rule_09_future_rows_do_not_count_unless_the_window_names_the_future(dat
     assert trait(shop, "count(buys, since 1 hour from now)", NOW)["a"] == 1
 
 
-def test_rule_10_a_date_is_a_whole_local_day(database: Database) -> None:
+def test_rule_10_a_date_is_a_whole_local_day(database: Engine) -> None:
     day = datetime.fromisoformat("2026-03-09T23:00")  # midnight of the 10th in Paris
     moments = {
         "before": day - TICK,
@@ -129,7 +122,7 @@ def test_rule_10_a_date_is_a_whole_local_day(database: Database) -> None:
         assert members(shop, text, NOW, "Europe/Paris") == names, text
 
 
-def test_rule_11_last_days_start_at_local_midnight_and_last_hours_are_exactly_so_long(database: Database) -> None:
+def test_rule_11_last_days_start_at_local_midnight_and_last_hours_are_exactly_so_long(database: Engine) -> None:
     midnight = datetime.fromisoformat("2026-03-07T23:00")  # of the 8th in Paris
     shop = history(
         database, [{"at": midnight - TICK}, {"at": midnight}, {"at": NOW - timedelta(hours=24)}, {"at": NOW}]
@@ -140,7 +133,7 @@ def test_rule_11_last_days_start_at_local_midnight_and_last_hours_are_exactly_so
     assert trait(shop, "count(buys, last 1439 minutes)", NOW, "Europe/Paris")["a"] == 1
 
 
-def test_rule_12_next_days_on_dates_include_today_and_on_instants_start_now(database: Database) -> None:
+def test_rule_12_next_days_on_dates_include_today_and_on_instants_start_now(database: Engine) -> None:
     day = NOW.date()
     shop = history(database, [])
     dated = people(
@@ -154,7 +147,7 @@ def test_rule_12_next_days_on_dates_include_today_and_on_instants_start_now(data
     assert members(shop, "joined in next 7 days", NOW) == {"now", "later"}
 
 
-def test_rule_13_months_clamp_and_weeks_start_as_the_client_says(database: Database) -> None:
+def test_rule_13_months_clamp_and_weeks_start_as_the_client_says(database: Engine) -> None:
     shop = history(database, at("2026-02-28T00:00", "2026-02-27T23:59"))
     assert trait(shop, "count(buys, last 1 month)", datetime.fromisoformat("2026-03-31T10:00"))["a"] == 1
     sunday = history(database, at("2026-03-15T08:00", "2026-03-14T08:00"))
@@ -163,7 +156,7 @@ def test_rule_13_months_clamp_and_weeks_start_as_the_client_says(database: Datab
 
 
 @pytest.mark.parametrize(("leap_day", "on", "wanted"), [("feb28", "2023-02-28", True), ("mar1", "2023-02-28", False), ("mar1", "2023-03-01", True), ("feb28", "2024-02-28", False), ("mar1", "2024-02-29", True)])  # fmt: skip
-def test_rule_14_born_on_29_february(database: Database, leap_day: str, on: str, *, wanted: bool) -> None:
+def test_rule_14_born_on_29_february(database: Engine, leap_day: str, on: str, *, wanted: bool) -> None:
     shop = people(database, leap={"birth_date": datetime.fromisoformat("2000-02-29").date()})
     now = datetime.fromisoformat(f"{on}T12:00")
     assert (members(shop, "birthday in today", now, leap_day=leap_day) == {"leap"}) is wanted
@@ -172,7 +165,7 @@ def test_rule_14_born_on_29_february(database: Database, leap_day: str, on: str,
     )
 
 
-def test_rule_14_birthday_windows_cross_the_years_end(database: Database) -> None:
+def test_rule_14_birthday_windows_cross_the_years_end(database: Engine) -> None:
     born = {
         f"b{month:02}{day:02}": {"birth_date": date(1980, month, day)}
         for month, day in [(12, 27), (12, 28), (12, 31), (1, 3), (1, 4)]
@@ -185,7 +178,7 @@ def test_rule_14_birthday_windows_cross_the_years_end(database: Database) -> Non
     }
 
 
-def test_rule_15_first_and_last_look_at_known_values_and_ties_go_to_the_larger_row(database: Database) -> None:
+def test_rule_15_first_and_last_look_at_known_values_and_ties_go_to_the_larger_row(database: Engine) -> None:
     same = NOW - timedelta(days=3)
     shop = history(
         database,
@@ -201,7 +194,7 @@ def test_rule_15_first_and_last_look_at_known_values_and_ties_go_to_the_larger_r
 
 
 def test_rule_15_most_frequent_is_the_most_counted_then_the_newest_then_the_first_of_the_alphabet(
-    database: Database,
+    database: Engine,
 ) -> None:
     old, new = NOW - timedelta(days=9), NOW - timedelta(days=2)
     rows = [{"at": old, "word": "Tea"}, {"at": old, "word": "tea"}, {"at": new, "word": "soap"}]
@@ -211,14 +204,14 @@ def test_rule_15_most_frequent_is_the_most_counted_then_the_newest_then_the_firs
     assert trait(history(database, tied), "most_frequent(buys.word)", NOW)["a"] == "linen"
 
 
-def test_rule_16_equal_values_share_a_rank_and_the_unknown_have_none(database: Database) -> None:
+def test_rule_16_equal_values_share_a_rank_and_the_unknown_have_none(database: Engine) -> None:
     shop = people(database, **{f"c{index}": {"points": value} for index, value in enumerate([1, 1, 2, 3, None])})
     assert trait(shop, "quintile(points)", NOW) == {"c0": 3, "c1": 3, "c2": 4, "c3": 5, "c4": None}
     assert trait(shop, "decile(points, points < 3)", NOW) == {"c0": 7, "c1": 7, "c2": 10, "c3": None, "c4": None}
     assert trait(people(database, a={"points": 7}, b={"points": 7}), "quintile(points)", NOW) == {"a": 5, "b": 5}
 
 
-def test_rule_16_the_top_keeps_everyone_tied_at_the_edge(database: Database) -> None:
+def test_rule_16_the_top_keeps_everyone_tied_at_the_edge(database: Engine) -> None:
     shop = people(database, **{f"c{index}": {"points": value} for index, value in enumerate([9, 9, 5, 4, None])})
     assert members(shop, "top 10% by points", NOW) == {"c0", "c1"}
     assert members(shop, "bottom 25% by points", NOW) == {"c3"}
@@ -226,7 +219,7 @@ def test_rule_16_the_top_keeps_everyone_tied_at_the_edge(database: Database) -> 
     assert members(shop, "top 100% by points", NOW) == {"c0", "c1", "c2", "c3"}
 
 
-def test_rule_17_then_accepts_the_same_instant_unless_both_are_the_same_rows(database: Database) -> None:
+def test_rule_17_then_accepts_the_same_instant_unless_both_are_the_same_rows(database: Engine) -> None:
     shop = history(database, [{}], [{}])
     assert members(shop, "did(looks, then buys)", NOW) == {"a"}
     assert members(shop, "did(looks, then no buys)", NOW) == set()
@@ -238,21 +231,21 @@ def test_rule_17_then_accepts_the_same_instant_unless_both_are_the_same_rows(dat
     assert members(twice, "did(buys, then buys within 1 minute)", NOW) == {"a"}
 
 
-def test_rule_17_one_unanswered_row_is_enough_for_then_no(database: Database) -> None:
+def test_rule_17_one_unanswered_row_is_enough_for_then_no(database: Engine) -> None:
     shop = history(database, at("2026-03-05T00:00"), at("2026-03-01T00:00", "2026-03-10T00:00"))
     assert members(shop, "did(looks, then no buys)", NOW) == {"a"}
     assert members(shop, "did(looks, before 2026-03-04, then no buys)", NOW) == set()
     assert members(shop, "never(looks, then no buys)", NOW) == {"b"}
 
 
-def test_rule_17_no_answer_within_a_time_is_known_only_when_that_time_has_passed(database: Database) -> None:
+def test_rule_17_no_answer_within_a_time_is_known_only_when_that_time_has_passed(database: Engine) -> None:
     shop = history(database, [], [{"at": NOW - timedelta(days=2)}])
     assert members(shop, "did(looks, then no buys within 2 days)", NOW) == {"a"}
     assert members(shop, "did(looks, then no buys within 3 days)", NOW) == set()
     assert members(shop, "did(looks, then no buys within 1 month)", NOW + timedelta(days=40)) == {"a"}
 
 
-def test_rule_17_same_compares_a_known_value(database: Database) -> None:
+def test_rule_17_same_compares_a_known_value(database: Engine) -> None:
     looks = [{"word": "Tea", "at": NOW - timedelta(days=3)}, {"word": None, "at": NOW - timedelta(days=2)}]
     shop = history(database, [{"word": "tea"}, {"word": None}], looks)
     assert members(shop, "did(looks, then buys same word)", NOW) == {"a"}
@@ -260,7 +253,7 @@ def test_rule_17_same_compares_a_known_value(database: Database) -> None:
     assert members(history(database, [{"word": None}], looks), "did(looks, then no buys same word)", NOW) == {"a"}
 
 
-def test_rule_18_buckets_are_the_first_digits_of_the_md5_of_salt_and_id(database: Database) -> None:
+def test_rule_18_buckets_are_the_first_digits_of_the_md5_of_salt_and_id(database: Engine) -> None:
     shop = people(database, **{f"c{index}": {} for index in range(200)})
     for op, limit in [("<", "10"), (">=", "10"), ("<", "33.3"), ("<=", "0"), ("<", "100"), (">", "99.9")]:
         wanted = {
@@ -276,7 +269,7 @@ def bucket(salt: str, customer: str) -> Decimal:
 OPERATORS = {"<": Decimal.__lt__, "<=": Decimal.__le__, ">": Decimal.__gt__, ">=": Decimal.__ge__}
 
 
-def test_rule_22_sums_are_exact_and_an_average_is_compared_without_dividing(database: Database) -> None:
+def test_rule_22_sums_are_exact_and_an_average_is_compared_without_dividing(database: Engine) -> None:
     shop = history(database, [{"m": Decimal("0.1")}] * 3)
     assert members(shop, "sum(buys.m) = 0.3", NOW) == {"a"}
     thirds = history(database, [{"m": Decimal(10)}, {"m": Decimal(0)}, {"m": Decimal(0)}])
@@ -287,13 +280,13 @@ def test_rule_22_sums_are_exact_and_an_average_is_compared_without_dividing(data
     assert trait(big, "sum(buys.m)", NOW)["a"] == Decimal("199999999999999.9998")
 
 
-def test_rule_22_division_by_zero_is_unknown(database: Database) -> None:
+def test_rule_22_division_by_zero_is_unknown(database: Engine) -> None:
     shop = people(database, a={"points": Decimal(0)}, b={"points": Decimal(4)})
     assert trait(shop, "8 / points", NOW) == {"a": None, "b": 2.0}
     assert members(shop, "8 / points is unknown", NOW) == {"a"}
 
 
-def test_rule_23_every_letter_folds_alike_here_and_in_the_engine(database: Database) -> None:
+def test_rule_23_every_letter_folds_alike_here_and_in_the_engine(database: Engine) -> None:
     letters = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
     found = database.query("SELECT letter, lower(letter) AS folded FROM (SELECT unnest(?) AS letter)", [letters])
     wrong = [
@@ -310,7 +303,7 @@ def normal(letter: str) -> str:
     return normalize("NFC", letter)
 
 
-def test_rule_24_gaps_shares_days_and_periods(database: Database) -> None:
+def test_rule_24_gaps_shares_days_and_periods(database: Engine) -> None:
     shop = history(
         database,
         at("2026-01-01T00:00", "2026-01-31T00:00", "2026-03-02T12:00", flag=True) + at("2026-03-03T00:00", flag=False),
@@ -325,13 +318,13 @@ def test_rule_24_gaps_shares_days_and_periods(database: Database) -> None:
     assert trait(shop, "default(max(buys.n), 7)", NOW) == {"a": 7, "b": 7}
 
 
-def test_rule_24_days_since_counts_local_midnights(database: Database) -> None:
+def test_rule_24_days_since_counts_local_midnights(database: Engine) -> None:
     shop = people(database, a={"joined": datetime.fromisoformat("2026-03-13T23:30")})
     assert trait(shop, "days_since(joined)", NOW, "UTC")["a"] == 2
     assert trait(shop, "days_since(joined)", NOW, "Europe/Paris")["a"] == 1
 
 
-def test_rule_24_an_anniversary_of_an_instant_is_that_of_its_local_day(database: Database) -> None:
+def test_rule_24_an_anniversary_of_an_instant_is_that_of_its_local_day(database: Engine) -> None:
     shop = people(database, a={"joined": datetime.fromisoformat("2020-03-14T23:30")})
     assert members(shop, "anniversary(joined) in today", NOW, "Europe/Paris") == {"a"}
     assert members(shop, "anniversary(joined) in today", NOW, "UTC") == set()

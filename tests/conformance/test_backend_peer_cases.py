@@ -15,12 +15,12 @@ import pytest
 from compute_shop import ARROW
 
 from engine.compute import compute
+from engine.compute.backends.protocol import Engine
 from engine.errors import DefinitionError
 from engine.language.tree import Type
 from engine.language.vocabulary import Fact, Source, Vocabulary
 from engine.segments import Catalogue, Definitions, SegmentDefinition, build_catalogue
 from engine.shop import schema
-from engine.tables import Database
 
 FILE = Path(__file__).parents[2].parent / "shared" / "cases" / "peer-cases.jsonl"
 CASES = [json.loads(line) for line in FILE.read_text("utf-8").splitlines()] if FILE.exists() else []
@@ -57,7 +57,7 @@ def at_rest(value: Any, kind: str) -> Any:
 class PeerShop:
     """One case's customers, events and orders as tables."""
 
-    def __init__(self, case: dict[str, Any], database: Database) -> None:
+    def __init__(self, case: dict[str, Any], database: Engine) -> None:
         self.database, self.case, self.columns = database, case, dict[str, dict[str, str]]()
         lists = case.get("lists", [])
         customers = [{**one, "customer_id": one["id"]} for one in case["customers"]]
@@ -121,23 +121,22 @@ class PeerShop:
         return build_catalogue(definitions, self.vocabulary(), places)
 
 
-def members(case: dict[str, Any], expr: str) -> list[str]:
+def members(case: dict[str, Any], expr: str, database: Engine) -> list[str]:
     now, zone = datetime.fromisoformat(case["now"]), ZoneInfo(case.get("timezone", "UTC"))
-    with Database(threads=1) as database:
-        shop = PeerShop(case, database)
-        found = compute(shop, shop.catalogue(expr), now, zone, leap_day=case.get("leap_day", "feb28"))
-        return found.members("the_case")["customer_id"].to_pylist()
+    shop = PeerShop(case, database)
+    found = compute(shop, shop.catalogue(expr), now, zone, leap_day=case.get("leap_day", "feb28"))
+    return found.members("the_case")["customer_id"].to_pylist()
 
 
 @pytest.mark.parametrize("case", REPLAYED, ids=lambda case: case["id"])
-def test_a_peers_case_has_the_members_that_the_peer_asserts(case: dict[str, Any]) -> None:
+def test_a_peers_case_has_the_members_that_the_peer_asserts(database: Engine, case: dict[str, Any]) -> None:
     ours = case.get("ours", {})
     if "expected_error" in case and not ours:
         with pytest.raises(DefinitionError):
-            members(case, case["expr"])
+            members(case, case["expr"], database)
         return
     wanted = ours.get("expected_members", case["expected_members"])
-    found = members(case, ours.get("expr", case["expr"]))
+    found = members(case, ours.get("expr", case["expr"]), database)
     assert sorted(found) == sorted(wanted or [])
 
 
