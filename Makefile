@@ -12,7 +12,7 @@ help:
 	@echo "make format    rewrite the code as the house wants it"
 	@echo "make coverage  the suite with branch coverage"
 	@echo "make bench-compute   all segments at once beside the floor (customers=200000)"
-	@echo "make lock      resolve requirements.lock anew"
+	@echo "make lock      resolve the lock files anew"
 
 .venv/.installed: requirements.lock pyproject.toml
 	@test -d .venv || $(PYTHON) -m venv .venv
@@ -24,22 +24,27 @@ help:
 demo: .venv/.installed
 	@$(BIN)/ciblage demo $(if $(lang),--lang $(lang))
 
-test: .venv/.installed check suite
+.venv/.engines: engines.lock .venv/.installed
+	@echo "Installing the engines that the suite runs on (once)…"
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement engines.lock
+	@touch $@
 
-check: .venv/.installed
+test: check suite
+
+check: .venv/.engines
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-suite: .venv/.installed
+suite: .venv/.engines
 	$(BIN)/pytest --numprocesses auto
 
 format: .venv/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-coverage: .venv/.installed
+coverage: .venv/.engines
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report --skip-covered
 
@@ -49,6 +54,9 @@ bench-compute: .venv/.installed
 lock: .venv/.installed
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
 	  --extra demo --group dev --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
+	  --extra postgres --extra clickhouse --extra spark --group engines --constraint requirements.lock \
+	  --output-file engines.lock pyproject.toml
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
