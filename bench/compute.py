@@ -34,7 +34,7 @@ from engine.shop import schema
 from engine.tables import Database
 from engine.traits import TraitDefinition
 
-LIBRARY = Path(__file__).parents[1] / "engine/segments/library/ecommerce.toml"
+LIBRARY = Path(__file__).parents[1] / "engine/segments/library/ecommerce"
 FLOOR = {
     "orders": "SELECT customer_id, count(*), max(ordered_at) FROM orders GROUP BY customer_id",
     "order_lines": "SELECT customer_id, count(*), max(ordered_at) FROM order_lines GROUP BY customer_id",
@@ -69,7 +69,8 @@ class BenchShop:
 
 def catalogue(copies: int = 1) -> Catalogue:
     """The library's segments, `copies` times over."""
-    library = tomllib.loads(LIBRARY.read_text("utf-8"))
+    library = [tomllib.loads(file.read_text("utf-8")) for file in sorted(LIBRARY.glob("*.toml"))]
+    traits = {name: text for one in library for name, text in one.get("traits", {}).items()}
     segments = [
         SegmentDefinition(name=f"{name}{copy or ''}", recipe=name, parameters=dict(given))
         for copy in range(copies)
@@ -77,9 +78,9 @@ def catalogue(copies: int = 1) -> Catalogue:
     ]
     return build_catalogue(
         Definitions(
-            traits=tuple(TraitDefinition(name=name, value=library["traits"][name]) for name in by_hand.TRAITS),
+            traits=tuple(TraitDefinition(name=name, value=traits[name]) for name in by_hand.TRAITS),
             segments=tuple(segments),
-            recipes=library["recipes"],
+            recipes={name: one for part in library for name, one in part["recipes"].items()},
         ),
         _vocabulary(),
         {name: (Decimal(str(lat)), Decimal(str(lon))) for name, (lat, lon) in by_hand.PLACES.items()},

@@ -46,7 +46,12 @@ FACTS = {
     "consent.email": fact("text", *CONSENT, optional=False),
 }
 ORDER = facts(text="order_id status coupon channel", money="total discount", instant="ordered_at delivered_at")
-LINE = facts(text="product_id brand category colour", money="price discount", number="quantity", instant="ordered_at")
+LINE = facts(
+    text="product_id brand category colour complements upgrade_of",
+    money="price discount",
+    number="quantity",
+    instant="ordered_at delivered_at",
+)
 EVENT = facts(text="event_id brand product_id campaign", boolean="hard", instant="happened_at")
 SOURCES = {
     "orders": Source(columns=ORDER, time="ordered_at"),

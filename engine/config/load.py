@@ -81,17 +81,23 @@ def _libraries(main: Document, path: Path) -> Iterator[Document]:
         if kind != "library" or not rest:
             yield read(path.parent / name)
             continue
-        shelf = {item.name.removesuffix(".toml"): item for item in _shelf()}
+        shelf = _shelf()
         if rest not in shelf:
             near = nearest(rest, shelf)
-            hint = f"did you mean 'library:{near}'?" if near else f"shipped: {', '.join(sorted(shelf))}"
+            hint = f"did you mean 'library:{near}'?" if near else f"shipped: {', '.join(shelf)}"
             raise ConfigError(f"there is no library '{rest}'", place=main.place(("include", index)), hint=hint)
-        yield read(shelf[rest])
+        yield from map(read, shelf[rest])
 
 
-def _shelf() -> Iterator[Path]:
-    folder = Path(str(files("engine"))) / "segments" / "library"
-    yield from sorted(folder.glob("*.toml"))
+def _shelf() -> dict[str, list[Path]]:
+    """The shipped libraries by name: a folder brings all its files, and each of them stands alone as `folder/file`."""
+    home = Path(str(files("engine"))) / "segments" / "library"
+    found: dict[str, list[Path]] = {}
+    for file in sorted(home.rglob("*.toml")):
+        parts = file.relative_to(home).with_suffix("").parts
+        for end in range(1, len(parts) + 1):
+            found.setdefault("/".join(parts[:end]), []).append(file)
+    return found
 
 
 def _merge(values: dict[str, Any], recipes: dict[str, Any], places: dict[Keys, str], library: Document) -> None:

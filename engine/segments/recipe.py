@@ -193,7 +193,7 @@ _LITERALS: dict[str, Callable[[object, str], str | None]] = {
 _WORDS = {
     "whole": "a whole number", "number": "a number", "percent": 'a share, for example "10%"',
     "amount": 'an amount, for example 80 or "80 EUR"', "text": "a text", "texts": "a list of texts",
-    "date": 'a date, for example "2026-11-24"', "month_day": 'a day of the year, for example "12-24"', "name": "the name of a place or segment",
+    "date": 'a date, for example "2026-11-24"', "month_day": 'a day of the year, for example "12-24"', "name": "a name: of a place, a source, a list or a column",
     "unit": "hours, days, weeks, months or years",
 }  # fmt: skip
 

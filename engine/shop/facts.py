@@ -13,8 +13,8 @@ from engine.shop.mapping import TableMapping
 from engine.shop.schema import EMAIL_SOURCES, PURCHASE, TABLES
 from engine.tables import Database, name, text
 
-_ORDER = ("customer_id", "ordered_at", "status")
-_PRODUCT = {"brand", "category", "colour"}
+_ORDER = ("customer_id", "ordered_at", "delivered_at", "status")
+_PRODUCT = {"brand", "category", "colour", "complements", "upgrade_of"}
 UTC_ZONE = ZoneInfo("UTC")
 
 

@@ -169,7 +169,14 @@ TABLES: Mapping[str, Table] = MappingProxyType(
                 "quantity": Column(type="number", required=True),
                 **_all(_MONEY, "price discount"),
             },
-            joined={"customer_id": _ID, "ordered_at": _INSTANT, "status": _TEXT, **_PRODUCT, "is_purchase": _FLAG},
+            joined={
+                "customer_id": _ID,
+                **_all(_INSTANT, "ordered_at delivered_at"),
+                "status": _TEXT,
+                **_PRODUCT,
+                **_all(_ID, "complements upgrade_of"),
+                "is_purchase": _FLAG,
+            },
         ),
         "cart_adds": Table(
             time="happened_at",

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
 from language_lab import TESTS, VOCABULARY, examples
-from test_segments_catalogue import LIBRARY, library_catalogue
+from recipe_lab import FILES, LIBRARY, library_catalogue
 
 from engine.config.schema import config_schema
 from engine.language import tree
@@ -108,8 +108,9 @@ def test_the_example_shops_fit_the_schema(path: Path) -> None:
     assert fits(tomllib.loads(path.read_text("utf-8")), "engine/config/schema.json") == []
 
 
-def test_the_shipped_library_fits_the_schema() -> None:
-    assert fits({**CONFIG, **LIBRARY}, "engine/config/schema.json") == []
+@pytest.mark.parametrize("name", FILES)
+def test_a_shipped_library_fits_the_schema(name: str) -> None:
+    assert fits({**CONFIG, **FILES[name]}, "engine/config/schema.json") == []
 
 
 @pytest.mark.parametrize(

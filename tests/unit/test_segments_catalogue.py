@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
-from language_lab import VOCABULARY, fact
+from language_lab import fact
+from recipe_lab import BARE, PLACES
 
-import engine.segments
 from engine.errors import DefinitionError
 from engine.language import tree
 from engine.language.printer import to_text
 from engine.language.tree import Type
 from engine.language.vocabulary import Vocabulary
-from engine.language.words import in_words
 from engine.segments import (
     Catalogue,
     Definitions,
@@ -31,19 +26,6 @@ from engine.segments import (
     build_catalogue,
 )
 from engine.traits import TraitDefinition
-
-LIBRARY = tomllib.loads((Path(engine.segments.__file__).parent / "library/ecommerce.toml").read_text("utf-8"))
-BARE = replace(
-    VOCABULARY,
-    facts={name: one for name, one in VOCABULARY.facts.items() if name not in LIBRARY["traits"]},
-    segments=frozenset(),
-)
-PLACES = {"lyon": (Decimal("45.76"), Decimal("4.84"))}
-# what a recipe cannot guess
-GIVEN = {
-    "text": "x", "texts": ["a", "b''c"], "name": "lyon", "date": "2026-01-01", "whole": 3, "number": 3, "amount": "10 EUR",
-    "percent": "5%", "unit": "days",
-}  # fmt: skip
 
 
 def segment(name: str, where: str, line: int = 1, **more: object) -> SegmentDefinition:
@@ -292,51 +274,6 @@ def test_a_wrong_recipe_is_told_once_where_it_is_used() -> None:
     assert "did you mean 'r'?" in refused(from_recipe("rr"), recipes=recipe())[0]
     assert "include a library" in refused(from_recipe("rr"))[0]
     assert "r" not in catalogue(segment("s", "is_vip"), recipes=recipe(wher="x")).segments
-
-
-def library_segment(name: str) -> SegmentDefinition:
-    """A shipped recipe; what has no default gets something that fits."""
-    holes = LIBRARY["recipes"][name].get("parameters", {})
-    given = {key: GIVEN[hole["type"]] for key, hole in holes.items() if "default" not in hole}
-    return SegmentDefinition(name=name, recipe=name, parameters=given)
-
-
-def library_catalogue() -> Catalogue:
-    traits = tuple(trait(name, value) for name, value in LIBRARY["traits"].items())
-    segments = tuple(library_segment(name) for name in LIBRARY["recipes"])
-    return catalogue(*segments, traits=traits, recipes=LIBRARY["recipes"])
-
-
-@pytest.mark.parametrize("name", LIBRARY["recipes"])
-def test_every_shipped_recipe_is_complete_in_both_languages(name: str) -> None:
-    shipped = LIBRARY["recipes"][name]
-    assert shipped["id"].startswith("R-SEG-")
-    for words in (shipped["title"], shipped["description"]):
-        assert set(words) == {"en", "fr"}
-        assert all(words.values())
-
-
-def test_every_shipped_recipe_fits_the_neutral_shop() -> None:
-    built = library_catalogue()
-    assert set(built.segments) == set(LIBRARY["recipes"])
-    now, zone = datetime(2026, 3, 1, 12, tzinfo=UTC), ZoneInfo("Europe/Paris")
-    for one in built.segments.values():
-        assert "{" not in one.title + in_words(one.node, "fr", now, zone) + in_words(one.node, "en", now, zone)
-        assert all("{" not in text for text in one.descriptions.values())
-
-
-def test_the_shipped_recipes_cover_the_catalogue_of_segments() -> None:
-    covered = {one["id"] for one in LIBRARY["recipes"].values()}
-    left_for_later = {25, 26, 31, 32}
-    assert {f"R-SEG-{n:02d}" for n in range(1, 37) if n not in left_for_later} - covered == set()
-
-
-def test_the_life_cycle_is_one_group() -> None:
-    names = ("new", "regular", "active", "at_risk", "inactive", "lost")
-    segments = tuple(library_segment(f"lifecycle_{name}") for name in names)
-    group = GroupDefinition(name="lifecycle", exclusive=tuple(one.name for one in segments), otherwise="prospect")
-    built = catalogue(*segments, groups=(group,), recipes=LIBRARY["recipes"])
-    assert list(built.segments) == [*group.exclusive, "prospect"]
 
 
 def test_a_vocabulary_without_basis_asks_for_none() -> None:

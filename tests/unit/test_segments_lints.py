@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_segments_catalogue import catalogue, library_catalogue, segment, trait
+from test_segments_catalogue import catalogue, segment, trait
 
 from engine.segments import GroupDefinition, SegmentDefinition
 from engine.segments.ranges import Range
@@ -153,8 +153,3 @@ def test_segments_that_reach_no_destination_are_told_in_one_sentence() -> None:
     told = catalogue(*segments, groups=(group,), used=frozenset({"sent", "a"})).warnings
     assert told == ("no destination uses the segments alone, listed",)
     assert catalogue(*segments[:3], used=frozenset({"sent"})).warnings == ("no destination uses the segment alone",)
-
-
-def test_no_shipped_recipe_is_called_empty_but_the_upsell_of_a_product_to_itself() -> None:
-    [found] = [one for one in library_catalogue().warnings if "empty" in one]
-    assert found.startswith("segments.upsell: always empty")
