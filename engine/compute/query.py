@@ -44,9 +44,11 @@ class Ground:
         """Run a query where the tables are."""
         if self.engine is None:
             raise UnsupportedByBackend("there is no database to run this on")
-        if not self.backend.keeps_steps:
-            return self.engine.query(self.backend.text(query.whole()))
-        return _step_by_step(query, self.backend, self.engine)
+        if self.backend.keeps_steps:
+            found = _step_by_step(query, self.backend, self.engine)
+        else:
+            found = self.engine.query(self.backend.text(query.whole()))
+        return found.rename_columns(query.result.named_selects)  # engines that limit a name's length shorten it
 
 
 def _step_by_step(query: Query, backend: Backend, engine: Engine) -> pa.Table:
