@@ -102,22 +102,30 @@ class Database:
         self.connection.register(table, data)
 
     def unregister(self, table: str) -> None:
-        """Forget a registered Arrow table, or one that was kept."""
+        """Forget a registered Arrow table, or one that was kept or defined."""
         self.connection.unregister(table)
-        self.execute(f"DROP TABLE IF EXISTS temp.main.{name(table)}")
+        ours = "schema_name = 'main' AND database_name = 'temp'"
+        for kind in ("view", "table"):  # DuckDB refuses to drop the one by the other's word
+            if self.rows(f"SELECT 1 FROM duckdb_{kind}s() WHERE {ours} AND {kind}_name = {text(table)}"):
+                self.execute(f"DROP {kind} temp.main.{name(table)}")
 
     def keep(self, table: str, sql: str) -> None:
         """Have a query's rows as a table of this connection alone."""
         self.execute(f"CREATE OR REPLACE TEMP TABLE {name(table)} AS {sql}")
 
-    def tables(self) -> frozenset[str]:
-        """Names of the tables and views that exist."""
-        found = self.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = 'main'")
+    def define(self, view: str, sql: str) -> None:
+        """Have a query under a name, for this connection alone; it is computed when it is read."""
+        self.execute(f"CREATE OR REPLACE TEMP VIEW {name(view)} AS {sql}")
+
+    def tables(self, schema: str = "main") -> frozenset[str]:
+        """Names of the tables and views of a schema."""
+        found = self.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = ?", [schema])
         return frozenset(str(row[0]) for row in found)
 
-    def columns(self, table: str) -> dict[str, str]:
+    def columns(self, table: str, schema: str | None = None) -> dict[str, str]:
         """Column names of a table or view with DuckDB's types, in order."""
-        return {str(row[0]): str(row[1]) for row in self.rows(f"DESCRIBE {name(table)}")}
+        place = name(table) if schema is None else f"{name(schema)}.{name(table)}"
+        return {str(row[0]): str(row[1]) for row in self.rows(f"DESCRIBE {place}")}
 
     def close(self) -> None:
         """Close the connection and remove what was temporary; closing twice is harmless."""

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from engine.config.document import Document, Keys, read
-from engine.config.settings import Money, Segment, Settings
+from engine.config.settings import Money, Segment, Settings, engine_of
 from engine.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ __all__ = ["Config", "load"]
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET = re.compile(r"(^|_)(api_key|key|token|secret|password|access_token)$")
+_PASSWORD = re.compile(
+    r"^[^:]+://[^/@:]*:(?!\$\{[A-Za-z_][A-Za-z0-9_]*\}@)[^/@]+@|[?&;](password|token)=(?!\$\{)", re.IGNORECASE
+)
 _SHARED = ("sources", "places", "traits", "segments", "groups", "recipes", "offers")  # what a library may hold
 _HERE = {"127.0.0.1", "localhost", "::1"}
 _MOST = 200  # mistakes shown at most
@@ -144,11 +147,8 @@ def _fill(
         if not isinstance(value, str):
             return value
         place = _place(places, keys, str(path))
-        if keys[0] in {"destinations", "shop"} and _SECRET.search(str(keys[-1])) and not _REFERENCE.fullmatch(value):
-            variable = f"{keys[-2]}_{keys[-1]}".upper()
-            mistakes.append(
-                f'{place}: {_dotted(keys)} holds a secret; write "${{{variable}}}" and set {variable} in the environment'
-            )
+        if (told := _literal_secret(keys, value)) is not None:
+            mistakes.append(f"{place}: {_dotted(keys)} holds {told} in the environment")
             return value
         for name in _REFERENCE.findall(value):
             found = secret(name)
@@ -162,13 +162,23 @@ def _fill(
     return result
 
 
+def _literal_secret(keys: Keys, value: str) -> str | None:
+    """What is wrong with a value that is a secret itself; None for any other."""
+    if keys[-1] == "url" and _PASSWORD.search(value):
+        return "a password; write ${NAME} in its place and set NAME"
+    if keys[0] in {"destinations", "shop"} and _SECRET.search(str(keys[-1])) and not _REFERENCE.fullmatch(value):
+        variable = f"{keys[-2]}_{keys[-1]}".upper()
+        return f'a secret; write "${{{variable}}}" and set {variable}'
+    return None
+
+
 def _settings(values: dict[str, Any], places: Mapping[Keys, str], file: str) -> Settings:
     try:
         return Settings(**values)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        _refuse([f"{_where(detail, places, file)}: {_said(detail)}" for detail in details])
-        raise AssertionError from None  # _refuse raised
+    _refuse([f"{_where(detail, places, file)}: {_said(detail)}" for detail in details])  # no chain: it holds the values
+    raise AssertionError  # _refuse raised
 
 
 def _where(detail: ErrorDetails, places: Mapping[Keys, str], file: str) -> str:
@@ -198,7 +208,7 @@ def _valid(above: tuple[str | int, ...]) -> list[str]:
     model: type[BaseModel] | None = Settings
     for key in above:
         model = _inner(model, str(key)) if model else None
-    return list(model.model_fields) if model else []
+    return [known.alias or name for name, known in model.model_fields.items()] if model else []
 
 
 def _inner(model: type[BaseModel], key: str) -> type[BaseModel] | None:
@@ -235,6 +245,7 @@ def _check(settings: Settings, places: Mapping[Keys, str], file: str) -> None:
         for known in [set(Segment.model_fields)]
         for key in (segment.model_extra or {} if segment.recipe is None else ())
     ]
+    mistakes += [f"{_place(places, keys, file)}: {_dotted(keys)}: {said}" for keys, said in _engines(settings)]
     if settings.sandbox is not None:
         mistakes += [
             f"{_place(places, ('destinations', name), file)}: destinations.{name} is not on this machine; [sandbox] is only for base_url on 127.0.0.1"
@@ -242,6 +253,22 @@ def _check(settings: Settings, places: Mapping[Keys, str], file: str) -> None:
             if urlsplit(str(destination.options.get("base_url", ""))).hostname not in _HERE
         ]
     _refuse(mistakes)
+
+
+def _engines(settings: Settings) -> Iterator[tuple[Keys, str]]:
+    """Where data is and where it is computed: the pairs that there are."""
+    shop, compute = settings.shop, settings.compute
+    own = shop.engine
+    valid = ("duckdb", "spark") if own is None else (own, "duckdb")
+    if compute.backend not in {None, *valid}:
+        what = "files" if own is None else f"a shop in {own}"
+        yield ("compute", "backend"), f"{what} cannot be computed by {compute.backend}; valid: {', '.join(valid)}"
+        return
+    engine = settings.engine
+    if engine == "duckdb" and (compute.url or compute.overlays):
+        yield ("compute",), "url and schema are another engine's; duckdb runs on this machine"
+    elif compute.url is not None and engine_of(compute.url) != engine:
+        yield ("compute", "url"), f"this is an address of {engine_of(compute.url)}, not of {engine}"
 
 
 def _references(settings: Settings, segments: set[str]) -> Iterator[tuple[Keys, str, str, set[str]]]:

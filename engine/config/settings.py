@@ -18,6 +18,17 @@ __all__ = [
 _NAME = r"^[a-z][a-z0-9_]*$"
 _MANY = 100
 _DEFINITIONS = ("where", "recipe", "customers", "file")
+_ENGINES = {
+    "postgresql": "postgres",
+    "postgres": "postgres",
+    "clickhouse": "clickhouse",
+    "clickhouses": "clickhouse",
+    "sc": "spark",
+    "spark": "spark",
+    "local": "spark",
+    "yarn": "spark",
+    "k8s": "spark",
+}
 _UNITS = ("minute", "hour", "day", "week", "month", "year")
 
 
@@ -98,7 +109,27 @@ class Span(_Table):
     unit: Literal["minute", "hour", "day", "week", "month", "year"]
 
 
+def engine_of(url: str) -> str:
+    """The engine that an address names. Raises ValueError with the addresses that there are."""
+    scheme = url.partition(":")[0].partition("+")[0].partition("[")[0].lower()
+    if scheme not in _ENGINES:
+        raise ValueError(f"no engine is at '{scheme}:'; an address begins with {', '.join(_ENGINES)}")
+    return _ENGINES[scheme]
+
+
+def _address(url: str) -> str:
+    engine_of(url)
+    return url
+
+
+def _kinds() -> dict[str, Any]:
+    """The two kinds of a shop, for editors."""
+    files = {"properties": {"kind": {"const": "files"}, "url": False, "schema": False}}
+    return {"oneOf": [files, {"properties": {"kind": {"const": "sql"}, "path": False}, "required": ["kind", "url"]}]}
+
+
 Name = Annotated[str, Field(pattern=_NAME)]
+Url = Annotated[str, AfterValidator(_address)]
 _Percent = Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*%\s*$", examples=["10%"])]
 _Worth = Annotated[str, Field(pattern=r"^\d+(\.\d+)?( [A-Z]{3})?$", examples=["60 EUR"])]
 _Length = Annotated[str, Field(pattern=rf"^\d+ ({'|'.join(_UNITS)})s?$", examples=["30 days"])]
@@ -117,11 +148,29 @@ Duration = Annotated[Span, BeforeValidator(_span, json_schema_input_type=_Length
 
 
 class Shop(_Table):
-    """Where the shop's data is."""
+    """Where the shop's data is: files of a folder (`path`), or tables of a database (`url`, `schema`)."""
 
-    kind: Literal["files"] = "files"
+    model_config = ConfigDict(json_schema_extra=_kinds())
+
+    kind: Literal["files", "sql"] = "files"
     path: Path = Path("data")
+    url: Url | None = Field(default=None, repr=False)
+    tables: Annotated[str | None, Field(alias="schema")] = None  # pydantic has a method of that name
     mapping: str | dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Shop:
+        given = {key for key in ("path", "url", "tables") if key in self.model_fields_set}
+        if self.kind == "files" and given - {"path"}:
+            raise ValueError('url and schema are of kind = "sql"; files have a path')
+        if self.kind == "sql" and (self.url is None or "path" in given):
+            raise ValueError('kind = "sql" has a url (and a schema), not a path')
+        return self
+
+    @property
+    def engine(self) -> str | None:
+        """The engine of a database's address; None for files."""
+        return None if self.url is None else engine_of(self.url)
 
 
 class Source(_Table):
@@ -261,9 +310,11 @@ class Destination(BaseModel):
 
 
 class Compute(_Table):
-    """How segments are computed."""
+    """Where and how segments are computed; without a backend, a database computes its own shop and DuckDB files."""
 
-    backend: Literal["duckdb"] = "duckdb"
+    backend: Literal["duckdb", "postgres", "clickhouse", "spark"] | None = None
+    url: Url | None = Field(default=None, repr=False)
+    overlays: Annotated[str | None, Field(alias="schema")] = None  # pydantic has a method of that name
     memory_limit: str | None = None
     threads: int | None = Field(default=None, gt=0)
 
@@ -317,7 +368,7 @@ class Settings(BaseSettings):
     include: list[str] = Field(default_factory=list)
     consent_basis: list[Literal["consent", "existing_customer", "b2b"]] = Field(default=["consent"], min_length=1)
     secrets: Secrets | None = None
-    shop: Shop = Shop()
+    shop: Shop = Field(default_factory=Shop)
     sources: dict[Name, Source] = Field(default_factory=dict)
     places: dict[Name, Place] = Field(default_factory=dict)
     traits: Annotated[dict[Name, Trait], _short("value", Trait)] = Field(default_factory=dict)
@@ -327,7 +378,7 @@ class Settings(BaseSettings):
     offers: dict[Name, Offer] = Field(default_factory=dict)
     merge_tags: dict[Name, MergeTag] = Field(default_factory=dict)
     destinations: dict[Name, Destination] = Field(default_factory=dict)
-    compute: Compute = Compute()
+    compute: Compute = Field(default_factory=Compute)
     ledger: Ledger = Ledger()
     sandbox: Sandbox | None = None
 
@@ -342,6 +393,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment first, then the file."""
         return env_settings, init_settings
+
+    @property
+    def engine(self) -> str:
+        """The engine that computes: the one that is asked for, else the database of the shop, else DuckDB."""
+        return self.compute.backend or self.shop.engine or "duckdb"
 
     @property
     def zone(self) -> ZoneInfo:
