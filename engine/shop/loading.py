@@ -51,8 +51,10 @@ def slug(header: str) -> str:
     return f"c_{word}" if not word or word[0].isdigit() else word
 
 
-def typed(database: Database, raw: Raw, table: tuple[str, Table], mapping: TableMapping, zone: ZoneInfo) -> Typed:
-    """Plan the reading of one file; DataError names a missing required column and the nearest one that is there."""
+def matched(
+    database: Database, raw: Raw, table: tuple[str, Table], mapping: TableMapping, zone: ZoneInfo
+) -> dict[str, Reading]:
+    """Find each neutral column in a file, and name and type its own further ones; DataError names a missing one and the nearest."""
     title, shape = table
     found = _found(raw, title, shape, mapping)
     readings = {
@@ -60,14 +62,25 @@ def typed(database: Database, raw: Raw, table: tuple[str, Table], mapping: Table
         for column, source in found.items()
     }
     taken = set(found.values())
-    extras = _extras(database, raw, [column for column in raw.columns if column not in taken], shape, zone)
-    readings |= extras
+    return readings | _extras(database, raw, [column for column in raw.columns if column not in taken], shape, zone)
+
+
+def typed(database: Database, raw: Raw, table: tuple[str, Table], mapping: TableMapping, zone: ZoneInfo) -> Typed:
+    """Plan the reading of one file; DataError names a missing required column and the nearest one that is there."""
+    _, shape = table
+    readings = matched(database, raw, table, mapping, zone)
     absent = {column: kind for column, kind in shape.columns.items() if column not in readings}
-    has_email = "email" in found and "email" not in shape.columns
+    has_email = stands_in(readings, shape)
     only = None if mapping.only is None else _match(raw, mapping.only)
     select = _select(raw.relation, readings, absent, only, loose={"customer_id"} if has_email else set())
-    columns = {**shape.columns, **{column: reading.column for column, reading in extras.items()}}
-    return Typed(select=select, columns=columns, has_email=has_email, raw=raw)
+    known = {*shape.columns, "email"} if has_email else {*shape.columns}
+    extras = {column: reading.column for column, reading in readings.items() if column not in known}
+    return Typed(select=select, columns={**shape.columns, **extras}, has_email=has_email, raw=raw)
+
+
+def stands_in(readings: Mapping[str, Reading], shape: Table) -> bool:
+    """Whether an address names the person of a row."""
+    return "email" in readings and "email" not in shape.columns and "customer_id" in shape.columns
 
 
 def report(database: Database, table: str, raw: Raw) -> list[SetAside]:
