@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-__all__ = ["Database", "Parameters", "QueryError", "name", "text"]
+__all__ = ["Database", "Parameters", "QueryError", "masked", "name", "text"]
 
 Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
 
@@ -23,7 +23,7 @@ _NO_NETWORK = {"autoinstall_known_extensions": "false", "TimeZone": "UTC"}
 
 
 class QueryError(EngineError):
-    """A statement that DuckDB refused: its words with addresses masked, and never the row's values in a chain."""
+    """A statement that the engine refused: its words with addresses masked, and never the row's values in a chain."""
 
     kind = "query"
 
@@ -141,5 +141,10 @@ class Database:
         self.close()
 
 
+def masked(words: str) -> str:
+    """An engine's words without e-mail addresses."""
+    return _ADDRESS.sub("…@…", words)
+
+
 def _masked(error: Exception) -> QueryError:
-    return QueryError(f"{type(error).__name__}: {_ADDRESS.sub('…@…', str(error))}")
+    return QueryError(masked(f"{type(error).__name__}: {error}"))
