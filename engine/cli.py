@@ -250,12 +250,13 @@ def explain(
     now: Now = None,
     json: Json = False,
     customer: Annotated[str | None, typer.Option("--customer", help="Why this customer is in or out.")] = None,
+    sql: Annotated[bool, typer.Option("--sql", help="The SQL that computes it.")] = False,
 ) -> None:
     """Say a segment in words, and why someone is in or out."""
     with session("explain", config, now, json=json) as it:
         from engine import look
 
-        it.show(look.explain(it.client, segment, customer))
+        it.show(look.explain(it.client, segment, customer, with_sql=sql))
 
 
 @app.command()

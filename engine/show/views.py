@@ -16,6 +16,7 @@ from rich.text import Text
 from engine import look
 from engine.errors import ConfigError
 from engine.show.documents import plain
+from engine.show.explaining import explained, findings, said
 from engine.show.screen import bars, console, heading, table
 from engine.words import knows, number, say
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["render", "view"]
+__all__ = ["findings", "render", "view"]
 
 
 def render(result: object, lang: str) -> None:
@@ -33,7 +34,10 @@ def render(result: object, lang: str) -> None:
     if isinstance(result, look.Listed):
         _list(result, lang)
         return
-    console().print(view(result, lang))
+    if not isinstance(result, look.Statement):
+        console().print(view(result, lang))
+    if isinstance(result, look.Statement | look.Explained) and result.sql is not None:
+        sys.stdout.write(f"{result.sql}\n")  # as it is: a wrapped line would break its texts
 
 
 @singledispatch
@@ -164,52 +168,8 @@ def _segments(result: look.Segments, lang: str) -> Iterator[RenderableType]:
 
 
 @view.register
-def _(result: look.Statement, lang: str) -> RenderableType:  # noqa: ARG001 - SQL has one language
-    return Text(result.sql)
-
-
-@view.register
 def _(result: look.Explained, lang: str) -> RenderableType:
-    return stacked(_explained(result, lang))
-
-
-def _explained(result: look.Explained, lang: str) -> Iterator[RenderableType]:
-    yield heading(result.segment.title)
-    yield Text(result.words)
-    yield Text(result.segment.text, style="dim")
-    if result.customer is None:
-        return
-    yield Text()
-    key = "explain.is_in" if result.is_member else "explain.is_out"
-    yield Text(say(key, lang, customer=result.customer))
-    yield from findings(result, lang)
-
-
-def findings(result: look.Explained, lang: str) -> Iterator[RenderableType]:
-    """Each condition, whether it holds, and the value that decided."""
-    for words, one in result.findings:
-        value = "" if one.value is None else f"  ({said(one.value, lang)})"
-        yield Text(f"  {'✓' if one.holds else '✗'} {words}{value}")
-
-
-def said(value: Any, lang: str) -> str:  # noqa: ANN401 - any cell of a table
-    """A value as people write it in this language."""
-    from datetime import date, datetime
-    from decimal import Decimal
-
-    from engine.words import day, moment
-
-    if isinstance(value, bool):
-        return say("units.yes" if value else "units.no", lang)
-    if isinstance(value, (int, Decimal, float)):
-        return number(Decimal(str(value)), lang)
-    if isinstance(value, datetime):
-        return moment(value, lang)
-    if isinstance(value, date):
-        return day(value, lang)
-    if isinstance(value, (list, tuple)):
-        return ", ".join(said(item, lang) for item in value)
-    return "–" if value is None else str(value)
+    return stacked(explained(result, lang))
 
 
 @view.register

@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import ConnectorError, Unauthorized
-from engine.errors import ConfigError, nearest
+from engine.errors import ConfigError
+from engine.look.conditions import Condition
+from engine.look.explanation import Explained, StandsOn, explain
+from engine.look.wording import in_words, known_segment, sql_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from engine.client import Client
-    from engine.compute.findings import Finding
     from engine.segments.segment import Segment
 
 __all__ = [
-    "Capabilities", "Checked", "CodesByState", "DestinationState", "Explained", "Listed", "Reached", "Rejected", "RejectedChange", "SegmentRow", "Segments", "Statement",
+    "Capabilities", "Checked", "CodesByState", "Condition", "DestinationState", "Explained", "Listed", "Reached", "Rejected", "RejectedChange", "SegmentRow", "Segments", "StandsOn", "Statement",
     "Status", "check", "codes", "connectors", "explain", "members", "rejected", "segments", "statement", "status", "traits",
 ]  # fmt: skip
 
@@ -100,17 +102,6 @@ class Listed:
     table: pa.Table = field(repr=False)
     file_format: str = "csv"
     file: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explained:
-    """A segment in words, and for a customer each condition with the value that decided."""
-
-    segment: Segment
-    words: str
-    customer: str | None = None
-    is_member: bool | None = None
-    findings: Sequence[tuple[str, Finding]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +236,7 @@ def _segment_row(client: Client, people: pa.Table, segment: Segment) -> SegmentR
     return SegmentRow(
         name=segment.name,
         title=segment.title,
-        words=_words(client, segment),
+        words=in_words(client, segment.node),
         matched=count,
         reachable=int(pc.sum(reachable).as_py() or 0),
         by_basis=_by_basis(people.filter(matched), "reachable_email"),
@@ -255,53 +246,16 @@ def _segment_row(client: Client, people: pa.Table, segment: Segment) -> SegmentR
     )
 
 
-def _words(client: Client, segment: Segment) -> str:
-    from engine.language.words import in_words
-
-    settings = client.settings
-    said: str = in_words(
-        segment.node, client.lang, client.now, settings.zone, titles=_titles(client), week_starts=settings.week_starts
-    )
-    return _typeset(said, client.lang)
-
-
-def _typeset(text: str, lang: str) -> str:
-    """French typography: the curved apostrophe, and marks that do not part from their word at a line's end."""
-    if lang != "fr":
-        return text
-    joined = text.replace("'", "’").replace("« ", "«\u00a0").replace(" »", "\u00a0»")
-    return joined.replace(" :", "\u00a0:").replace(" ;", "\u00a0;")
-
-
-def _titles(client: Client) -> dict[str, str]:
-    """Titles of segments and traits, as the language's words look them up."""
-    segments = {f"segment {name}": one.title for name, one in client.catalogue.segments.items()}
-    named = {name: one.title.get(client.lang) for name, one in client.catalogue.traits.items()}
-    return segments | {name: title for name, title in named.items() if title}
-
-
 def statement(client: Client) -> Statement:
     """The SQL of all traits and segments together."""
-    from engine.compute import sql
-
-    settings = client.settings
-    return Statement(
-        sql(
-            client.catalogue,
-            client.now,
-            settings.zone,
-            sources=client.shop.sources(),
-            week_starts=settings.week_starts,
-            leap_day=settings.leap_day,
-        )
-    )
+    return Statement(sql_of(client, client.catalogue))
 
 
 def members(
     client: Client, segment: str, *, reachable: bool, file_format: str, out: Path | None, limit: int | None
 ) -> Listed:
     """The members of a segment: customer_id, sorted as text; with `reachable`, their address too."""
-    _known(segment, client.catalogue.segments)
+    known_segment(client, segment)
     if file_format not in {"csv", "jsonl", "parquet"}:
         raise ConfigError(f"there is no format '{file_format}'", place="--format", hint="csv, jsonl or parquet")
     if file_format == "parquet" and out is None:
@@ -332,35 +286,6 @@ def traits(client: Client, customers: Sequence[str]) -> Listed:
         table = table.slice(0, 20)
     renamed = ["customer_id", *(name.removeprefix("trait:") for name in names)]
     return Listed(title="traits", table=table.select(["customer_id", *names]).rename_columns(renamed))
-
-
-def explain(client: Client, segment: str, customer: str | None) -> Explained:
-    """The definition in words, and why this customer is in or out."""
-    from engine.compute import explain as findings
-    from engine.language.words import in_words
-
-    _known(segment, client.catalogue.segments)
-    found, settings = client.catalogue.segments[segment], client.settings
-    words = _words(client, found)
-    if customer is None:
-        return Explained(segment=found, words=words)
-    conditions = findings(
-        client.shop,
-        client.catalogue,
-        segment,
-        customer,
-        now=client.now,
-        zone=settings.zone,
-        week_starts=settings.week_starts,
-        leap_day=settings.leap_day,
-    )
-    titles = _titles(client)
-    told = [
-        (_typeset(in_words(one.node, client.lang, client.now, settings.zone, titles=titles), client.lang), one)
-        for one in conditions
-    ]
-    ids = client.membership.members(segment)["customer_id"].to_pylist()
-    return Explained(segment=found, words=words, customer=customer, is_member=customer in ids, findings=told)
 
 
 def status(client: Client) -> Status:
@@ -447,11 +372,3 @@ def connectors() -> Capabilities:
             }
         )
     return Capabilities(rows)
-
-
-def _known(name: str, known: Mapping[str, object]) -> None:
-    if name in known:
-        return
-    near = nearest(name, known)
-    hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(known)}"
-    raise ConfigError(f"there is no segment '{name}'", place="SEGMENT", hint=hint)
