@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
+
+import pytest
+from java import java_home
 
 from engine.compute.backends.protocol import Engine
 from engine.tables import Database
@@ -14,7 +19,20 @@ def duckdb() -> Engine:
     return Database(threads=1)
 
 
-STARTS: Mapping[str, Callable[[], Engine]] = MappingProxyType({"duckdb": duckdb})
+def spark() -> Engine:
+    from engine.compute.backends.spark import connect
+
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_HOME", str(java_home(Path(folder))))  # read when the JVM starts, not later
+        return connect("local[1]", memory_limit="1GB", options=SPARK)
+
+
+SPARK = {
+    "spark.sql.shuffle.partitions": "1",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # tiny data: starting is what costs
+}
+
+STARTS: Mapping[str, Callable[[], Engine]] = MappingProxyType({"duckdb": duckdb, "spark": spark})
 
 
 class Engines:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BACKENDS", "backend"]
 
-BACKENDS: Mapping[str, str] = MappingProxyType({"duckdb": "duckdb"})  # name → module of this package
+BACKENDS: Mapping[str, str] = MappingProxyType({"duckdb": "duckdb", "spark": "spark"})  # name → module of this package
 
 
 def backend(name: str) -> Backend:
