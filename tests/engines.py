@@ -19,6 +19,12 @@ def duckdb() -> Engine:
     return Database(threads=1)
 
 
+def postgres() -> Engine:
+    from postgres_server import start_postgres
+
+    return start_postgres()
+
+
 def spark() -> Engine:
     from engine.compute.backends.spark import connect
 
@@ -32,7 +38,7 @@ SPARK = {
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # tiny data: starting is what costs
 }
 
-STARTS: Mapping[str, Callable[[], Engine]] = MappingProxyType({"duckdb": duckdb, "spark": spark})
+STARTS: Mapping[str, Callable[[], Engine]] = MappingProxyType({"duckdb": duckdb, "postgres": postgres, "spark": spark})
 
 
 class Engines:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BACKENDS", "backend"]
 
-BACKENDS: Mapping[str, str] = MappingProxyType({"duckdb": "duckdb", "spark": "spark"})  # name → module of this package
+BACKENDS: Mapping[str, str] = MappingProxyType(
+    {"duckdb": "duckdb", "postgres": "postgres", "spark": "spark"}
+)  # name → module of this package
 
 
 def backend(name: str) -> Backend:
