@@ -25,6 +25,12 @@ def postgres() -> Engine:
     return start_postgres()
 
 
+def clickhouse() -> Engine:
+    from engine.compute.backends.clickhouse_engine import ClickHouse
+
+    return ClickHouse.in_process()
+
+
 def spark() -> Engine:
     from engine.compute.backends.spark import connect
 
@@ -38,7 +44,12 @@ SPARK = {
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # tiny data: starting is what costs
 }
 
-STARTS: Mapping[str, Callable[[], Engine]] = MappingProxyType({"duckdb": duckdb, "postgres": postgres, "spark": spark})
+STARTS: Mapping[str, Callable[[], Engine]] = MappingProxyType({
+    "duckdb": duckdb,
+    "postgres": postgres,
+    "clickhouse": clickhouse,
+    "spark": spark,
+})  # fmt: skip
 
 
 class Engines:

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["BACKENDS", "backend"]
 
 BACKENDS: Mapping[str, str] = MappingProxyType(
-    {"duckdb": "duckdb", "postgres": "postgres", "spark": "spark"}
+    {
+        "duckdb": "duckdb",
+        "postgres": "postgres",
+        "clickhouse": "clickhouse",
+        "spark": "spark",
+        "bigquery": "dialects.bigquery",
+        "snowflake": "dialects.snowflake",
+        "databricks": "dialects.databricks",
+    }
 )  # name → module of this package
 
 
