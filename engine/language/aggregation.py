@@ -88,7 +88,9 @@ def _example(fn: str, rows: Rows, scope: Scope) -> str:
     """A column of the source that the function would take."""
     wanted, _ = _OF_COLUMN[fn]
     fits = [name for name, fact in scope.vocabulary.sources[rows.source].columns.items() if fact.type in wanted]
-    liked = next((name for name in ("total", "quantity", "price", "category") if name in fits), None)
+    time = scope.vocabulary.sources[rows.source].time
+    liking = (time,) if fn in {"first", "last"} else ()
+    liked = next((name for name in (*liking, "total", "quantity", "price", "category") if name in fits), None)
     return f"{fn}({rows.source}.{liked or next(iter(fits), 'column')})"
 
 

@@ -52,7 +52,7 @@ def check_pair(left: Value, right: Value, scope: Scope) -> None:
         refuse_list(value)
         _refuse_anniversary(value)
     if other not in family(kind) or _counted_money(left, right) or _counted_money(right, left):
-        hint = _pair_hint(left, right) or _pair_hint(right, left)
+        hint = _pair_hint(left, right) or _pair_hint(right, left) or _values_hint(left, scope)
         raise Wrong("wrong-type", right.at, hint, left=describe_typed(left), right=describe_typed(right))
     check_literal(left, right, scope)
     check_literal(right, left, scope)
@@ -158,9 +158,25 @@ def _pair_hint(left: Value, right: Value) -> str | None:
     return None
 
 
+def _values_hint(of: Value, scope: Scope) -> str | None:
+    """The closed list of a value that was compared with something else."""
+    fact = scope.fact(of)
+    if type_of(of) is Type.BOOLEAN:
+        return (
+            f"write {describe(of)[1:-1]} alone, or not {describe(of)[1:-1]}" if isinstance(of, Trait | Column) else None
+        )
+    return (
+        f"values: {', '.join(fact.values)}; for example {_name_of(of)} = '{fact.values[0]}'"
+        if fact and fact.values
+        else None
+    )
+
+
 def _text_hint(kind: Type, text: str) -> str | None:
-    if kind in TIME and re.match(r"\d{4}-\d{2}-\d{2}", text):
+    if kind in TIME and re.fullmatch(r"\d{4}-\d{2}-\d{2}.*", text):
         return f"write dates without quotes: {text[:10]}"
+    if kind in TIME:
+        return "write dates as year-month-day, without quotes: 2026-01-31"
     if kind in NUMERIC and re.fullmatch(r"-?\d+(\.\d+)?", text):
         return f"write numbers without quotes: {text}"
     if kind is Type.BOOLEAN and text.lower() in {"true", "false", "yes", "no", "0", "1"}:

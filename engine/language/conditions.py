@@ -97,7 +97,8 @@ def _not(branch: Branch, scope: Scope) -> Test:
 
 @rule(TESTS, "comparison")
 def _compare(branch: Branch, scope: Scope) -> Test:
-    left, op, right = build_value(inner(branch, 0), scope), token(branch, 1), build_value(inner(branch, 2), scope)
+    left, op = build_value(inner(branch, 0), scope), token(branch, 1)
+    right = _compared(inner(branch, 2), left, scope)
     check_pair(left, right, scope)
     check_bucket(left, right)
     if op in ORDERING:
@@ -105,6 +106,16 @@ def _compare(branch: Branch, scope: Scope) -> Test:
     if op == "!=":
         refuse_consent(left, right)
     return Compare(op, left, right, at=place(branch))
+
+
+def _compared(branch: Branch, left: Value, scope: Scope) -> Value:
+    """What is compared with a value; beside a date `6 months` was meant as a point in time."""
+    if str(branch.data) == "duration" and type_of(left) in TIME:
+        n, unit = span_of(branch, 0)
+        text = to_text(Duration(n, unit))
+        what = {"left": describe_typed(left), "right": f"{text} (a duration)"}
+        raise Wrong("wrong-type", place(branch), f"write a date: {text} ago", **what)
+    return build_value(branch, scope)
 
 
 @rule(TESTS, "between")

@@ -9,7 +9,7 @@ from engine.language.mistakes import Wrong
 from engine.language.points import POINTS, build_point
 from engine.language.scope import Scope
 from engine.language.syntax import Branch, place
-from engine.language.tree import Column, Test, Trait, Truth, Type, Value, Yes
+from engine.language.tree import Column, Test, Text, Trait, Truth, Type, Value, Yes
 
 TestRule: TypeAlias = Callable[[Branch, Scope], Test]
 ValueRule: TypeAlias = Callable[[Branch, Scope], Value]
@@ -43,7 +43,19 @@ def build_test(branch: Branch, scope: Scope) -> Test:
         return Yes(value, at=value.at)
     from engine.language.checks import describe
 
-    raise Wrong("not-a-test", place(branch), "compare it, for example with '='", what=describe(value))
+    raise Wrong("not-a-test", place(branch), _untested(value, scope), what=describe(value))
+
+
+def _untested(value: Value, scope: Scope) -> str:
+    """What a value needs to be a test."""
+    from engine.language.printer import to_text
+
+    if isinstance(value, Text):
+        text = to_text(value)
+        return f"write in (…, {text}), or repeat what is compared: … = {text}"
+    fact = scope.fact(value)
+    example = f"{to_text(value)} = '{fact.values[0]}'" if fact and fact.values else "with '='"
+    return f"compare it, for example {example}"
 
 
 def build_value(branch: Branch, scope: Scope) -> Value:

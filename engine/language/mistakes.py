@@ -44,6 +44,7 @@ MESSAGES = {
     "whole-number": "{number} is not a whole number above zero",
     "too-large": "{number} has too many digits; at most {limit} are kept",
     "too-far": "{text} reaches too far in time",
+    "date-format": "Dates are written year-month-day, not {text}",
     "no-such-date": "There is no such date: {text}",
     "backwards": "The window ends before it begins",
     "backwards-range": "The range ends before it begins",
@@ -140,7 +141,8 @@ class Wrong(Exception):
 
     def in_text(self, text: str) -> Mistake:
         """The mistake with its message spelled out."""
-        return Mistake(self.name, MESSAGES[self.name].format(**self.holes), self.hint, self.at, text)
+        hint = _COMMENT if text[: self.at].rstrip().endswith("--") else self.hint
+        return Mistake(self.name, MESSAGES[self.name].format(**self.holes), hint, self.at, text)
 
 
 def suggest(name: str, known: Iterable[str], what: str) -> str | None:
@@ -159,6 +161,7 @@ def list_names(names: Sequence[str]) -> str:
 
 
 _FEW = 8
+_COMMENT = "a comment starts with #"
 _WIDTH = 100
 
 

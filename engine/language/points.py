@@ -169,7 +169,7 @@ def _month(branch: Branch) -> Month:
     text, at = token(branch, 0), place(branch)
     year, month = int(text[:4]), int(text[5:])
     if not 1 <= month <= 12:  # noqa: PLR2004 - months of a year
-        raise Wrong("no-such-date", at, None, text=text)
+        raise Wrong("no-such-date", at, "months run from 01 to 12", text=text)
     _check_year(year, text, at)
     return Month(year, month, at=at)
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from engine.errors import nearest
-from engine.language.mistakes import Wrong, suggest
+from engine.language.habits import NAMES
+from engine.language.mistakes import Wrong, list_names, suggest
 from engine.language.tree import Aggregate, Anniversary, CalendarPart, Column, Rows, Trait, Type, Value
 from engine.language.vocabulary import Fact, Source, Vocabulary
 
 _OF_BIRTH = {"birthday": "birth_date", "age": "birth_date"}
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_FEW = 3
 _SAME_VALUES = frozenset({"first", "last", "min", "max", "most_frequent"})
 
 
@@ -56,8 +58,18 @@ class Scope:
         """The source of this name."""
         found = self.vocabulary.sources.get(name)
         if found is None:
-            raise Wrong("unknown-source", at, suggest(name, self.vocabulary.sources, "sources"), name=name)
+            raise Wrong("unknown-source", at, self._meant(name), name=name)
         return found
+
+    def _meant(self, name: str) -> str | None:
+        """The source that a name stands for: one of its columns, another word, or the nearest."""
+        sources = self.vocabulary.sources
+        owners = [one for one in sorted(sources, key=_likeliest) if name in sources[one].columns]
+        near = suggest(name, sources, "sources")
+        if owners:
+            return f"'{name}' is a column of {list_names(owners[:_FEW])}: write {owners[0]}.{name}"
+        meant = NAMES.get(name.lower())
+        return f"did you mean '{meant}'?" if meant in sources else near
 
     def find_column(self, rows: Rows, column: str, at: int) -> Fact:
         """The column of a source that an aggregate or a sequence names."""
@@ -80,6 +92,11 @@ class Scope:
         raise Wrong("unknown-column", at, hint, name=name, source=self.source or "the row")
 
 
+def _likeliest(source: str) -> tuple[bool, int, str]:
+    """Purchases first, then by the shortest name."""
+    return source not in {"orders", "order_lines"}, len(source), source
+
+
 def _born(vocabulary: Vocabulary) -> tuple[str, ...]:
     return tuple(_OF_BIRTH) if "birth_date" in vocabulary.facts else ()
 
@@ -99,15 +116,42 @@ def _as_segment(name: str, vocabulary: Vocabulary) -> str | None:
     return f"'{name}' is a segment: write in segment {name}" if name in vocabulary.segments else None
 
 
+def _as_keyword(name: str, vocabulary: Vocabulary) -> str | None:
+    """A word of the language that wants more around it."""
+    word = name.lower()
+    if word in {"yes", "no", "oui", "non", "vrai", "faux"}:
+        return f"write {'true' if word in {'yes', 'oui', 'vrai'} else 'false'}"
+    if word == "reachable":
+        return f"write reachable({min(vocabulary.channels, default='email')})"
+    return "write in segment, and its name: in segment loyal" if word in {"segment", "segments"} else None
+
+
+def _as_customers(name: str, vocabulary: Vocabulary) -> str | None:
+    owner, _, column = name.partition(".")
+    found = owner in {"customer", "customers", "client", "clients"} and column in vocabulary.facts
+    return f"'{column}' is a trait of the customer: write it alone" if found else None
+
+
+def _as_value(name: str, vocabulary: Vocabulary) -> str | None:
+    known = any(name.lower() in fact.values for fact in vocabulary.facts.values())
+    return f"a text stands between quotes: '{name.lower()}'" if known else None
+
+
+def _as_called(name: str, vocabulary: Vocabulary) -> str | None:
+    """Another word for a trait or a source."""
+    meant = NAMES.get(name.lower())
+    if meant in vocabulary.sources:
+        return f"write '{meant}', counted or summed: count({meant}) > 0"
+    return f"did you mean '{meant}'?" if meant and (meant in vocabulary.facts or meant in _born(vocabulary)) else None
+
+
 def _as_null(name: str, _vocabulary: Vocabulary) -> str | None:
     return "write 'is known' or 'is unknown'" if name.lower() in {"null", "none", "nil"} else None
 
 
 def _as_column(name: str, vocabulary: Vocabulary) -> str | None:
     owners = [
-        source
-        for source in sorted(vocabulary.sources, key=lambda one: (len(one), one))
-        if name in vocabulary.sources[source].columns
+        source for source in sorted(vocabulary.sources, key=_likeliest) if name in vocabulary.sources[source].columns
     ]
     if not owners or nearest(name, vocabulary.facts):
         return None
@@ -123,4 +167,6 @@ def _as_near(name: str, vocabulary: Vocabulary) -> str:
     return near or f"a text stands between quotes: '{name}'"
 
 
-_HINTS = (_as_source, _as_qualified, _as_segment, _as_null, _as_column, _as_birth, _as_near)
+_HINTS = (
+    _as_source, _as_qualified, _as_segment, _as_keyword, _as_customers, _as_value, _as_called, _as_null, _as_column, _as_birth, _as_near,
+)  # fmt: skip

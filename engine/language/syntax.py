@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from engine.errors import nearest
+from engine.language.habits import DATES
+from engine.language.habits import FUNCTIONS as HABITUAL
+from engine.language.hints import from_sql, habit, nearest_word
 from engine.language.mistakes import Wrong, list_names, suggest
 
 if TYPE_CHECKING:
@@ -37,34 +39,8 @@ _KEYWORDS = {
 }  # fmt: skip
 _NESTING = frozenset({"group", "negation", "function", "aggregate", "did", "ranked", "minus"})
 _OPERATORS = "=, !=, <, <=, >, >=, between, in, is known, contains, starts with, ends with or has"
-_QUOTE = "a text needs its closing quote; a quote inside a text is written twice: 'l''été'"
-_SQL = "'{word}' is SQL; segments have no subqueries. Use count(), sum(), did()…"
-_SQL_WORDS = frozenset({
-    "select", "from", "join", "union", "having", "group", "order", "case", "when", "exists", "table", "drop",
-    "insert", "delete", "update", "limit", "offset",
-})  # fmt: skip
-_WORD_HINTS = {
-    "like": "use contains, starts with or ends with",
-    "ilike": "use contains, starts with or ends with",
-    "null": "write 'is known' or 'is unknown'",
-    "contains": "write the 'not' first: not city contains 'x'",
-}
 _PREVIOUS = re.compile(r"('(?:[^']|'')*'|\w+|[^\w\s'])\s*\Z")
-# what a person types from habit, and what it is called here; the first that fits the rest of the text is shown
-_HABITS: tuple[tuple[str, str], ...] = (
-    (r";", "one expression only: ';' is not part of the language"),
-    (r"--|/\*", "a comment starts with #"),
-    (r"==|=\s*=", "write a single '='"),
-    (r">", "'not equal' is written !="),
-    (r"&&?", "write 'and'"),
-    (r"\|\|?", "write 'or'"),
-    (r"!", "write 'not'"),
-    (r'["\u201c\u201d\u2018\u2019«»`]', "write texts between straight single quotes: 'Paris'"),
-    (r"'", _QUOTE),
-    (r"[€$£]", "write amounts with the currency's code after the number: 45 EUR"),
-    (r"\d+[A-Za-z]", "put a space between the number and what follows it"),
-    (r"\.", "names look like city or consent.email, numbers like 4.5"),
-)
+_SPOKEN = re.compile(r"'(?:[^']|'')*'|#[^\n]*")
 
 
 @lru_cache(maxsize=1)
@@ -79,10 +55,11 @@ def parse_syntax(text: str) -> Branch:
     """The text's syntax tree, its size within rule 21; raises Wrong."""
     from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
-    if not text.strip():
+    if not re.sub(r"#[^\n]*", "", text).strip():
         raise Wrong("empty", 0, "write 'true' for everyone, 'false' for nobody")
     if len(text) > LONGEST:
         raise Wrong("too-long", LONGEST, "name parts of it as segments or traits", length=len(text), limit=LONGEST)
+    _refuse_dates(text)
     try:
         tree = _grammar().parse(text)
     except UnexpectedToken as error:
@@ -128,83 +105,68 @@ def _check_depth(branch: Branch) -> None:
 
 def _unexpected(text: str, at: int, kinds: Collection[str], ended: bool) -> Wrong:  # noqa: FBT001 - what Lark said
     """The refusal of what stands at `at`; `kinds` are the terminals that could have stood there."""
-    found = _PREVIOUS.search(text, 0, len(text.rstrip()) if ended else at)
+    end = len(text.rstrip()) if ended else at
+    before, rest = text[:end], text[end:]
+    found = _PREVIOUS.search(before)
     previous = found[1] if found else ""
-    if ended:
-        return Wrong("unfinished", len(text.rstrip()), _ending(text, kinds, previous))
-    if text.startswith("(", at) and found and re.fullmatch(r"[^\W\d]\w*", previous):
-        known = (*FUNCTIONS, *AGGREGATES, "did", "never", "reachable")
-        return Wrong("unknown-function", found.start(1), suggest(previous, known, "functions"), name=previous)
-    if found and previous.startswith("'") and found.end(1) == at:
-        return Wrong("unexpected", at, _QUOTE, found=_excerpt(text[at:]))
-    hint = next((hint for spell in _HINTS if (hint := spell(text[at:], previous, kinds))), None)
-    return Wrong("unexpected", at, hint, found=_excerpt(text[at:]))
+    if ended and "RPAR" in kinds and (bare := _SPOKEN.sub("", text)).count("(") > bare.count(")"):
+        return Wrong("unfinished", end, habit(before, "", kinds) or "a ')' is missing")
+    if rest.startswith(")") and (bare := _SPOKEN.sub("", before)).count("(") <= bare.count(")"):
+        return Wrong("unexpected", at, "there is a ')' too many", found="')'")
+    if not ended and rest.startswith("(") and found and re.fullmatch(r"[^\W\d]\w*", previous):
+        return _not_a_function(before, previous, found.start(1))
+    hint = habit(before, rest, kinds) or from_sql(before, rest) or _expected(rest, kinds)
+    return Wrong("unfinished", end, hint) if ended else Wrong("unexpected", at, hint, found=_excerpt(rest))
 
 
-def _after_last(rest: str, previous: str, _kinds: Collection[str]) -> str | None:
-    unit = re.match(r"(second|minute|hour|day|week|month|quarter|year)s?\b", rest, re.IGNORECASE)
-    if unit is None or previous.lower() not in {"last", "next"}:
-        return None
-    one = unit[1].lower()
-    if previous.lower() == "next":
-        return f"write 'next 1 {one}'"
-    return f"write 'last 1 {one}' (sliding) or 'previous {one}' (calendar)"
+def _not_a_function(before: str, name: str, at: int) -> Wrong:
+    """A name before a bracket that calls nothing, or nothing that may stand there."""
+    known = (*FUNCTIONS, *AGGREGATES, "did", "never", "reachable")
+    if name.lower() in known:
+        return Wrong("unexpected", at, habit(before[:at], f"{name}(", ()), found=f"'{name}('")
+    return Wrong("unknown-function", at, HABITUAL.get(name.lower()) or suggest(name, known, "functions"), name=name)
 
 
-def _after_is(rest: str, previous: str, _kinds: Collection[str]) -> str | None:
-    if previous.lower() != "is":
-        return None
-    return (
-        "write 'is unknown'" if re.match(r"not\b|null\b", rest, re.IGNORECASE) else "write 'is known' or 'is unknown'"
-    )
-
-
-def _from_habit(rest: str, previous: str, _kinds: Collection[str]) -> str | None:
-    if previous == "=" and rest.startswith("="):
-        return "write a single '='"
-    if previous.isdigit() and re.match(r",\s*\d", rest):
-        return "write decimals with a point: 4.5"
-    return next((hint for pattern, hint in _HABITS if re.match(pattern, rest)), None)
-
-
-def _from_word(rest: str, previous: str, kinds: Collection[str]) -> str | None:
-    found = re.match(r"\w+", rest)
-    word = found[0].lower() if found else ""
-    for one in (previous.lower(), word):
-        if one in _SQL_WORDS:
-            return _SQL.format(word=one)
-    if word in _WORD_HINTS and (word != "contains" or previous.lower() == "not"):
-        return _WORD_HINTS[word]
-    best = nearest(word, [_KEYWORDS[kind] for kind in kinds if kind in _KEYWORDS])
-    return f"did you mean '{best}'?" if best else None
-
-
-def _from_kinds(_rest: str, _previous: str, kinds: Collection[str]) -> str | None:
-    if kinds and set(kinds) <= {"UNIT", "MONTH_DAY"}:
-        unit = "a unit comes here: days, weeks, months…"
-        return unit if "UNIT" in kinds else "a day of the year comes here: month and day, for example 12-24"
-    if "COMPARE" in kinds:
-        return f"a comparison comes here: {_OPERATORS}; or 'and', 'or'"
-    if "_LAST" in kinds:
-        return "a window comes here, for example: last 30 days, this month, since 2026-01-01"
-    if "NAME" in kinds and "NUMBER" not in kinds:
-        return "a name comes here"
-    if "NAME" in kinds and "NUMBER" in kinds:
-        return "a value comes here: a trait, a number, a text between quotes, count(…)…"
-    words = sorted({f"'{_KEYWORDS[kind]}'" for kind in kinds if kind in _KEYWORDS})
-    return f"expected {list_names(words)}" if words else None
-
-
-_HINTS: tuple[Callable[[str, str, Collection[str]], str | None], ...] = (
-    _after_last, _after_is, _from_habit, _from_word, _from_kinds,
+# what may come next, by the terminals that must be among those that could have stood there
+_COMING: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"CURRENCY", "UNIT"}), "after a number: nothing, %, the currency (EUR) or a unit (days); then 'and' or 'or'"),
+    (frozenset({"COMPARE"}), f"a comparison comes here: {_OPERATORS}; or 'and', 'or'"),
+    (frozenset({"_LAST"}), "a window comes here, for example: last 30 days, this month, since 2026-01-01"),
+    (frozenset({"NAME", "NUMBER"}), "a value comes here: a trait, a number, a text between quotes, count(…)…"),
+    (frozenset({"NAME"}), "a name comes here"),
+    (frozenset({"STRING"}), "a text between quotes comes here"),
 )  # fmt: skip
 
 
-def _ending(text: str, kinds: Collection[str], previous: str) -> str | None:
-    bare = re.sub(r"'(?:[^']|'')*'|#[^\n]*", "", text)
-    if "RPAR" in kinds and bare.count("(") > bare.count(")"):
-        return "a ')' is missing"
-    return _from_kinds("", previous, kinds)
+def _expected(rest: str, kinds: Collection[str]) -> str | None:
+    """What may come here, or the keyword that was probably meant."""
+    words = {_KEYWORDS[kind] for kind in kinds if kind in _KEYWORDS}
+    if (near := nearest_word(rest, words)) is not None:
+        return near
+    if kinds and set(kinds) <= {"UNIT", "MONTH_DAY"}:
+        unit = "a unit comes here: days, weeks, months…"
+        return unit if "UNIT" in kinds else "a day of the year comes here: month and day, for example 12-24"
+    coming = next((text for needed, text in _COMING if needed <= set(kinds)), None)
+    return coming or ("expected " + list_names([f"'{word}'" for word in sorted(words)]) if words else None)
+
+
+def _refuse_dates(text: str) -> None:
+    """Raises Wrong for a date that is written in another way: as arithmetic it would only be a number."""
+    bare = _SPOKEN.sub(lambda one: " " * len(one[0]), text)
+    others = (one for one in re.finditer(DATES, bare) if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", one[0]))
+    found = next(others, None)
+    if found is None:
+        return
+    if found["year"]:
+        hint = f"write {found['year']}-{int(found['month']):02d}-{int(found['day']):02d}"
+    else:
+        day, month, year = int(found["a"]), int(found["b"]), found["y"]
+        readings = [f"{year}-{m:02d}-{d:02d}" for d, m in dict.fromkeys(((day, month), (month, day))) if m <= _MONTHS]
+        hint = f"write {' or '.join(readings)}" if readings else "for example 2026-01-31"
+    raise Wrong("date-format", found.start(), hint, text=found[0])
+
+
+_MONTHS = 12
 
 
 def _excerpt(rest: str) -> str:

@@ -11,6 +11,7 @@ from engine.language.dispatch import VALUES, build_test, build_value, inner, rul
 from engine.language.kinds import ORDERED, TIME, common_type, type_of
 from engine.language.mistakes import Wrong
 from engine.language.points import is_clock, number_of, place_of, span_of, token
+from engine.language.printer import to_text
 from engine.language.scope import Scope
 from engine.language.syntax import Branch, place
 from engine.language.tree import (
@@ -23,9 +24,11 @@ from engine.language.tree import (
     Default,
     Duration,
     If,
+    Now,
     Number,
     Rank,
     Text,
+    Today,
     Truth,
     Type,
     Unit,
@@ -111,6 +114,17 @@ def unquote(text: str, at: int) -> str:
     return check_text(text[1:-1].replace("''", "'"), at)
 
 
+def _date_hint(op: str, left: Value, right: Value) -> str | None:
+    """What to write instead of reckoning with dates."""
+    kinds = {type_of(left), type_of(right)}
+    if not kinds & TIME:
+        return None
+    if isinstance(left, Now | Today) and isinstance(right, Duration | Number):
+        span = to_text(right) if isinstance(right, Duration) else f"{to_text(right)} days"
+        return f"write {span} {'ago' if op == '-' else 'from now'}"
+    return "for the age of a date write days_since(…)"
+
+
 def _arithmetic_type(op: str, left: Value, right: Value) -> Type:
     """The type of `left op right`: money and durations add to their own kind and scale by numbers."""
     for value in (left, right):
@@ -118,7 +132,7 @@ def _arithmetic_type(op: str, left: Value, right: Value) -> Type:
         refuse_bucket(value)
     found = _ARITHMETIC.get((op, type_of(left), type_of(right)))
     if found is None:
-        hint = "for the age of a date write days_since(…)" if {type_of(left), type_of(right)} & TIME else None
+        hint = _date_hint(op, left, right)
         raise Wrong("wrong-arithmetic", right.at, hint, left=describe_typed(left), op=op, right=describe_typed(right))
     return found
 

@@ -207,7 +207,7 @@ def test_rule_19_another_currency_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("text", "identity"),
     [
-        ("", "empty"), ("  # nothing", "unfinished"), ("citty = 'x'", "unknown-name"), ("count(ordres) > 1", "unknown-source"),
+        ("", "empty"), ("  # nothing", "empty"), ("citty = 'x'", "unknown-name"), ("count(ordres) > 1", "unknown-source"),
         ("sum(orders.totl) > 1", "unknown-column"), ("in segment engagd", "unknown-segment"), ("within 5 km of paris", "unknown-place"),
         ("reachable(pigeon)", "unknown-channel"), ("cuont(orders) > 1", "unknown-function"), ("age > 'x'", "wrong-type"),
         ("age and is_vip", "not-a-test"), ("(age > 3) > 2", "not-a-value"), ("city > 'x'", "no-order"), ("is_vip < true", "no-order"),
