@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check suite format lock coverage bench-compute clean
+.PHONY: help demo test check suite format lock coverage bench-compute bench-engines clean
 
 help:
 	@echo "make demo      the whole round on real data, on this machine (lang=fr for French)"
@@ -12,6 +12,7 @@ help:
 	@echo "make format    rewrite the code as the house wants it"
 	@echo "make coverage  the suite with branch coverage"
 	@echo "make bench-compute   all segments at once beside the floor (customers=200000)"
+	@echo "make bench-engines   the same segments on every engine side by side (customers=50000)"
 	@echo "make lock      resolve the lock files anew"
 
 .venv/.installed: requirements.lock pyproject.toml
@@ -50,6 +51,9 @@ coverage: .venv/.engines
 
 bench-compute: .venv/.installed
 	$(BIN)/python bench/compute.py --customers $(or $(customers),200000)
+
+bench-engines: .venv/.engines
+	$(BIN)/python bench/engines.py --customers $(or $(customers),50000)
 
 lock: .venv/.installed
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
