@@ -7,8 +7,6 @@ with the next, so that an unclosed quote never swallows the rest of the file.
 from __future__ import annotations
 
 import csv
-import hashlib
-from codecs import getincrementaldecoder
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MARKS = (",", ";", "\t", "|")
-_CHUNK = 1 << 20
 _BATCH = 50_000
 _LONGEST = 1_000  # physical lines of one record: beyond it, a quote was not closed
 
@@ -42,32 +39,6 @@ class Layout:
 
     mark: str
     header: tuple[str, ...]
-
-
-def checksum(path: Path, *, is_text: bool) -> str:
-    """Hash a file's bytes; DataError with the line where text is not UTF-8, or when the file is empty."""
-    digest, line = hashlib.blake2b(digest_size=16), 1
-    decoder = getincrementaldecoder("utf-8")()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            if is_text:
-                line += _decoded(decoder, chunk, path, line)
-        if is_text:
-            _decoded(decoder, b"", path, line)
-    if not path.stat().st_size:
-        raise DataError(f"{path.name} is empty: not even a header", place=str(path), hint="export it again")
-    return digest.hexdigest()
-
-
-def _decoded(decoder: object, chunk: bytes, path: Path, line: int) -> int:
-    try:
-        decoder.decode(chunk, not chunk)  # type: ignore[attr-defined] # codecs' incremental decoders have no public type
-    except UnicodeDecodeError as error:
-        place = f"{path}:{line + chunk[: error.start].count(10)}"
-    else:
-        return chunk.count(10)
-    raise DataError(f"{path.name} is not UTF-8 text", place=place, hint="save it as UTF-8 (in Excel: “CSV UTF-8”)")
 
 
 def read_layout(path: Path) -> Layout:
@@ -154,13 +125,12 @@ def _problem(fields: list[str] | None, width: int | None) -> str | None:
     return "too few fields" if len(fields) < width else "too many fields"
 
 
-def as_table(path: Path, layout: Layout, columns: Sequence[str]) -> pa.Table:
-    """Read a delimited file carefully into Arrow: `row_id` (the physical line), `problem` and the columns as text."""
+def as_table(path: Path, layout: Layout, columns: Sequence[str], beside: tuple[str, str]) -> pa.Table:
+    """Read a delimited file carefully into Arrow: the physical line and the problem (named as in `beside`), the columns as text."""
     import pyarrow as pa
 
-    schema = pa.schema(
-        [("row_id", pa.int64()), ("problem", pa.string()), *((column, pa.string()) for column in columns)]
-    )
+    line, problem = beside
+    schema = pa.schema([(line, pa.int64()), (problem, pa.string()), *((column, pa.string()) for column in columns)])
     batches: list[pa.RecordBatch] = []
     batch: list[Record] = []
 

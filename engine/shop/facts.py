@@ -7,14 +7,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from engine.shop.addresses import add_addresses
-from engine.shop.files import Raw
-from engine.shop.loading import SetAside, Typed, flag_repeats, report, typed
+from engine.shop.files import ROW, Raw
+from engine.shop.loading import SetAside, Typed, flag_repeats, planned, report
 from engine.shop.mapping import TableMapping
 from engine.shop.schema import EMAIL_SOURCES, PURCHASE, TABLES
 from engine.tables import Database, name, text
 
 _ORDER = ("customer_id", "ordered_at", "delivered_at", "status")
 _PRODUCT = {"brand", "category", "colour", "complements", "upgrade_of"}
+_FLAGS = ", ".join(f"{condition} AS in_{source}" for source, condition in EMAIL_SOURCES.items())
 UTC_ZONE = ZoneInfo("UTC")
 
 
@@ -34,7 +35,7 @@ def load_fact(database: Database, table: str, plan: Typed, *, currency: str) -> 
         database.execute(
             "CREATE OR REPLACE TEMP TABLE orders_aside AS SELECT DISTINCT order_id FROM orders WHERE reason IS NOT NULL AND order_id NOT IN (SELECT order_id FROM orders WHERE reason IS NULL)"
         )
-    return report(database, table, plan.raw)
+    return report(database, table, plan.places)
 
 
 def _attached(database: Database, table: str, plan: Typed, currency: str) -> str:
@@ -50,7 +51,8 @@ def _attached(database: Database, table: str, plan: Typed, currency: str) -> str
     if table in {"cart_adds", "views"}:
         joins += " LEFT JOIN products p ON t.product_id = p.product_id"
     own = "".join(f", {_own(table, column)}" for column in plan.columns if column != "customer_id")
-    return f"SELECT t.row_id, coalesce(t.reason, CASE {' '.join(reasons)} END) AS reason, {person} AS customer_id{own}{joined} FROM ({plan.select}) t {joins}"
+    attached = f"SELECT t.row_id, coalesce(t.reason, CASE {' '.join(reasons)} END) AS reason, {person} AS customer_id{own}{joined} FROM ({plan.select}) t {joins}"
+    return f"SELECT *, {_FLAGS} FROM ({attached})" if table == "email_events" else attached
 
 
 def _own(table: str, column: str) -> str:
@@ -62,9 +64,9 @@ def _own(table: str, column: str) -> str:
 def _joined(table: str) -> dict[str, str]:
     if table == "orders":
         return {"is_purchase": PURCHASE.format(o="t.")}
-    if table == "email_events":
-        return dict.fromkeys(TABLES[table].joined, "FALSE")
-    return {column: f"p.{column}" for column in TABLES[table].joined} if table in TABLES else {}
+    if table == "email_events" or table not in TABLES:
+        return {}
+    return {column: f"p.{column}" for column in TABLES[table].joined}
 
 
 def _lines(plan: Typed) -> str:
@@ -84,14 +86,26 @@ def add_pulled_events(database: Database, files: Sequence[Path]) -> None:
     listed = ", ".join(text(str(file)) for file in files)
     source = f"read_parquet([{listed}], union_by_name = true)"
     columns = {str(row[0]): str(row[1]) for row in database.rows(f"DESCRIBE SELECT * FROM {source}")}
+    number = f"row_number() OVER () + (SELECT coalesce(max(row_id), 0) FROM email_events) AS {name(ROW)}"
     raw = Raw(
         file="email_events",
-        relation=f"SELECT row_number() OVER () + (SELECT coalesce(max(row_id), 0) FROM email_events) AS row_id, NULL::VARCHAR AS problem, * FROM {source}",
-        columns={column: kind for column, kind in columns.items() if column not in {"row_id", "problem"}},
-        checksum="",
-        lines=lambda numbers: {number: number for number in numbers},
+        relation=f"(SELECT {number}, * FROM {source})",
+        columns=columns,
+        dialect="parquet",
+        is_numbered=True,
     )
-    plan = typed(database, raw, ("email_events", TABLES["email_events"]), TableMapping(), UTC_ZONE)
+    shape = TABLES["email_events"]
+    read = planned(raw, ("email_events", shape), TableMapping(), UTC_ZONE)
+    absent = "".join(
+        f", NULL::{kind.physical} AS {name(column)}"
+        for column, kind in shape.columns.items()
+        if column not in read.readings
+    )
+    plan = Typed(
+        select=f"SELECT {name(ROW)} AS row_id, * EXCLUDE ({name(ROW)}){absent} FROM ({read.select(raw.relation)})",
+        columns=shape.columns,
+        has_email=read.has_email,
+    )
     known = ", ".join(name(column) for column in ("row_id", *TABLES["email_events"].everything))
     select = _attached(database, "email_events", plan, "")
     database.execute(
@@ -105,8 +119,8 @@ def finish_events(database: Database) -> None:
     database.execute(
         "UPDATE email_events SET brand = p.brand FROM products p WHERE email_events.brand IS NULL AND email_events.product_id = p.product_id"
     )
-    parts = ", ".join(f"{condition} AS in_{source}" for source, condition in EMAIL_SOURCES.items())
-    database.execute(f"CREATE OR REPLACE TABLE email_events AS SELECT * REPLACE ({parts}) FROM email_events")
+    flags = ", ".join(f"in_{source} = {condition}" for source, condition in EMAIL_SOURCES.items())
+    database.execute(f"UPDATE email_events SET {flags} WHERE in_email_sends IS NULL")  # those that no file brought
 
 
 def load_codes(database: Database) -> None:
@@ -135,7 +149,7 @@ def add_lists(database: Database, taken: Container[str], words: Mapping[str, Seq
     """Give customers one VARCHAR[] column for each list (its name → its spellings); a name that is taken is left out."""
     lists = {column: spelled for column, spelled in words.items() if column not in taken}
     cells = ", ".join(
-        f"list(DISTINCT value ORDER BY value) FILTER (list IN ({', '.join(text(word) for word in spelled)})) AS {name(column)}"
+        f"list_sort(list_distinct(list(value) FILTER (list IN ({', '.join(text(word) for word in spelled)})))) AS {name(column)}"
         for column, spelled in lists.items()
     )
     database.execute(

@@ -21,6 +21,10 @@ _FOLDED = (
     "consent_tracking",
     "consent_sms",
 )
+_PERSONS = (
+    "FROM placed p JOIN aliases a USING (customer_id) LEFT JOIN folded_consent f ON a.canonical = f.canonical"
+    " WHERE p.reason IS NULL"
+)
 
 
 def merge(database: Database, columns: Mapping[str, Column]) -> None:
@@ -31,7 +35,7 @@ def merge(database: Database, columns: Mapping[str, Column]) -> None:
     """
     add_addresses(database, "SELECT email FROM staged_customers")
     database.execute(
-        "CREATE OR REPLACE TEMP TABLE placed AS SELECT s.*, a.normal, s.email IS NOT NULL AND a.normal IS NULL AS email_invalid"
+        "CREATE OR REPLACE TEMP VIEW placed AS SELECT s.*, a.normal, s.email IS NOT NULL AND a.normal IS NULL AS email_invalid"
         " FROM staged_customers s LEFT JOIN addresses a ON s.email = a.raw"
     )
     database.execute(
@@ -42,13 +46,15 @@ def merge(database: Database, columns: Mapping[str, Column]) -> None:
     _fold_consent(database)
     scalars = [column for column in columns if column not in {"customer_id", "email", *_FOLDED}]
     database.execute(
-        f"CREATE OR REPLACE TABLE customers AS SELECT min(p.row_id) AS row_id, a.canonical AS customer_id, any_value(p.normal) AS email"
-        f"{''.join(', ' + _latest(column) for column in scalars)}, {', '.join(f'any_value(f.{column}) AS {column}' for column in _FOLDED)},"
-        " bool_and(p.email_invalid) AS email_invalid, NULL::VARCHAR AS consent_email_left"
-        " FROM placed p JOIN aliases a USING (customer_id) LEFT JOIN folded_consent f ON a.canonical = f.canonical"
-        " WHERE p.reason IS NULL GROUP BY a.canonical"
+        f"CREATE OR REPLACE TABLE customers AS WITH several AS (SELECT canonical FROM aliases GROUP BY canonical HAVING count(*) > 1)"
+        f" SELECT p.row_id, a.canonical AS customer_id, p.normal AS email{''.join(f', p.{name(column)}' for column in scalars)},"
+        f" {', '.join(f'f.{column}' for column in _FOLDED)}, p.email_invalid, NULL::VARCHAR AS consent_email_left"
+        f" {_PERSONS} AND a.canonical NOT IN (FROM several) UNION ALL"
+        f" SELECT min(p.row_id), a.canonical, any_value(p.normal){''.join(', ' + _latest(column) for column in scalars)},"
+        f" {', '.join(f'any_value(f.{column})' for column in _FOLDED)}, bool_and(p.email_invalid), NULL"
+        f" {_PERSONS} AND a.canonical IN (FROM several) GROUP BY a.canonical"
     )
-    database.execute("DROP TABLE placed; DROP TABLE folded_consent")
+    database.execute("DROP VIEW placed; DROP TABLE folded_consent")
 
 
 def _latest(column: str) -> str:

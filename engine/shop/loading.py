@@ -1,15 +1,15 @@
-"""One file into one typed table: columns found, extras typed, bad rows set aside with file, line and reason."""
+"""One file into typed rows: columns found, values typed, and for every bad row the reason why it is set aside."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from zoneinfo import ZoneInfo
 
 from engine.errors import DataError
-from engine.shop.files import Raw
+from engine.shop.extras import native, slug
+from engine.shop.files import KEPT, PROBLEM, ROW, Raw
 from engine.shop.mapping import TableMapping
 from engine.shop.schema import Column, Table, hint_for
 from engine.shop.values import MISFITS, Reading
@@ -17,10 +17,6 @@ from engine.tables import Database, name, text
 
 _EXAMPLES = 5
 _EMAIL = Column(type="text")
-_PLAIN = r"^-?(0|[1-9]\d{0,13})(\.\d{1,4})?$"
-_WIDE = r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$"
-_DATE = r"^[1-9]\d{3}-\d{2}-\d{2}$"
-_MOMENT = r"^[1-9]\d{3}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,66 +30,154 @@ class SetAside:
     lines: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One file of a table: how many row ids it has, and the physical line of each of its rows (counted from 1)."""
+
+    file: str
+    rows: int
+    lines: Callable[[Sequence[int]], Mapping[int, int]] = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Typed:
-    """A file as typed SQL: `select` yields row_id, reason (NULL for a good row) and `columns`; `extras` are among them."""
+    """A table as typed SQL: `select` yields row_id, reason (NULL for a good row) and `columns`.
+
+    Row ids go up with the files (in the order of their names) and with the rows of each; `places` leads back.
+    """
 
     select: str
     columns: Mapping[str, Column]
     has_email: bool
+    places: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How one file is read: `readings` by the column at rest; the types of `unsure` ones depend on their values."""
+
     raw: Raw
+    readings: Mapping[str, Reading]
+    extras: frozenset[str]
+    has_email: bool
+    only: str | None
+
+    @property
+    def unsure(self) -> dict[str, Reading]:
+        """Further columns that are text in a file that knows no types."""
+        if self.raw.dialect == "parquet":
+            return {}
+        return {column: self.readings[column] for column in self.readings if column in self.extras}
+
+    def settled(self, kinds: Mapping[str, Column]) -> Plan:
+        """The same, the types of further columns known."""
+        readings = {
+            column: replace(reading, column=kinds[column]) if column in self.extras else reading
+            for column, reading in self.readings.items()
+        }
+        return replace(self, readings=readings)
+
+    def select(self, relation: str) -> str:
+        """The typed rows of a relation, in its order: `:row` where they are numbered, `:kept` where sifted, reason, columns."""
+        beside = [name(ROW)] * self.raw.is_numbered + [f"{name(KEPT)}"] * self.is_sifted
+        lead = "".join(f"{column}, " for column in beside)
+        finished = "".join(
+            f", {reading.finished(name('r:' + column), name('p:' + column))} AS {name(column)}"
+            for column, reading in self.readings.items()
+        )
+        return f"SELECT {lead}{self._reason()} AS reason{finished} FROM (SELECT *{self._parsed()} FROM (SELECT {self._cleaned()} FROM {relation}))"
+
+    @property
+    def is_sifted(self) -> bool:
+        """Whether some rows do not count."""
+        return self.raw.is_sifted or self.only is not None
+
+    def _cleaned(self) -> str:
+        problem = name(PROBLEM) if self.raw.has_problems else "NULL::VARCHAR"
+        lead = [f"{problem} AS problem"] + [name(ROW)] * self.raw.is_numbered
+        if self.is_sifted:
+            kept = [name(KEPT)] * self.raw.is_sifted
+            if self.only is not None:
+                kept.append(
+                    f"({problem} IS NOT NULL OR coalesce(trim(CAST({name(self.only)} AS VARCHAR)) <> '', FALSE))"
+                )
+            lead.append(f"{' AND '.join(kept)} AS {name(KEPT)}")
+        return ", ".join(
+            [*lead, *(f"{reading.cleaned} AS {name('r:' + column)}" for column, reading in self.readings.items())]
+        )
+
+    def _parsed(self) -> str:
+        return "".join(
+            f", {reading.parsed(name('r:' + column))} AS {name('p:' + column)}"
+            for column, reading in self.readings.items()
+        )
+
+    def _reason(self) -> str:
+        arms = ["WHEN problem IS NOT NULL THEN problem"]
+        for column, reading in self.readings.items():
+            value, parsed = name("r:" + column), name("p:" + column)
+            is_loose = self.has_email and column == "customer_id"
+            if reading.column.required and not reading.column.blank and not is_loose:
+                arms.append(f"WHEN {value} IS NULL THEN {text(f'{column} is missing')}")
+            if reading.column.otherwise is None and (reading.column.type != "text" or reading.column.values):
+                misfit = text(f"{column} {MISFITS[reading.column.type]}")
+                arms.append(f"WHEN {value} IS NOT NULL AND {parsed} IS NULL THEN {misfit}")
+        return f"CASE {' '.join(arms)} END"
 
 
-def slug(header: str) -> str:
-    """Spell a foreign column's name as the language does: lower_snake, without accents."""
-    plain = unicodedata.normalize("NFKD", header).encode("ascii", "ignore").decode().lower()
-    word = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
-    return f"c_{word}" if not word or word[0].isdigit() else word
-
-
-def matched(
-    database: Database, raw: Raw, table: tuple[str, Table], mapping: TableMapping, zone: ZoneInfo
-) -> dict[str, Reading]:
-    """Find each neutral column in a file, and name and type its own further ones; DataError names a missing one and the nearest."""
+def planned(raw: Raw, table: tuple[str, Table], mapping: TableMapping, zone: ZoneInfo) -> Plan:
+    """Plan the reading of one file; DataError names a missing required column and the nearest one that is there."""
     title, shape = table
     found = _found(raw, title, shape, mapping)
     readings = {
-        column: _reading(raw, column, shape.columns.get(column, _EMAIL), source, mapping, zone)
+        column: Reading(
+            column=shape.columns.get(column, _EMAIL),
+            source=source,
+            type=raw.columns[source],
+            zone=zone,
+            dates=mapping.dates,
+            decimal=mapping.decimal or raw.decimal,
+            values=mapping.values.get(column, {}),
+            name=column,
+        )
         for column, source in found.items()
     }
-    taken = set(found.values())
-    return readings | _extras(database, raw, [column for column in raw.columns if column not in taken], shape, zone)
-
-
-def typed(database: Database, raw: Raw, table: tuple[str, Table], mapping: TableMapping, zone: ZoneInfo) -> Typed:
-    """Plan the reading of one file; DataError names a missing required column and the nearest one that is there."""
-    _, shape = table
-    readings = matched(database, raw, table, mapping, zone)
-    absent = {column: kind for column, kind in shape.columns.items() if column not in readings}
-    has_email = stands_in(readings, shape)
-    only = None if mapping.only is None else _match(raw, mapping.only)
-    select = _select(raw.relation, readings, absent, only, loose={"customer_id"} if has_email else set())
-    known = {*shape.columns, "email"} if has_email else {*shape.columns}
-    extras = {column: reading.column for column, reading in readings.items() if column not in known}
-    return Typed(select=select, columns={**shape.columns, **extras}, has_email=has_email, raw=raw)
-
-
-def stands_in(readings: Mapping[str, Reading], shape: Table) -> bool:
-    """Whether an address names the person of a row."""
-    return "email" in readings and "email" not in shape.columns and "customer_id" in shape.columns
-
-
-def report(database: Database, table: str, raw: Raw) -> list[SetAside]:
-    """List why rows of `table` carry a reason, the most frequent first, and remove them together with that column."""
-    found = database.rows(
-        f"SELECT reason, count(*), min(row_id, {_EXAMPLES}) FROM {name(table)} WHERE reason IS NOT NULL GROUP BY reason ORDER BY 2 DESC, 1"
+    extras = _extras(raw, set(found.values()), shape, zone)
+    return Plan(
+        raw=raw,
+        readings=readings | extras,
+        extras=frozenset(extras),
+        has_email="email" in found and "email" not in shape.columns,
+        only=None if mapping.only is None else _match(raw, mapping.only),
     )
-    lines = raw.lines(sorted({number for row in found for number in row[2]})) if found else {}
+
+
+def report(database: Database, table: str, places: Sequence[Place]) -> list[SetAside]:
+    """List why rows of `table` carry a reason, file by file, the most frequent first; remove them and that column."""
+    found = kept_apart(database, f"{name(table)} WHERE reason IS NOT NULL", "reason", places)
     if found:
         database.execute(f"DELETE FROM {name(table)} WHERE reason IS NOT NULL")
     database.execute(f"ALTER TABLE {name(table)} DROP COLUMN reason")
-    places = [tuple(lines.get(number, number) for number in row[2]) for row in found]
-    return [SetAside(raw.file, at[0], row[0], row[1], at) for row, at in zip(found, places, strict=True)]
+    return found
+
+
+def kept_apart(database: Database, rows: str, reason: str, places: Sequence[Place]) -> list[SetAside]:
+    """Say for some rows (a FROM clause with `row_id`) how many there are of a reason (an expression), and where the first few are."""
+    ends = list(accumulate(place.rows for place in places))
+    order = " + ".join(f"(row_id > {end})::INTEGER" for end in ends[:-1]) or "0"
+    groups = database.rows(
+        f"SELECT {order} AS file, {reason}, count(*), min(row_id, {_EXAMPLES}) FROM {rows} GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2"
+    )
+    wanted: dict[int, set[int]] = {}
+    for file, _, _, numbers in groups:
+        wanted.setdefault(file, set()).update(number - (ends[file] - places[file].rows) for number in numbers)
+    lines = {file: places[file].lines(sorted(numbers)) for file, numbers in wanted.items()}
+    apart = []
+    for file, words, count, numbers in groups:
+        local = [number - (ends[file] - places[file].rows) for number in numbers]
+        at = tuple(lines[file].get(number, number) for number in local)
+        apart.append(SetAside(places[file].file, at[0], words, count, at))
+    return apart
 
 
 def flag_repeats(database: Database, table: str, key: str) -> None:
@@ -139,27 +223,15 @@ def _missing(raw: Raw, title: str, column: str) -> DataError:
     return DataError(f"{title}: the column {column!r} is missing", place=raw.file, hint=hint_for(column, raw.columns))
 
 
-def _reading(raw: Raw, column: str, kind: Column, source: str, mapping: TableMapping, zone: ZoneInfo) -> Reading:  # noqa: PLR0917 - one value each
-    return Reading(
-        column=kind,
-        source=source,
-        type=raw.columns[source],
-        zone=zone,
-        dates=mapping.dates,
-        decimal=mapping.decimal or raw.decimal,
-        values=mapping.values.get(column, {}),
-        name=column,
-    )
-
-
-def _extras(database: Database, raw: Raw, sources: Iterable[str], shape: Table, zone: ZoneInfo) -> dict[str, Reading]:
+def _extras(raw: Raw, taken: set[str], shape: Table, zone: ZoneInfo) -> dict[str, Reading]:
     known = {*shape.everything, "row_id", "reason", "problem"}
     named: dict[str, str] = {}
-    for source in sources:
-        named.setdefault(slug(source), source)
-    extras = {
+    for source in raw.columns:
+        if source not in taken:
+            named.setdefault(slug(source), source)
+    return {
         column: Reading(
-            column=_native(raw.columns[source]),
+            column=native(raw.columns[source]),
             source=source,
             type=raw.columns[source],
             zone=zone,
@@ -169,78 +241,3 @@ def _extras(database: Database, raw: Raw, sources: Iterable[str], shape: Table, 
         for column, source in named.items()
         if column not in known
     }
-    unsure = {
-        column: reading
-        for column, reading in extras.items()
-        if reading.type == "VARCHAR" and not raw.file.endswith(".parquet")
-    }
-    return {**extras, **_inferred(database, raw, unsure)}
-
-
-def _native(duck: str) -> Column:
-    for start, kind in (("TIMESTAMP", "instant"), ("DATE", "date"), ("BOOLEAN", "boolean"), ("VARCHAR", "text")):
-        if duck.startswith(start):
-            return Column(type=kind)
-    if duck.startswith("DECIMAL") or duck.endswith("INT") or duck in {"INTEGER", "UINTEGER"}:
-        return Column(type="number")
-    return Column(type="number", precise=True) if duck in ("DOUBLE", "FLOAT", "REAL") else Column(type="text")
-
-
-def _inferred(database: Database, raw: Raw, unsure: Mapping[str, Reading]) -> dict[str, Reading]:
-    if not unsure:
-        return {}
-    parts = [
-        f"count(v{i}), bool_and(regexp_matches(replace(v{i}, {text(reading.decimal)}, '.'), {text(_PLAIN)})),"
-        f" bool_and(regexp_matches(replace(v{i}, {text(reading.decimal)}, '.'), {text(_WIDE)})),"
-        f" bool_and(regexp_matches(v{i}, {text(_DATE)}) AND TRY_CAST(v{i} AS DATE) IS NOT NULL) FILTER (v{i} IS NOT NULL),"
-        f" bool_and(regexp_matches(v{i}, {text(_MOMENT)}) AND {replace(reading, column=Column(type='instant')).parsed(f'v{i}')} IS NOT NULL) FILTER (v{i} IS NOT NULL),"
-        f" bool_and(lower(v{i}) IN ('true', 'false'))"
-        for i, reading in enumerate(unsure.values())
-    ]
-    cleaned = ", ".join(f"{reading.cleaned} AS v{i}" for i, reading in enumerate(unsure.values()))
-    row = database.rows(f"SELECT {', '.join(parts)} FROM (SELECT {cleaned} FROM ({raw.relation}))")[0]
-    found = {}
-    for i, (column, reading) in enumerate(unsure.items()):
-        count, plain, wide, date, moment, truth = row[6 * i : 6 * i + 6]
-        choices = (
-            (plain, Column(type="number")),
-            (wide, Column(type="number", precise=True)),
-            (date, Column(type="date")),
-            (moment, Column(type="instant")),
-            (truth, Column(type="boolean")),
-        )
-        kind = next((kind for holds, kind in choices if holds and count), Column(type="text"))
-        found[column] = replace(reading, column=kind)
-    return found
-
-
-def _select(
-    relation: str, readings: Mapping[str, Reading], absent: Mapping[str, Column], only: str | None, *, loose: set[str]
-) -> str:
-    cleaned = "".join(f", {reading.cleaned} AS {name('r:' + column)}" for column, reading in readings.items())
-    parsed = "".join(
-        f", {reading.parsed(name('r:' + column))} AS {name('p:' + column)}" for column, reading in readings.items()
-    )
-    finished = "".join(
-        f", {reading.finished(name('r:' + column), name('p:' + column))} AS {name(column)}"
-        for column, reading in readings.items()
-    )
-    empty = "".join(f", NULL::{kind.physical} AS {name(column)}" for column, kind in absent.items())
-    kept = "" if only is None else f" WHERE problem IS NOT NULL OR trim(CAST({name(only)} AS VARCHAR)) <> ''"
-    return (
-        f"SELECT row_id, {_reason(readings, loose)} AS reason{finished}{empty}"
-        f" FROM (SELECT *{parsed} FROM (SELECT row_id, problem{cleaned} FROM ({relation}){kept}))"
-    )
-
-
-def _reason(readings: Mapping[str, Reading], loose: set[str]) -> str:
-    arms = ["WHEN problem IS NOT NULL THEN problem"]
-    for column, reading in readings.items():
-        value, parsed = name("r:" + column), name("p:" + column)
-        if reading.column.required and not reading.column.blank and column not in loose:
-            arms.append(f"WHEN {value} IS NULL THEN {text(f'{column} is missing')}")
-        if reading.column.otherwise is None and (reading.column.type != "text" or reading.column.values):
-            arms.append(
-                f"WHEN {value} IS NOT NULL AND {parsed} IS NULL THEN {text(f'{column} {MISFITS[reading.column.type]}')}"
-            )
-    return f"CASE {' '.join(arms)} END"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,16 +13,19 @@ from zoneinfo import ZoneInfo
 from engine.errors import DataError
 from engine.shop import consent, facts, identity
 from engine.shop.addresses import create_addresses
-from engine.shop.files import CAREFUL, Raw, find, listing, read
-from engine.shop.loading import SetAside, Typed, create_empty, flag_repeats, report, slug, typed
+from engine.shop.cache import Cache
+from engine.shop.extras import slug
+from engine.shop.files import find, listing
+from engine.shop.loading import Place, SetAside, Typed, create_empty, flag_repeats, kept_apart, report
 from engine.shop.mapping import TableMapping, read_mapping
 from engine.shop.overlays import Overlays
 from engine.shop.own import OwnTable, readings, shapes
 from engine.shop.phones import normalise_phones
+from engine.shop.reading import Reader
 from engine.shop.schema import LISTS, PURCHASES, TABLES, Column, Source, Table
 from engine.shop.schema import facts as named_facts
 from engine.shop.schema import sources as named_sources
-from engine.tables import Database, QueryError, name
+from engine.tables import Database, QueryError, name, text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,11 +46,15 @@ _ORDER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShopSource:
-    """Where a shop's files are, how their names differ (`[shop.mapping]`), and its own tables by source name."""
+    """Where a shop's files are, how their names differ (`[shop.mapping]`), and its own tables by source name.
+
+    `cache` keeps what was read of them for the next opening; without it everything is read.
+    """
 
     path: Path
     mapping: str | Mapping[str, Any] = field(default_factory=dict)
     own: Mapping[str, OwnTable] = field(default_factory=dict)
+    cache: Cache | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +99,25 @@ def open_shop(
     source: ShopSource, *, zone: ZoneInfo, currency: str, now: datetime, overlays: Overlays | None, database: Database
 ) -> Shop:
     """Load a shop's files into `database`; bad rows are set aside, DataError when a table cannot be read at all."""
-    loading = _Loading(source, zone, currency, database)
-    loading.customers()
-    for table in (*_ORDER, *loading.own):
-        loading.fact(table)
+    if source.cache is not None:
+        try:
+            opened = _opened(source, (zone, currency, now), overlays, database)
+        except QueryError:  # a part that went away or broke while it was read
+            return _opened(replace(source, cache=None), (zone, currency, now), overlays, database)
+        source.cache.sweep()
+        return opened
+    return _opened(source, (zone, currency, now), overlays, database)
+
+
+def _opened(
+    source: ShopSource, settings: tuple[ZoneInfo, str, datetime], overlays: Overlays | None, database: Database
+) -> Shop:
+    zone, currency, now = settings
+    with Reader(database, zone, source.cache) as reader:
+        loading = _Loading(source, currency, reader)
+        loading.customers()
+        for table in (*_ORDER, *loading.own):
+            loading.fact(table)
     _overlay(database, overlays, now)
     tables = loading.tables
     lists = tuple(facts.add_lists(database, tables["customers"].everything, _list_names(database)))
@@ -115,12 +137,12 @@ def open_shop(
 class _Loading:
     """The tables of one opening as they come in."""
 
-    def __init__(self, source: ShopSource, zone: ZoneInfo, currency: str, database: Database) -> None:
+    def __init__(self, source: ShopSource, currency: str, reader: Reader) -> None:
         if not source.path.is_dir():
             raise DataError(
                 "the shop's folder is missing", place=str(source.path), hint="[shop] path names a folder of files"
             )
-        self.source, self.zone, self.currency, self.database = source, zone, currency, database
+        self.source, self.currency, self.reader, self.database = source, currency, reader, reader.database
         self.own = {name_: own for name_, own in source.own.items() if not own.is_neutral}
         self.tables = shapes(source.own)
         self.mapping = read_mapping(source.mapping, self.tables)
@@ -129,96 +151,64 @@ class _Loading:
             columns = {"customer_id": own.customer, **given.columns}
             self.mapping[name_] = replace(given, file=given.file or self._file(own.table), columns=columns)
         self.set_aside: list[SetAside] = []
-        self.checksums: dict[str, str] = {}
-        create_addresses(database)
+        create_addresses(self.database)
 
     def customers(self) -> None:
-        path = self._path("customers")
-        if path is None:
+        paths = self._paths("customers")
+        if not paths:
             raise DataError(
                 "customers is missing", place=str(self.source.path), hint=listing(self.source.path, "customers.csv")
             )
-        plan = self._load("customers", path, self._stage_customers)
-        self._keep("customers", plan)
-        normalise_phones(self.database, "staged_customers", self.zone)
+        plan = self._read("customers", paths)
+        self.database.execute(f"CREATE OR REPLACE TABLE staged_customers AS {plan.select}")
+        self.reader.release()
+        flag_repeats(self.database, "staged_customers", "customer_id")
+        normalise_phones(self.database, "staged_customers", self.reader.zone)
         identity.merge(self.database, plan.columns)
-        aside = report(self.database, "staged_customers", plan.raw)
+        aside = report(self.database, "staged_customers", plan.places)
         self.set_aside += [
             *aside,
-            *_invalid_addresses(self.database, plan.raw),
-            *_invalid_phones(self.database, plan.raw),
+            *_invalid_addresses(self.database, plan.places),
+            *_invalid_phones(self.database, plan.places),
         ]
         self.database.execute("DROP TABLE staged_customers")
 
     def fact(self, table: str) -> None:
-        path = self._path(table)
-        if path is None:
+        paths = self._paths(table)
+        if not paths:
             create_empty(self.database, table, self.tables[table])
             if table == "orders":
                 self.database.execute("CREATE OR REPLACE TEMP TABLE orders_aside (order_id VARCHAR)")
             return
-        self._keep(table, self._load(table, path, lambda plan: self._create_fact(table, plan)))
+        plan = self._read(table, paths)
+        self.set_aside += facts.load_fact(self.database, table, plan, currency=self.currency)
+        self.reader.release()
 
     def fingerprint(self) -> str:
-        parts = [*sorted(self.checksums.items()), self.source.mapping, str(self.zone), self.currency, self.source.own]
+        checksums = sorted(self.reader.checksums.items())
+        parts = [*checksums, self.source.mapping, str(self.reader.zone), self.currency, self.source.own]
         return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
-    def _stage_customers(self, plan: Typed) -> None:
-        self.database.execute(f"CREATE OR REPLACE TABLE staged_customers AS {plan.select}")
-        flag_repeats(self.database, "staged_customers", "customer_id")
-
-    def _create_fact(self, table: str, plan: Typed) -> None:
-        self.set_aside += facts.load_fact(self.database, table, plan, currency=self.currency)
-
-    def _load(self, table: str, path: Path, create: Callable[[Typed], None]) -> Typed:
-        raw = read(path, self.database)
-        self.checksums[table] = raw.checksum
-        try:
-            return self._tried(table, path, raw, create)
-        finally:
-            self.database.unregister(CAREFUL)
-
-    def _tried(self, table: str, path: Path, raw: Raw, create: Callable[[Typed], None]) -> Typed:
-        for attempt in _attempts(raw, self.database):
-            try:
-                plan = typed(
-                    self.database,
-                    attempt,
-                    (table, self.tables[table]),
-                    self.mapping.get(table, TableMapping()),
-                    self.zone,
-                )
-                create(plan)
-            except QueryError:
-                if attempt.careful is None:
-                    raise
-            else:
-                return plan
-        raise DataError(f"{path.name} cannot be read", place=str(path))
-
-    def _keep(self, table: str, plan: Typed) -> None:
-        shape = self.tables[table]
+    def _read(self, table: str, paths: list[Path]) -> Typed:
+        titled = [(path.name if len(paths) == 1 else f"{path.parent.name}/{path.name}", path) for path in paths]
+        shape, mapping = self.tables[table], self.mapping.get(table, TableMapping())
+        plan = self.reader.table((table, shape), mapping, titled)
         self.tables[table] = Table(columns=plan.columns, joined=shape.joined, key=shape.key, time=shape.time)
+        return plan
 
-    def _path(self, table: str) -> Path | None:
+    def _paths(self, table: str) -> list[Path]:
         mapped = self.mapping.get(table)
         return find(self.source.path, table, None if mapped is None else mapped.file)
 
     def _file(self, table: str) -> str | None:
         found = find(self.source.path, table, None)
-        if found is None:
+        if not found:
             raise DataError(
                 f"the table {table} of [sources] is missing",
                 place=str(self.source.path),
                 hint=listing(self.source.path, table),
             )
-        return found.name
-
-
-def _attempts(raw: Raw, database: Database) -> Iterator[Raw]:
-    yield raw
-    if raw.careful is not None:
-        yield raw.careful(database)
+        return found[0].name if found[0].parent == self.source.path else table
 
 
 def _overlay(database: Database, overlays: Overlays | None, now: datetime) -> None:
@@ -235,24 +225,21 @@ def _overlay(database: Database, overlays: Overlays | None, now: datetime) -> No
         create_empty(database, "codes", TABLES["codes"])
 
 
-def _invalid_addresses(database: Database, raw: Raw) -> list[SetAside]:
+def _invalid_addresses(database: Database, places: Sequence[Place]) -> list[SetAside]:
     """List rows whose address is no address: the row is kept, the address is not."""
     invalid = "staged_customers s JOIN addresses a ON s.email = a.raw WHERE a.normal IS NULL"
-    return _kept_without(database, raw, invalid, "email is not an address")
+    return kept_apart(database, invalid, _without("email is not an address"), places)
 
 
-def _invalid_phones(database: Database, raw: Raw) -> list[SetAside]:
+def _invalid_phones(database: Database, places: Sequence[Place]) -> list[SetAside]:
     """List rows whose telephone number is none: the row is kept, the number is not."""
-    return _kept_without(database, raw, "staged_customers WHERE phone_invalid", "phone is not a telephone number")
+    return kept_apart(
+        database, "staged_customers WHERE phone_invalid", _without("phone is not a telephone number"), places
+    )
 
 
-def _kept_without(database: Database, raw: Raw, invalid: str, reason: str) -> list[SetAside]:
-    count, first = database.rows(f"SELECT count(*), min(row_id, 5) FROM {invalid}")[0]
-    if not count:
-        return []
-    lines = raw.lines(first)
-    at = tuple(lines.get(number, number) for number in first)
-    return [SetAside(raw.file, at[0], f"{reason} (the customer is kept without it)", count, at)]
+def _without(reason: str) -> str:
+    return text(f"{reason} (the customer is kept without it)")
 
 
 def _list_names(database: Database) -> dict[str, list[str]]:

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from engine.shop import Overlays, Shop, ShopSource, open_shop
 from engine.shop.addresses import add_addresses, create_addresses, normalise
-from engine.shop.delimited import checksum, records
+from engine.shop.delimited import records
 from engine.shop.instants import boundaries, to_utc
+from engine.shop.scanning import scan
 from engine.tables import Database
 
 NOW = datetime(2018, 1, 1, tzinfo=UTC)
@@ -252,7 +253,7 @@ def test_any_text_is_a_shop_where_every_line_is_a_customer_or_set_aside(database
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "customers.csv")
         file.write_bytes(("customer_id,email\n" + "\n".join(lines)).encode())
-        checksum(file, is_text=True)
+        scan(file, is_text=True)
         counted = list(records(file, ",", 2))[1:]
         shop = open_shop(
             ShopSource(path=Path(folder)),
