@@ -84,13 +84,13 @@ def _settled(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _narrowed(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A decimal of a size that everybody reads: whole numbers as int64, others in 38 digits, else as doubles."""
+    """A decimal as others read it: whole numbers as int64, the rest in 38 digits, and what is larger as doubles."""
     import pyarrow as pa
 
-    for kind in (pa.int64(), pa.decimal128(_WIDTH, min(column.type.scale, _WIDTH))):
-        if pa.types.is_integer(kind) == (column.type.scale == 0):
-            try:
-                return column.cast(kind)
-            except pa.ArrowInvalid:
-                continue
-    return column if pa.types.is_decimal128(column.type) else column.cast(pa.float64())
+    kind = column.type
+    if kind.scale > 0 and pa.types.is_decimal128(kind):
+        return column
+    try:
+        return column.cast(pa.int64() if kind.scale == 0 else pa.decimal128(_WIDTH, min(kind.scale, _WIDTH)))
+    except pa.ArrowInvalid:
+        return column if pa.types.is_decimal128(kind) else column.cast(pa.float64())

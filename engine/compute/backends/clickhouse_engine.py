@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -29,7 +30,7 @@ _SETTINGS: Mapping[str, object] = MappingProxyType({
     "aggregate_functions_null_for_empty": 0,  # the words say where NULL is wanted
     "count_distinct_implementation": "uniqExact",
     "max_query_size": 2**27, "max_ast_elements": 2_000_000, "max_expanded_ast_elements": 20_000_000, "max_ast_depth": 10_000,
-    "max_parser_depth": 10_000, "max_parser_backtracks": 0,  # hundreds of segments in one statement
+    "max_parser_depth": 10_000, "max_parser_backtracks": 100_000_000,  # hundreds of segments in one statement
     "output_format_arrow_string_as_string": 1, "output_format_arrow_low_cardinality_as_dictionary": 0,
     "output_format_arrow_date_as_uint16": 0,
 })  # fmt: skip
@@ -57,10 +58,13 @@ class ClickHouse:
 
         self._failures: tuple[type[Exception], ...] = (failures.ClickHouseError,)
         self._client = open_client()
+        self._ours: set[str] = set()
         for setting, value in _SETTINGS.items():
-            if setting in self._client.server_settings:  # an older server has fewer
+            found = self._client.server_settings.get(setting)
+            if found is not None and found.value != str(value):  # an older server has fewer
+                _demand(setting, changeable=found.readonly == 0)
                 self._client.set_client_setting(setting, value)
-        self.database: str = self._client.database or "default"
+        self.database: str = self.query("SELECT currentDatabase() AS name")["name"][0].as_py()
 
     @classmethod
     def connect(cls, url: str, *, schema: str | None = None) -> Self:
@@ -121,23 +125,24 @@ class ClickHouse:
         """Send an Arrow table to the session under a name."""
         found = arrow.at_rest(data)
         columns = ", ".join(f"{_name(name)} {kind}" for name, kind in arrow.types(found).items())
-        self.unregister(table)
+        self._claim(table)
         self.execute(f"CREATE TEMPORARY TABLE {_name(table)} ({columns}) ENGINE = Memory")
         if found.num_rows:
             self._run(lambda: self._client.insert_arrow(_name(table), found))
 
     def unregister(self, table: str) -> None:
         """Forget what was registered, kept or defined under a name."""
+        self._ours.discard(table)
         self.execute(f"DROP TEMPORARY TABLE IF EXISTS {_name(table)}")
 
     def keep(self, table: str, sql: str) -> None:
         """Have a query's rows as a temporary table."""
-        self.unregister(table)
+        self._claim(table)
         self.execute(f"CREATE TEMPORARY TABLE {_name(table)} ENGINE = Memory AS {sql}")
 
     def define(self, view: str, sql: str) -> None:
         """Have a query under a name, for this session alone; a server before 25.10 has no such views and computes it now."""
-        self.unregister(view)
+        self._claim(view)
         try:
             self.execute(f"CREATE TEMPORARY VIEW {_name(view)} AS {sql}")
         except QueryError as refusal:
@@ -146,7 +151,11 @@ class ClickHouse:
             self.keep(view, sql)
 
     def close(self) -> None:
-        """End the session; closing twice is harmless."""
+        """End the session and forget what is its own; closing twice is harmless."""
+        with suppress(QueryError):  # a server that is gone has forgotten it too
+            for table in sorted(self._ours):
+                self.unregister(table)
+        self._ours.clear()
         self._client.close()
 
     def __enter__(self) -> Self:
@@ -155,12 +164,23 @@ class ClickHouse:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _claim(self, table: str) -> None:
+        """Make room for a name, and remember it: a server keeps a session for an hour after its last word."""
+        self.unregister(table)
+        self._ours.add(table)
+
     def _run(self, statement: Callable[[], Any]) -> Any:  # noqa: ANN401 - a table, or ClickHouse's word on an effect
         try:
             return statement()
         except self._failures as error:
             failure = QueryError(f"ClickHouse: {_masked(str(error))}")
         raise failure  # outside the handler: ClickHouse's words hold values, and a chain would keep them
+
+
+def _demand(setting: str, *, changeable: bool) -> None:
+    if not changeable:
+        hint = "its profile needs readonly = 0 or 2, and no constraint on this setting"
+        raise ConfigError(f"this ClickHouse user may not change the setting {setting}", place=PLACE, hint=hint)
 
 
 def _options(url: str) -> dict[str, Any]:
