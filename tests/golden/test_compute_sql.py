@@ -1,4 +1,7 @@
-"""The SQL of ten segments on DuckDB: a difference is the review. `CIBLAGE_GOLDEN=write` renews the files."""
+"""The SQL of ten segments on every backend: a difference is the review. `CIBLAGE_GOLDEN=write` renews the files.
+
+`CIBLAGE_GOLDEN=write pytest tests/golden/test_compute_sql.py -k duckdb` renews one backend's.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import pytest
 from compute_shop import SOURCES, catalogue
 
 from engine.compute import sql
+from engine.compute.backends import BACKENDS
 
 FOLDER = Path(__file__).parent / "compute"
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -29,13 +33,17 @@ SEGMENTS = {
 
 
 @pytest.mark.parametrize("name", [*SEGMENTS])
-def test_a_segments_sql_is_the_one_that_was_reviewed(name: str) -> None:
-    found = sql(catalogue({name: SEGMENTS[name]}), NOW, ZoneInfo("Europe/Paris"), sources=SOURCES) + "\n"
-    path = FOLDER / f"{name}.sql"
+@pytest.mark.parametrize("backend", [*BACKENDS])
+def test_a_segments_sql_is_the_one_that_was_reviewed(backend: str, name: str) -> None:
+    zone = ZoneInfo("Europe/Paris")
+    found = sql(catalogue({name: SEGMENTS[name]}), NOW, zone, sources=SOURCES, backend=backend) + "\n"
+    path = FOLDER / backend / f"{name}.sql"
     if os.environ.get("CIBLAGE_GOLDEN") == "write":
+        path.parent.mkdir(exist_ok=True)
         path.write_text(found, encoding="utf-8")
     assert found == path.read_text(encoding="utf-8")
 
 
-def test_there_is_no_file_without_a_segment() -> None:
-    assert {path.stem for path in FOLDER.glob("*.sql")} == set(SEGMENTS)
+def test_there_is_no_file_without_a_segment_and_a_backend() -> None:
+    found = {path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.sql")}
+    assert found == {f"{backend}/{name}" for backend in BACKENDS for name in SEGMENTS}

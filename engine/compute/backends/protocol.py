@@ -50,6 +50,7 @@ class Backend:
     keeps_steps: bool = (
         False  # a step that is read more than once becomes a table: this engine would compute it each time
     )
+    untested: bool = False  # spelled from the vendor's documentation: no suite has run it
 
     def text(self, query: exp.Query, *, pretty: bool = False) -> str:
         """A query as this engine reads it."""

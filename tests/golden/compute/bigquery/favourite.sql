@@ -1,0 +1,60 @@
+WITH `most_frequent_buys_1_groups` AS (
+  SELECT
+    `customer_id` AS `customer_id`,
+    LOWER(TRANSLATE(`word`, 'İΣ', 'iσ')) AS `key`,
+    MIN(`word`) AS `value`,
+    (
+      CAST(COUNT(*) AS NUMERIC) * CAST('18446744073709551616' AS NUMERIC) + CAST(DATETIME_DIFF(MAX(`at`), CAST('1970-01-01 00:00:00' AS DATETIME), MICROSECOND) AS NUMERIC)
+    ) AS `weight`
+  FROM `buying`
+  WHERE
+    `keep`
+    AND NOT `word` IS NULL
+    AND `at` >= CAST('2025-03-14 23:00:00.000000' AS DATETIME)
+    AND `at` < CAST('2026-03-15 12:00:00.000001' AS DATETIME)
+  GROUP BY
+    `customer_id`,
+    LOWER(TRANSLATE(`word`, 'İΣ', 'iσ'))
+), `most_frequent_buys_1_best` AS (
+  SELECT
+    `customer_id`,
+    MAX(`weight`) AS `weight`
+  FROM `most_frequent_buys_1_groups`
+  GROUP BY
+    `customer_id`
+), `by_most_frequent_buys_1` AS (
+  SELECT
+    `customer_id`,
+    MIN_BY(`value`, `key`) AS `most_frequent_buys_1`
+  FROM `most_frequent_buys_1_groups`
+  JOIN `most_frequent_buys_1_best`
+    USING (`customer_id`, `weight`)
+  GROUP BY
+    `customer_id`
+), `base` AS (
+  SELECT
+    `customers`.`customer_id`,
+    `customers`.`email` AS `f_email`,
+    `customers`.`consent_email` AS `f_consent_email`,
+    `customers`.`consent_email_basis` AS `f_consent_email_basis`,
+    `by_most_frequent_buys_1`.`most_frequent_buys_1` AS `most_frequent_buys_1`
+  FROM `customers`
+  LEFT JOIN `by_most_frequent_buys_1`
+    ON `customers`.`customer_id` = `by_most_frequent_buys_1`.`customer_id`
+), `step_1` AS (
+  SELECT
+    `base`.*,
+    COALESCE(TRUE AND NOT `f_email` IS NULL, FALSE) AS `reachable_email`,
+    COALESCE(LOWER(TRANSLATE(`most_frequent_buys_1`, 'İΣ', 'iσ')) = 'shoes', FALSE) AS `segment_favourite`
+  FROM `base`
+)
+SELECT
+  `customer_id`,
+  `f_email` AS `email`,
+  `f_consent_email` AS `consent_email`,
+  `f_consent_email_basis` AS `basis`,
+  `reachable_email` AS `reachable_email`,
+  `segment_favourite` AS `segment:favourite`
+FROM `step_1`
+ORDER BY
+  `customer_id`

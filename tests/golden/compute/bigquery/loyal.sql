@@ -1,0 +1,38 @@
+WITH `by_customer_buying` AS (
+  SELECT
+    `customer_id` AS `customer_id`,
+    SUM(`n`) AS `sum_buys_1`
+  FROM `buying`
+  WHERE
+    `keep`
+    AND `at` >= CAST('2025-09-14 22:00:00.000000' AS DATETIME)
+    AND `at` < CAST('2026-03-15 12:00:00.000001' AS DATETIME)
+  GROUP BY
+    `customer_id`
+), `base` AS (
+  SELECT
+    `customers`.`customer_id`,
+    `customers`.`email` AS `f_email`,
+    `customers`.`consent_email` AS `f_consent_email`,
+    `customers`.`consent_email_basis` AS `f_consent_email_basis`,
+    COALESCE(`by_customer_buying`.`sum_buys_1`, 0) AS `sum_buys_1`
+  FROM `customers`
+  LEFT JOIN `by_customer_buying`
+    ON `customers`.`customer_id` = `by_customer_buying`.`customer_id`
+), `step_1` AS (
+  SELECT
+    `base`.*,
+    COALESCE(TRUE AND NOT `f_email` IS NULL, FALSE) AS `reachable_email`,
+    COALESCE(`sum_buys_1` >= 6, FALSE) AS `segment_loyal`
+  FROM `base`
+)
+SELECT
+  `customer_id`,
+  `f_email` AS `email`,
+  `f_consent_email` AS `consent_email`,
+  `f_consent_email_basis` AS `basis`,
+  `reachable_email` AS `reachable_email`,
+  `segment_loyal` AS `segment:loyal`
+FROM `step_1`
+ORDER BY
+  `customer_id`

@@ -1,0 +1,98 @@
+WITH "by_customer_buying" AS (
+  SELECT
+    "customer_id" AS "customer_id",
+    MAX("at") AS "max_buys_2",
+    SUM("m") AS "sum_buys_4",
+    COUNT(*) AS "count_buys_5"
+  FROM "buying"
+  WHERE
+    "keep" AND "at" < CAST('2026-03-15 12:00:00.000001' AS TIMESTAMP)
+  GROUP BY
+    "customer_id"
+), "base" AS (
+  SELECT
+    "customers"."customer_id",
+    "customers"."email" AS "f_email",
+    "customers"."consent_email" AS "f_consent_email",
+    "customers"."consent_email_basis" AS "f_consent_email_basis",
+    "by_customer_buying"."max_buys_2" AS "max_buys_2",
+    COALESCE("by_customer_buying"."sum_buys_4", 0) AS "sum_buys_4",
+    COALESCE("by_customer_buying"."count_buys_5", 0) AS "count_buys_5"
+  FROM "customers"
+  LEFT JOIN "by_customer_buying"
+    ON "customers"."customer_id" = "by_customer_buying"."customer_id"
+), "edges_of_rank_1" AS (
+  SELECT
+    MIN("value") FILTER(WHERE
+      "place" * 5 > "everyone" * 4) AS "rank_1_5",
+    MIN("value") FILTER(WHERE
+      "place" * 5 > "everyone" * 3) AS "rank_1_4",
+    MIN("value") FILTER(WHERE
+      "place" * 5 > "everyone" * 2) AS "rank_1_3",
+    MIN("value") FILTER(WHERE
+      "place" * 5 > "everyone" * 1) AS "rank_1_2"
+  FROM (
+    SELECT
+      "max_buys_2" AS "value",
+      COUNT(*) OVER (ORDER BY "max_buys_2") AS "place",
+      COUNT(*) OVER () AS "everyone"
+    FROM "base"
+    WHERE
+      NOT "max_buys_2" IS NULL
+  ) AS "placed"
+), "step_1" AS (
+  SELECT
+    "base".*,
+    COALESCE(TRUE AND NOT "f_email" IS NULL, FALSE) AS "reachable_email",
+    CASE
+      WHEN "max_buys_2" >= "rank_1_5"
+      THEN 5
+      WHEN "max_buys_2" >= "rank_1_4"
+      THEN 4
+      WHEN "max_buys_2" >= "rank_1_3"
+      THEN 3
+      WHEN "max_buys_2" >= "rank_1_2"
+      THEN 2
+      WHEN NOT "max_buys_2" IS NULL
+      THEN 1
+    END AS "rank_1",
+    CASE WHEN "count_buys_5" > 0 THEN "sum_buys_4" END AS "value_6"
+  FROM "base"
+  CROSS JOIN "edges_of_rank_1"
+), "edges_of_top_3" AS (
+  SELECT
+    MIN("value") FILTER(WHERE
+      (
+        "place" - 1
+      ) * 100 < 10 * "everyone") AS "top_3_edge"
+  FROM (
+    SELECT
+      "value_6" AS "value",
+      RANK() OVER (ORDER BY "value_6" DESC NULLS LAST) AS "place",
+      COUNT(*) OVER () AS "everyone"
+    FROM "step_1"
+    WHERE
+      NOT "value_6" IS NULL
+  ) AS "placed"
+), "step_2" AS (
+  SELECT
+    "step_1".*,
+    COALESCE("value_6" >= "top_3_edge", FALSE) AS "top_3"
+  FROM "step_1"
+  CROSS JOIN "edges_of_top_3"
+), "step_3" AS (
+  SELECT
+    "step_2".*,
+    COALESCE("rank_1" >= 4 AND "top_3", FALSE) AS "segment_champions"
+  FROM "step_2"
+)
+SELECT
+  "customer_id",
+  "f_email" AS "email",
+  "f_consent_email" AS "consent_email",
+  "f_consent_email_basis" AS "basis",
+  "reachable_email" AS "reachable_email",
+  "segment_champions" AS "segment:champions"
+FROM "step_3"
+ORDER BY
+  "customer_id" COLLATE "C"
