@@ -7,7 +7,7 @@ session, and the shop's tables are only read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
@@ -79,9 +79,14 @@ class Spark:
         """Run one statement for its effect."""
         self._ask(lambda: self._session.sql(sql))
 
-    def columns(self, table: str) -> dict[str, str]:
-        """Column names of a table or view with Spark's types, in order."""
-        fields = self._ask(lambda: self._session.table(name(table)).schema.fields)
+    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        """Run one statement and return its rows piece by piece; they come here whole."""
+        yield from self.query(sql).to_batches()
+
+    def columns(self, table: str, schema: str | None = None) -> dict[str, str]:
+        """Column names of a table or view with Spark's types, in order; a schema may be `catalog.database`."""
+        path = ".".join(name(part) for part in (*(schema.split(".") if schema else ()), table))
+        fields = self._ask(lambda: self._session.table(path).schema.fields)
         return {field.name: field.dataType.simpleString() for field in fields}
 
     def register(self, table: str, data: pa.Table) -> None:
@@ -105,9 +110,12 @@ class Spark:
         """Have a query under a name; its rows are computed by whoever reads it."""
         self._view(view, lambda: self._session.sql(sql))
 
-    def tables(self) -> frozenset[str]:
-        """Names of the schema's tables and of our own views."""
-        return frozenset(self.query("SHOW TABLES")["tableName"].to_pylist())
+    def tables(self, schema: str | None = None) -> frozenset[str]:
+        """Names of a schema's tables and views, without our own; of the session's, with them."""
+        if schema is None:
+            return frozenset(self.query("SHOW TABLES")["tableName"].to_pylist())
+        found = self.query(f"SHOW TABLES IN {'.'.join(map(name, schema.split('.')))}").to_pylist()
+        return frozenset(row["tableName"] for row in found if not row["isTemporary"])
 
     def close(self) -> None:
         """End the session and free what it kept; closing twice is harmless."""
