@@ -110,9 +110,12 @@ def test_the_config_of_the_language_page_loads(tmp_path: Path) -> None:
 
     from engine.cli import app
 
-    config = "\n".join(fences("docs/language.md", "toml"))
+    written = "\n".join(fences("docs/language.md", "toml"))
+    include, config = re.findall(r"^include = .*\n", written, re.MULTILINE), re.sub(r"(?m)^include = .*\n", "", written)
     (tmp_path / "reviews.csv").write_text("customer_id,score,written_at\nc1,5,2026-01-01\n", "utf-8")
-    (tmp_path / "ciblage.toml").write_text('client = "docs"\n\n[shop]\npath = "."\n\n' + config, "utf-8")
+    (tmp_path / "ciblage.toml").write_text(
+        "".join(include) + 'client = "docs"\n\n[shop]\npath = "."\n\n' + config, "utf-8"
+    )
     (tmp_path / "customers.csv").write_text("customer_id,email\nc1,lin@example.com\n", "utf-8")
     done = CliRunner().invoke(app, ["members", "prospect", "--config", str(tmp_path / "ciblage.toml")])
     assert (done.exit_code, done.stdout.split()) == (0, ["customer_id", "c1"]), done.output

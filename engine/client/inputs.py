@@ -60,7 +60,7 @@ def _fact(column: Any) -> Fact:  # noqa: ANN401 - engine.shop.schema.Column, pla
 def definitions(config: Config) -> Definitions:
     """The config's traits, segments and groups; offers bring the trait that their cost is reckoned from."""
     from engine.offers.policy import BASKET
-    from engine.segments.definition import Definitions, GroupDefinition, SourceDefinition
+    from engine.segments.definition import Definitions, GroupDefinition, SourceDefinition, SplitDefinition
     from engine.traits import TraitDefinition
 
     settings = config.settings
@@ -93,6 +93,18 @@ def definitions(config: Config) -> Definitions:
                 place=config.place("groups", name),
             )
             for name, group in settings.groups.items()
+        ),
+        splits=tuple(
+            SplitDefinition(
+                name=name,
+                salt=split.salt,
+                arms=split.arms,
+                among=split.among,
+                title=split.title or {},
+                place=config.place("splits", name),
+                places={arm: config.place("splits", name, "arms", arm) for arm in split.arms},
+            )
+            for name, split in settings.splits.items()
         ),
         recipes=config.recipes,
         reachable=settings.reachable,

@@ -30,7 +30,16 @@ _SECRET = re.compile(r"(^|_)(api_key|key|token|secret|password|access_token)$")
 _PASSWORD = re.compile(
     r"^[^:]+://[^/@:]*:(?!\$\{[A-Za-z_][A-Za-z0-9_]*\}@)[^/@]+@|[?&;](password|token)=(?!\$\{)", re.IGNORECASE
 )
-_SHARED = ("sources", "places", "traits", "segments", "groups", "recipes", "offers")  # what a library may hold
+_SHARED = (
+    "sources",
+    "places",
+    "traits",
+    "segments",
+    "groups",
+    "splits",
+    "recipes",
+    "offers",
+)  # what a library may hold
 _HERE = {"127.0.0.1", "localhost", "::1"}
 _MOST = 200  # mistakes shown at most
 
@@ -229,6 +238,7 @@ def _models(annotation: object) -> Iterator[type[BaseModel]]:
 def _check(settings: Settings, places: Mapping[Keys, str], file: str) -> None:
     """What one table says of another: names that exist, and the client's currency."""
     segments = set(settings.segments) | {group.otherwise for group in settings.groups.values() if group.otherwise}
+    segments |= {f"{name}_{arm}" for name, split in settings.splits.items() for arm in split.arms}
     mistakes = [
         f"{_place(places, keys, file)}: {_dotted(keys)}: there is no {what} '{name}'{_hint(name, known)}"
         for keys, what, name, known in _references(settings, segments)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 __all__ = [
     "Compute", "Destination", "Group", "Holdout", "Ledger", "MergeTag", "Offer", "Place", "Sandbox", "Secrets", "Segment",
-    "Settings", "Shop", "Size", "Source", "Trait",
+    "Settings", "Shop", "Size", "Source", "Split", "Trait",
 ]  # fmt: skip
 
 _NAME = r"^[a-z][a-z0-9_]*$"
@@ -29,6 +29,7 @@ _ENGINES = {
     "yarn": "spark",
     "k8s": "spark",
 }
+_STRETCH = r"^\s*\d{1,3}(\.\d{1,6})?\s*%?\s+to\s+\d{1,3}(\.\d{1,6})?\s*%\s*$"
 _UNITS = ("minute", "hour", "day", "week", "month", "year")
 
 
@@ -133,6 +134,7 @@ Url = Annotated[str, AfterValidator(_address)]
 _Percent = Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*%\s*$", examples=["10%"])]
 _Worth = Annotated[str, Field(pattern=r"^\d+(\.\d+)?( [A-Z]{3})?$", examples=["60 EUR"])]
 _Length = Annotated[str, Field(pattern=rf"^\d+ ({'|'.join(_UNITS)})s?$", examples=["30 days"])]
+_Stretch = Annotated[str, WithJsonSchema({"type": "string", "pattern": _STRETCH, "examples": ["0% to 50%"]})]
 _ByLanguage = dict[Annotated[str, Field(pattern="^(en|fr)$")], str]
 Share = Annotated[
     Decimal,
@@ -236,6 +238,16 @@ class Group(_Table):
 
     exclusive: list[str]
     otherwise: Name | None = None
+
+
+class Split(_Table):
+    """Customers drawn into arms for good: each arm is a stretch of the draw and becomes a segment `SPLIT_ARM`."""
+
+    salt: str
+    arms: dict[Name, _Stretch] = Field(min_length=1)
+    among: str | None = None
+    title: Titles | None = None
+    override: bool = False
 
 
 class Place(_Table):
@@ -375,6 +387,7 @@ class Settings(BaseSettings):
     reachable: dict[Name, str] = Field(default_factory=dict)
     segments: Annotated[dict[Name, Segment], _short("where", Segment)] = Field(default_factory=dict)
     groups: dict[Name, Group] = Field(default_factory=dict)
+    splits: dict[Name, Split] = Field(default_factory=dict)
     offers: dict[Name, Offer] = Field(default_factory=dict)
     merge_tags: dict[Name, MergeTag] = Field(default_factory=dict)
     destinations: dict[Name, Destination] = Field(default_factory=dict)

@@ -8,11 +8,12 @@ from engine.segments.definition import (
     SegmentDefinition,
     SizeDefinition,
     SourceDefinition,
+    SplitDefinition,
     TagDefinition,
 )
 from engine.segments.segment import Catalogue, Group, Holdout, Segment, Size
 
 __all__ = [
     "REACHABLE", "Catalogue", "Definitions", "Group", "GroupDefinition", "Holdout", "HoldoutDefinition", "Segment",
-    "SegmentDefinition", "Size", "SizeDefinition", "SourceDefinition", "TagDefinition", "build_catalogue",
+    "SegmentDefinition", "Size", "SizeDefinition", "SourceDefinition", "SplitDefinition", "TagDefinition", "build_catalogue",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -19,10 +19,12 @@ from engine.segments.definition import (
     HoldoutDefinition,
     SegmentDefinition,
     SizeDefinition,
+    SplitDefinition,
 )
 from engine.segments.lints import Linted, find_lints
 from engine.segments.recipe import Filled, Recipe, Unfit, fill_recipe, read_recipe
 from engine.segments.segment import Catalogue, Group, Holdout, Segment, Size
+from engine.segments.split import Split, arm_test, read_split, segment_of
 from engine.traits import Trait as NamedTrait
 from engine.traits import build_traits
 from engine.traits.trait import names_in
@@ -64,6 +66,7 @@ def build_catalogue(
     _read_recipes(work)
     for one in definitions.segments:
         _add_segment(work, one)
+    splits = [split for one in definitions.splits if (split := _split(work, one)) is not None]
     groups = {one.name: group for one in definitions.groups if (group := _group(work, one)) is not None}
     reachable = _reachable(work)
     _check_circles(work, reachable)
@@ -79,14 +82,15 @@ def build_catalogue(
         vocabulary=work.vocabulary,
         consent_basis=definitions.consent_basis,
         places=places or {},
-        warnings=(*find_lints(_linted(work, groups)), *_sensitive_uses(work)),
+        warnings=(*find_lints(_linted(work, groups, splits)), *_sensitive_uses(work)),
     )
 
 
-def _linted(work: _Building, groups: Mapping[str, Group]) -> Linted:
+def _linted(work: _Building, groups: Mapping[str, Group], splits: Sequence[Split]) -> Linted:
     return Linted(
         segments=work.segments,
         groups=groups,
+        splits=splits,
         traits=work.traits,
         vocabulary=work.vocabulary,
         used=work.definitions.used,
@@ -98,9 +102,10 @@ def _widen(
 ) -> Vocabulary:
     """The vocabulary with the names of segments, channels and places."""
     otherwise = {one.otherwise for one in definitions.groups if one.otherwise}
+    arms = {segment_of(one.name, arm) for one in definitions.splits for arm in one.arms}
     return replace(
         vocabulary,
-        segments=vocabulary.segments | {one.name for one in definitions.segments} | otherwise,
+        segments=vocabulary.segments | {one.name for one in definitions.segments} | otherwise | arms,
         channels=vocabulary.channels | definitions.reachable.keys(),
         places=vocabulary.places | places.keys(),
     )
@@ -213,8 +218,37 @@ def _bound(value: int | str | None) -> tuple[Decimal | None, bool]:
     return (Decimal(number) / _PERCENT if is_share else Decimal(number)), is_share
 
 
+def _split(work: _Building, definition: SplitDefinition) -> Split | None:
+    """The split, its arms among the segments."""
+    owner = f"splits.{definition.name}"
+    if definition.among is not None and names_in(definition.among) & work.wrong:
+        return None  # the trait's own mistake is told once
+    try:
+        split = read_split(definition)
+        among = None if definition.among is None else parse_test(definition.among, work.vocabulary)
+        taken = next((name for name in split.arms if name in work.segments), None)
+        if taken is not None:
+            raise Unfit("split", f"there is a segment '{taken}' already", "rename the arm or the segment")
+    except (LanguageError, Unfit) as error:
+        work.find(definition.place, owner, error.mistake)
+        return None
+    titles = {arm: segment_of(definition.name, arm) for arm in definition.arms}
+    for arm, name in titles.items():
+        node = arm_test(split.salt, split.arms[name], among)
+        title = definition.title.get(work.definitions.lang)
+        work.segments[name] = Segment(
+            name=name,
+            node=node,
+            text=to_text(node),
+            title=f"{title}, {arm.replace('_', ' ')}" if title else _title({}, name, work.definitions.lang),
+            place=definition.places.get(arm, definition.place),
+        )
+    return split
+
+
 def _group(work: _Building, definition: GroupDefinition) -> Group | None:
     owner, known = f"groups.{definition.name}", {one.name for one in work.definitions.segments}
+    known |= {segment_of(one.name, arm) for one in work.definitions.splits for arm in one.arms}
     grouped = [name for one in work.definitions.groups for name in one.exclusive]
     before = len(work.findings)
     if not definition.exclusive:

@@ -53,6 +53,19 @@ class GroupDefinition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SplitDefinition:
+    """Everyone, or those of `among`, drawn into arms: each a stretch of the draw, `0% to 40%`; `places` by arm."""
+
+    name: str
+    salt: str
+    arms: Mapping[str, str]
+    among: str | None = None
+    title: Titles = field(default_factory=dict)
+    place: str = ""
+    places: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceDefinition:
     """The client's own filter of a source, in the language, over its columns."""
 
@@ -81,6 +94,7 @@ class Definitions:
     traits: tuple[TraitDefinition, ...] = ()
     segments: tuple[SegmentDefinition, ...] = ()
     groups: tuple[GroupDefinition, ...] = ()
+    splits: tuple[SplitDefinition, ...] = ()
     tags: tuple[TagDefinition, ...] = ()
     recipes: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     reachable: Mapping[str, str] = field(default_factory=dict)

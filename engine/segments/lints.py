@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 
-from engine.language.printer import to_text
+from engine.language.printer import number_text, to_text
 from engine.language.tree import And, Between, Compare, InWindow, Not, OneOf, Test, Trait
 from engine.language.vocabulary import Vocabulary
 from engine.language.walk import references, walk
 from engine.segments.emptiness import Emptiness
 from engine.segments.ranges import Range, Traits, ranges
 from engine.segments.segment import Group, Segment
+from engine.segments.split import Split, gaps
 
 _SLIP = 2  # years: a gap that narrow between two bands is a slip, a wider one is meant
 
@@ -25,6 +27,7 @@ class Linted:
     groups: Mapping[str, Group]
     traits: Traits
     vocabulary: Vocabulary
+    splits: Sequence[Split] = ()
     used: frozenset[str] | None = None
 
 
@@ -41,6 +44,8 @@ def find_lints(linted: Linted) -> Iterator[str]:
         if reason is not None:
             yield f"{where}: always empty: {reason}"
     yield from _bands(linted)
+    yield from _draws(linted)
+    yield from _splits(linted)
     yield from _unused(linted)
 
 
@@ -97,6 +102,62 @@ def _band(test: Test, traits: Traits) -> tuple[int, int] | None:
 
 
 _OLDEST = 200
+
+
+def _draws(linted: Linted) -> Iterator[str]:
+    """Segments that are stretches of one draw and nothing else, written one by one: what two share, what none takes."""
+    arms = {name for split in linted.splits for name in split.arms}
+    draws: dict[str, list[tuple[Decimal, Decimal, Segment]]] = {}
+    for segment in linted.segments.values():
+        if segment.name not in arms and (draw := _draw(segment.node, linted.traits)) is not None:
+            draws.setdefault(draw[0], []).append((draw[1], draw[2], segment))
+    for name, parts in draws.items():
+        ordered = sorted(parts, key=lambda part: part[:2])
+        for (_, end, one), (begin, _, other) in pairwise(ordered):
+            if begin < end:
+                yield f"{_place(other)}: '{one.name}' draws some of the same people; let one end where the other begins"
+            elif begin > end:
+                yield f"{_place(other)}: {number_text(end)}% to {number_text(begin)}% of {name} is neither in '{one.name}' nor in '{other.name}'"
+        last = max(ordered, key=lambda part: part[1])
+        if len(ordered) > 1 and ordered[0][0] > 0:
+            yield f"{_place(ordered[0][2])}: 0% to {number_text(ordered[0][0])}% of {name} is in no segment"
+        if len(ordered) > 1 and last[1] < _ALL:
+            yield f"{_place(last[2])}: {number_text(last[1])}% to 100% of {name} is in no segment"
+
+
+def _draw(test: Test, traits: Traits) -> tuple[str, Decimal, Decimal] | None:
+    """The draw, from and to of a segment that asks for nothing else."""
+    items = test.items if isinstance(test, And) else (test,)
+    found = [ranges(item, traits) for item in items]
+    names = {name for part in found for name, _ in part}
+    if not all(found) or len(names) != 1 or not (name := names.pop()).startswith("bucket("):
+        return None
+    left = Range()
+    for part in found:
+        for _, one in part:
+            left = left.meet(one)
+    low, high = left.low or Decimal(0), _ALL if left.high is None else left.high
+    return None if left.is_empty else (name, low, min(high, _ALL))
+
+
+_ALL = Decimal(100)
+
+
+def _splits(linted: Linted) -> Iterator[str]:
+    """Splits that leave somebody out, salts named after what they split, and one draw used for two things."""
+    held = {one.holdout.salt: one.name for one in linted.segments.values() if one.holdout is not None}
+    seen: dict[str, str] = {}
+    for split in linted.splits:
+        where = f"{split.place}: splits.{split.name}" if split.place else f"splits.{split.name}"
+        for gap in gaps(split):
+            yield f"{where}: nobody's arm: {gap}; add an arm for it, or leave these people as they are"
+        if split.salt in {split.name, *split.arms}:
+            yield f"{where}: the salt is the split's name; give it a name of its own, or a rename reshuffles"
+        if split.salt in seen:
+            yield f"{where}: the salt is that of splits.{seen[split.salt]} too, so both draw the same people; give each its own"
+        if split.salt in held:
+            yield f"{where}: the salt is that of the holdout of '{held[split.salt]}', so the first arm is held out; give it another"
+        seen.setdefault(split.salt, split.name)
 
 
 def _grouped(one: Segment, other: Segment, linted: Linted) -> bool:

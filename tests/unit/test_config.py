@@ -164,3 +164,13 @@ def test_an_agency_library_is_included_and_may_be_overridden(tmp_path: Path) -> 
 def test_an_unknown_library_names_the_nearest(tmp_path: Path) -> None:
     text = refused(tmp_path, GOOD.replace('lang = "fr"', 'include = ["library:ecomerce"]'))
     assert "there is no library 'ecomerce'" in text
+
+
+def test_a_split_makes_segments_that_destinations_may_name(tmp_path: Path) -> None:
+    text = GOOD + '\n[splits.welcome]\nsalt = "w-2027"\narms = { a = "0% to 50%", b = "50% to 100%" }\n'
+    assert read(tmp_path, text).settings.splits["welcome"].arms["b"] == "50% to 100%"
+    named = text.replace('["loyal", "spring"]', '["loyal", "welcome_a", "welcome_c"]')
+    assert named != text
+    told = refused(tmp_path, named)
+    assert "there is no segment 'welcome_c'" in told
+    assert "there is no segment 'welcome_a'" not in told

@@ -43,7 +43,7 @@ ENGLISH = Lexicon(
         "avg_gap": "the average time between two {many}", "avg_total": "the average basket",
         "rank": "the {rank} of {of} (1 to {parts}, {parts} is best)", "days_since": "the days since {of}",
         "if": "{then} if {test}, else {otherwise}", "default": "{of} (or {fallback} when unknown)",
-        "draw": "the draw “{salt}” (0 to 100)", "drawn": "among the first {n}% of the draw “{salt}”",
+        "draw": "the draw “{salt}” (0 to 100)", "part": "from {low}% to {high}% of the draw “{salt}”", "drawn": "among the first {n}% of the draw “{salt}”",
         "hour": "the hour of {of}", "weekday": "the day of the week of {of}", "month": "the month of {of}",
         "a_day": "a {day}", "weekday_in": "{of} is on {values}", "not_weekday_in": "{of} is not on {values} (unknown included)",
         "month_in": "{of} is in {values}", "not_month_in": "{of} is not in {values} (unknown included)",

@@ -41,7 +41,7 @@ FRENCH = Lexicon(
         "rank": "le {rank} de {of} (de 1 à {parts}, {parts} étant le meilleur)",
         "days_since": "le nombre de jours depuis {of}",
         "if": "{then} si {test}, sinon {otherwise}", "default": "{of} (ou {fallback} si inconnu)",
-        "draw": "le tirage « {salt} » (de 0 à 100)", "drawn": "dans les {n} premiers % du tirage « {salt} »",
+        "draw": "le tirage « {salt} » (de 0 à 100)", "part": "de {low} à {high} % du tirage « {salt} »", "drawn": "dans les {n} premiers % du tirage « {salt} »",
         "hour": "l'heure de {of}", "weekday": "le jour de la semaine de {of}", "month": "le mois de {of}",
         "a_day": "un {day}", "weekday_in": "{of} tombe {values}", "not_weekday_in": "{of} ne tombe pas {values} (inconnu compris)",
         "month_in": "{of} tombe en {values}", "not_month_in": "{of} ne tombe pas en {values} (inconnu compris)",

@@ -72,7 +72,22 @@ def sentence(test: Test, speaker: Speaker) -> str:
 
 def _and(test: And, speaker: Speaker) -> str:
     parts = [f"({text})" if isinstance(item, Or) else text for item in test.items for text in [sentence(item, speaker)]]
+    for index in range(len(parts) - 2, -1, -1):
+        if part := _part(test.items[index], test.items[index + 1], speaker):
+            parts[index : index + 2] = [part]
     return _joined(parts, "and", speaker)
+
+
+def _part(one: Test, other: Test, speaker: Speaker) -> str | None:
+    """A stretch of a draw, where two tests mean one: `bucket('x') >= 40 and bucket('x') < 80`."""
+    match one, other:
+        case (
+            Compare(">=", Bucket(salt), Number(value=low)),
+            Compare("<", Bucket(same), Number(value=high)),
+        ) if salt == same:
+            shown = [decimal_in_words(value, speaker) for value in (low, high)]
+            return speaker.say("part", low=shown[0], high=shown[1], salt=salt)
+    return None
 
 
 def _or(test: Or, speaker: Speaker) -> str:
@@ -116,17 +131,25 @@ def _compare(test: Compare, speaker: Speaker) -> str:
         return speaker.say("yes" if yes else "no", of=subject(left, speaker))
     if isinstance(left, Trait) and isinstance(right, Text) and op == "=" and f"{left.name}={right.value}" in _STATES:
         return _STATES[f"{left.name}={right.value}"][speaker.lexicon.lang]
-    if isinstance(left, Bucket) and op == "<" and isinstance(right, Number):
-        return speaker.say("drawn", n=decimal_in_words(right.value, speaker), salt=left.salt)
-    clock = clock_text(Compare(op, left, right), speaker)
-    if clock is not None:
-        return clock
+    special = _drawn(left, op, right, speaker) or clock_text(Compare(op, left, right), speaker)
+    if special is not None:
+        return special
     if isinstance(left, Aggregate):
         special = _counted(left, op, right, speaker)
         if special is not None:
             return special
     key = f"date{op}" if type_of(left) in TIME else op
     return speaker.say(key, of=subject(left, speaker), value=subject(right, speaker))
+
+
+def _drawn(left: Value, op: str, right: Value, speaker: Speaker) -> str | None:
+    """The first of a draw, or the rest of it."""
+    if not isinstance(left, Bucket) or not isinstance(right, Number) or op not in {"<", ">="}:
+        return None
+    share, hundred = (decimal_in_words(one, speaker) for one in (right.value, Decimal(_PERCENT)))
+    if op == "<":
+        return speaker.say("drawn", n=share, salt=left.salt)
+    return speaker.say("part", low=share, high=hundred, salt=left.salt)
 
 
 def _counted(left: Aggregate, op: str, right: Value, speaker: Speaker) -> str | None:
