@@ -11,6 +11,7 @@ from typing import Any
 from engine.compute.backends.postgres_engine import Postgres
 
 VERSION = int(os.environ.get("CIBLAGE_POSTGRES", "18"))  # 16 is there too
+GUARDED = "local all guarded scram-sha-256\n"  # the one role that needs a password
 CONFIG = """
 fsync = off
 synchronous_commit = off
@@ -33,8 +34,15 @@ def start_server(version: int = VERSION) -> Any:
     server.ensure_pgdata_inited()
     with (folder / "data" / "postgresql.conf").open("a") as config:
         config.write(CONFIG)
+    rules = folder / "data" / "pg_hba.conf"
+    rules.write_text(GUARDED + rules.read_text())
     server.start()
     return server
+
+
+def stop_server(server: Any) -> None:
+    server.cleanup()
+    server.pgdata.parent.rmdir()
 
 
 class OwnPostgres(Postgres):
@@ -45,8 +53,7 @@ class OwnPostgres(Postgres):
     def close(self) -> None:
         super().close()
         if self.server is not None:
-            self.server.cleanup()
-            self.server.pgdata.parent.rmdir()
+            stop_server(self.server)
             self.server = None
 
 

@@ -85,12 +85,14 @@ class Postgres:
 
     def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
         """Run one statement and return its rows piece by piece; nothing else can run meanwhile."""
+        import pyarrow as pa
+
         try:
             with self.connection.cursor() as cursor:
                 cursor.execute(sql)
                 for batch in cursor.fetch_record_batch():
                     yield piece(batch)
-        except self._error as error:
+        except (self._error, OSError, pa.ArrowException) as error:  # a refusal midway is Arrow's to tell
             failure = _failure(error)
         else:
             return
@@ -247,8 +249,10 @@ class Postgres:
         raise failure  # outside the handler: the server's words hold values, and a chain would keep them
 
 
-def _failure(error: Any) -> QueryError:  # noqa: ANN401 - ADBC ships no types
-    details = {str(key): value for key, value in error.details}
-    said = next((value for key, value in details.items() if "PRIMARY" in key), b"")
-    words = said.decode(errors="replace") if said else str(error).splitlines()[0]
-    return QueryError(masked(f"PostgreSQL: {words} ({error.sqlstate})"), hint=_GRANTS.get(error.sqlstate or ""))
+def _failure(error: Exception) -> QueryError:
+    """What the server said, without what it quotes of the statement and its rows."""
+    details = {str(key): value for key, value in getattr(error, "details", ())}
+    said = next((value.decode(errors="replace") for key, value in details.items() if "MESSAGE_PRIMARY" in key), None)
+    words = said or str(error).partition("ERROR:")[2].strip() or str(error)
+    state = getattr(error, "sqlstate", None) or ""
+    return QueryError(masked(f"PostgreSQL: {words.splitlines()[0]}{state and f' ({state})'}"), hint=_GRANTS.get(state))
