@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
@@ -78,6 +78,16 @@ class Database:
             return self.connection.sql(sql, params=parameters or None).to_arrow_table()
         except self._error as error:
             failure = _masked(error)
+        raise failure
+
+    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        """Run one statement and return its rows piece by piece; nothing else may run before the last."""
+        try:
+            yield from self.connection.sql(sql).to_arrow_reader()
+        except self._error as error:
+            failure = _masked(error)
+        else:
+            return
         raise failure
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
