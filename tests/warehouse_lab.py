@@ -105,7 +105,7 @@ def opened_there(
     warehouse = Warehouse(host=host, schema=schema, mapping=raw.mapping or {}, own=raw.own or {})
     terms = Terms(zone=ZONE, currency=CURRENCY, now=now, overlays=overlays)
     with Database(threads=1) as scratch:
-        return open_there(warehouse, terms, folder / "state" / "shop", scratch)
+        return open_there(warehouse, terms, folder, scratch)
 
 
 def content(shop: Shop | WarehouseShop, name: str) -> list[tuple[Any, ...]]:

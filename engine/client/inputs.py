@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from engine.segments import Catalogue
     from engine.segments.definition import Definitions, SegmentDefinition, TagDefinition
     from engine.shop import Shop
+    from engine.warehouse import WarehouseShop
 
 __all__ = ["definitions", "destination", "neutral_codes", "neutral_suppressions", "policies", "vocabulary"]
 
@@ -41,7 +42,7 @@ _KINDS = {
 _BASKET = "default(max(orders.total), 0)"
 
 
-def vocabulary(shop: Shop, currency: str) -> Vocabulary:
+def vocabulary(shop: Shop | WarehouseShop, currency: str) -> Vocabulary:
     """The shop's columns and sources as names of the language."""
     return Vocabulary(
         facts={name: _fact(column) for name, column in shop.vocabulary_facts().items()},

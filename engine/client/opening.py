@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from engine.plan.destination import Destination
     from engine.segments import Catalogue
     from engine.shop import Shop
+    from engine.warehouse import WarehouseShop
 
 __all__ = ["Client", "open_client"]
 
@@ -131,32 +132,18 @@ class Client:
         return Parts(self.config.state / "engagement")
 
     @cached_property
-    def shop(self) -> Shop:
+    def shop(self) -> Shop | WarehouseShop:
         """The shop with what the ledger and the engagement know laid over it."""
         from engine.client.inputs import neutral_codes, neutral_suppressions
-        from engine.shop import Overlays, OwnTable, ShopSource, open_shop
-        from engine.tables import Database
+        from engine.client.shops import open_for
+        from engine.shop import Overlays
 
-        settings = self.settings
-        limit, threads = settings.compute.memory_limit, settings.compute.threads
-        database = Database.temporary(memory_limit=limit, threads=threads) if limit else Database(threads=threads)
-        self._open.callback(database.close)
-        own = {
-            name: OwnTable(table=source.table, customer=source.customer, time=source.time, columns=source.columns)
-            for name, source in settings.sources.items()
-        }
-        return open_shop(
-            ShopSource(path=self.config.folder / settings.shop.path, mapping=settings.shop.mapping, own=own),
-            zone=settings.zone,
-            currency=settings.currency,
-            now=self.now,
-            overlays=Overlays(
-                suppressions=neutral_suppressions(self.ledger.suppressions.table()),
-                email_events=self.parts.paths(),
-                codes=neutral_codes(self.ledger.codes.table()),
-            ),
-            database=database,
+        overlays = Overlays(
+            suppressions=neutral_suppressions(self.ledger.suppressions.table()),
+            email_events=self.parts.paths(),
+            codes=neutral_codes(self.ledger.codes.table()),
         )
+        return open_for(self.config, self.now, overlays, self.at_close)
 
     @cached_property
     def catalogue(self) -> Catalogue:

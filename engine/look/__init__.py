@@ -25,6 +25,7 @@ __all__ = [
     "Status", "check", "codes", "connectors", "explain", "members", "rejected", "segments", "statement", "status", "traits",
 ]  # fmt: skip
 
+_MERGED = "SELECT count(*) AS merged FROM aliases WHERE customer_id <> canonical"
 UNREACHABLE = 4
 
 
@@ -170,7 +171,7 @@ def check(client: Client, *, call: bool = True) -> Checked:
         reachable=_by_basis(people, "reachable_email"),
         blocked=_blocked(client),
         set_aside=[(one.file, one.line, one.reason, one.count) for one in shop.set_aside],
-        merged=int(shop.database.scalar("SELECT count(*) FROM aliases WHERE customer_id <> canonical") or 0),
+        merged=int(shop.database.query(_MERGED)["merged"][0].as_py()),
         destinations=[_reach(client, name) for name in client.settings.destinations] if call else [],
         warnings=list(client.catalogue.warnings),
     )

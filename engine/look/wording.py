@@ -51,6 +51,7 @@ def sql_of(client: Client, catalogue: Catalogue) -> str:
         client.now,
         settings.zone,
         sources=client.shop.sources(),
+        backend=client.shop.database.name,
         week_starts=settings.week_starts,
         leap_day=settings.leap_day,
     )

@@ -106,8 +106,16 @@ def base(result: look.Checked, lang: str) -> Iterator[RenderableType]:
     yield Text(say("check.aside", lang, count=count))
     yield table(
         [("", False), ("", True)],
-        [(f"  {file}:{line}  {reason(why, lang)}", number(many, lang)) for file, line, why, many in result.set_aside],
+        [
+            (f"  {_place(file, line)}  {reason(why, lang)}", number(many, lang))
+            for file, line, why, many in result.set_aside
+        ],
     )
+
+
+def _place(file: str, line: int) -> str:
+    """Where the first of some rows is: a line of a file, or a table of a database (line 0)."""
+    return f"{file}:{line}" if line else file
 
 
 def reason(why: str, lang: str) -> str:

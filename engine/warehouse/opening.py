@@ -7,7 +7,7 @@ telephones and consent follow the very rules of a shop of files. Of the mail eve
 from __future__ import annotations
 
 import hashlib
-import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -85,13 +85,11 @@ class Terms:
     overlays: Overlays | None = None
 
 
-def open_there(warehouse: Warehouse, terms: Terms, folder: Path, scratch: Database) -> WarehouseShop:
-    """Open a shop in its own engine; `folder` and `scratch` hold customers for as long as this takes. Raises DataError."""
+def open_there(warehouse: Warehouse, terms: Terms, state: Path, scratch: Database) -> WarehouseShop:
+    """Open a shop in its own engine; a folder in `state` and `scratch` hold customers for as long as this takes. Raises DataError."""
     opening = _Opening(warehouse, terms, scratch)
-    try:
-        people = opening.people(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=".people-", dir=state) as folder:  # of mode 0700
+        people = opening.people(Path(folder) / "shop")
     opening.put_back(people)
     return opening.shop(people)
 
