@@ -289,16 +289,24 @@ class Reader:
             if self._tails is None:
                 self._tails = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="ciblage-")))
             path = self._tails / f"{next(self._numbers)}{file.path.suffix}"
-            digest = file.scan.marks[start].hash.copy()
-            with file.path.open("rb") as source, path.open("wb") as target:
-                source.seek(start)
-                while chunk := source.read(_CHUNK):
-                    target.write(chunk)
-                    digest.update(chunk)
-            if digest.hexdigest() != file.scan.digest:
+            try:
+                digest = _copied(file, start, path)
+            except OSError:  # a full disk: nothing is gained by not reading it from its beginning
+                raise _AgainError(file, is_careful=False) from None
+            if digest != file.scan.digest:
                 raise _AgainError(file, is_careful=False)
             file.rest = (start, path)
         return file.rest[1]
+
+
+def _copied(file: _File, start: int, path: Path) -> str:
+    digest = file.scan.marks[start].hash.copy()
+    with file.path.open("rb") as source, path.open("wb") as target:
+        source.seek(start)
+        while chunk := source.read(_CHUNK):
+            target.write(chunk)
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _is_any(_: Part) -> bool:

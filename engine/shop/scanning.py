@@ -31,12 +31,6 @@ class Mark:
         """The hash as text."""
         return self.hash.hexdigest()
 
-    def then(self, content: bytes) -> str:
-        """Hash all bytes before the mark and these."""
-        more = self.hash.copy()
-        more.update(content)
-        return more.hexdigest()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
