@@ -201,12 +201,13 @@ def segments(
     now: Now = None,
     json: Json = False,
     sql: Annotated[bool, typer.Option("--sql", help="The SQL that computes them.")] = False,
+    backend: Annotated[str | None, typer.Option("--backend", help="The SQL in another engine's words.")] = None,
 ) -> None:
     """Show every segment: matched, reachable, held out, blocked."""
     with session("segments", config, now, json=json) as it:
         from engine import look
 
-        it.show(look.statement(it.client) if sql else look.segments(it.client))
+        it.show(look.statement(it.client, backend) if sql or backend else look.segments(it.client))
 
 
 @app.command()

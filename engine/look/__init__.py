@@ -88,11 +88,13 @@ class Segments:
     warnings: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """The SQL that computes everything."""
+    """The SQL that computes everything, in a backend's words."""
 
     sql: str
+    backend: str
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,9 +249,14 @@ def _segment_row(client: Client, people: pa.Table, segment: Segment) -> SegmentR
     )
 
 
-def statement(client: Client) -> Statement:
-    """The SQL of all traits and segments together."""
-    return Statement(sql_of(client, client.catalogue))
+def statement(client: Client, backend: str | None = None) -> Statement:
+    """The SQL of all traits and segments together, in the client's own backend's words or in another's."""
+    from engine.compute.backends import backend as words
+
+    found = words(backend or client.shop.database.name)
+    told = f"{found.name}: spelled from its documentation, never run by our suite (docs/support-matrix.md)"
+    sql = sql_of(client, client.catalogue, found.name)
+    return Statement(sql=sql, backend=found.name, warnings=(told,) if found.untested else ())
 
 
 def members(

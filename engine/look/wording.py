@@ -41,8 +41,8 @@ def _titles(client: Client) -> dict[str, str]:
     return segments | {name: title for name, title in named.items() if title}
 
 
-def sql_of(client: Client, catalogue: Catalogue) -> str:
-    """The SQL of all traits and segments of a catalogue together."""
+def sql_of(client: Client, catalogue: Catalogue, backend: str | None = None) -> str:
+    """The SQL of all traits and segments of a catalogue together, in the shop's backend's words unless another is named."""
     from engine.compute import sql
 
     settings = client.settings
@@ -51,7 +51,7 @@ def sql_of(client: Client, catalogue: Catalogue) -> str:
         client.now,
         settings.zone,
         sources=client.shop.sources(),
-        backend=client.shop.database.name,
+        backend=backend or client.shop.database.name,
         week_starts=settings.week_starts,
         leap_day=settings.leap_day,
     )

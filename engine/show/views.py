@@ -34,7 +34,9 @@ def render(result: object, lang: str) -> None:
     if isinstance(result, look.Listed):
         _list(result, lang)
         return
-    if not isinstance(result, look.Statement):
+    if isinstance(result, look.Statement):
+        sys.stdout.writelines(f"-- {warning}\n" for warning in result.warnings)
+    else:
         console().print(view(result, lang))
     if isinstance(result, look.Statement | look.Explained) and result.sql is not None:
         sys.stdout.write(f"{result.sql}\n")  # as it is: a wrapped line would break its texts
