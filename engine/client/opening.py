@@ -143,7 +143,7 @@ class Client:
             email_events=self.parts.paths(),
             codes=neutral_codes(self.ledger.codes.table()),
         )
-        return open_for(self.config, self.now, overlays, self.at_close)
+        return open_for(self.config, self.now, overlays, self.at_close, keeps=self.is_writing)
 
     @cached_property
     def catalogue(self) -> Catalogue:

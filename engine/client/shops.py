@@ -19,12 +19,15 @@ _HERE = "duckdb"
 
 
 def open_for(
-    config: Config, now: datetime, overlays: Overlays, at_close: Callable[[Callable[[], None]], None]
+    config: Config, now: datetime, overlays: Overlays, at_close: Callable[[Callable[[], None]], None], *, keeps: bool
 ) -> Shop | WarehouseShop:
-    """A client's shop at a moment, as its config says; `at_close` is told what to let go of. Raises DataError, ConfigError."""
+    """A client's shop at a moment, as its config says; `at_close` is told what to let go of. Raises DataError, ConfigError.
+
+    `keeps`: what is read of files is kept in the state folder for the next opening; else what was kept is only used.
+    """
     if config.settings.shop.kind == "sql":
         return _of_database(config, now, overlays, at_close)
-    shop = _of_files(config, now, overlays, at_close)
+    shop = _of_files(config, now, overlays, at_close, keeps=keeps)
     if config.settings.engine == _HERE:
         return shop
     from engine.warehouse import carry_shop
@@ -33,14 +36,15 @@ def open_for(
 
 
 def _of_files(
-    config: Config, now: datetime, overlays: Overlays, at_close: Callable[[Callable[[], None]], None]
+    config: Config, now: datetime, overlays: Overlays, at_close: Callable[[Callable[[], None]], None], *, keeps: bool
 ) -> Shop:
-    from engine.shop import ShopSource, open_shop
+    from engine.shop import Cache, ShopSource, open_shop
 
     settings, database = config.settings, _database(config)
     at_close(database.close)
     path = config.folder / settings.shop.path
-    source = ShopSource(path=path, mapping=settings.shop.mapping, own=_own(config))
+    cache = Cache(config.state / f"{settings.client}.shop", is_readonly=not keeps)
+    source = ShopSource(path=path, mapping=settings.shop.mapping, own=_own(config), cache=cache)
     return open_shop(
         source, zone=settings.zone, currency=settings.currency, now=now, overlays=overlays, database=database
     )
