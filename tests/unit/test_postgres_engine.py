@@ -19,7 +19,7 @@ from engine.compute.backends.postgres_login import _explained, _patient
 from engine.compute.backends.postgres_tree import LONGEST, short
 from engine.compute.literals import fold
 from engine.compute.spelling import column, relation
-from engine.errors import ConfigError
+from engine.errors import ConfigError, Locked
 from engine.tables import QueryError
 
 NOW = datetime.fromisoformat("2026-03-15T12:00")
@@ -276,17 +276,24 @@ def test_what_an_interrupted_run_left_is_replaced_and_what_is_not_ours_is_refuse
     server: Any, database: Postgres
 ) -> None:
     database.execute("CREATE SCHEMA mine AUTHORIZATION reader")
-    url = address(server, "reader")
-    first, second = (Postgres.connect(url, writable="mine") for _ in range(2))
-    first.define("rows", "SELECT 1 AS x")
-    second.register("rows", pa.table({"x": [2]}))
-    assert second.query("SELECT x FROM rows").to_pylist() == [{"x": 2}]
-    second.execute("CREATE TABLE mine.orders (x int)")
-    with pytest.raises(ConfigError, match="is there already, and not ours"):
-        second.keep("orders", "SELECT 1 AS x")
-    second.close()
-    first.close()
+    with Postgres.connect(address(server, "reader"), writable="mine") as engine:
+        engine.execute("CREATE VIEW mine.rows AS SELECT 1 AS x")
+        engine.execute("COMMENT ON VIEW mine.rows IS 'ciblage'")
+        engine.register("rows", pa.table({"x": [2]}))
+        assert engine.query("SELECT x FROM rows").to_pylist() == [{"x": 2}]
+        engine.execute("CREATE TABLE mine.orders (x int)")
+        with pytest.raises(ConfigError, match="is there already, and not ours"):
+            engine.keep("orders", "SELECT 1 AS x")
     assert database.tables("mine") == {"orders"}
+
+
+def test_one_session_at_a_time_works_in_a_schema(server: Any, database: Postgres) -> None:
+    database.execute("CREATE SCHEMA alone AUTHORIZATION reader")
+    url = address(server, "reader")
+    with Postgres.connect(url, writable="alone"):
+        with pytest.raises(Locked, match="another session of ours works in the schema 'alone'"):
+            Postgres.connect(url, writable="alone")
+        Postgres.connect(url).close()
 
 
 @pytest.mark.parametrize(

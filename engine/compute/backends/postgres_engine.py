@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from engine.compute.backends.postgres_columns import at_rest, declared, exact, piece
 from engine.compute.backends.postgres_login import connected
 from engine.compute.backends.postgres_tree import short
-from engine.errors import ConfigError
+from engine.errors import ConfigError, Locked
 from engine.tables import QueryError, masked, name, text
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class Postgres:
     ) -> Self:
         """Connect as libpq spells it; the shop's tables are in `schema` (else where the role looks), ours in `writable`.
 
-        `settings` are the server's own (`work_mem` …), beyond and instead of SESSION. Raises ConfigError.
+        `settings` are the server's own (`work_mem` …), beyond and instead of SESSION. Raises ConfigError; Locked
+        while another session works in `writable`.
         """
         if writable is not None and writable == schema:
             raise ConfigError(
@@ -180,6 +181,7 @@ class Postgres:
                 hint="compute a copy of it: [compute] backend = 'duckdb'",
             )
         self._look_in(schema)
+        self._be_alone()
 
     def _look_in(self, schema: str | None) -> None:
         for place, privilege in ((schema, "USAGE"), (self._writable, "CREATE")):
@@ -201,6 +203,16 @@ class Postgres:
             path.append(str(self.query("SELECT current_setting('search_path') AS path")["path"][0].as_py()))
         if path:
             self.query(f"SELECT set_config('search_path', {text(', '.join(path))}, false)")
+
+    def _be_alone(self) -> None:
+        """Hold the writable schema until this session ends, however it ends: two would read each other's tables."""
+        if self._writable is None:
+            return
+        held = self.query(
+            f"SELECT pg_try_advisory_lock(hashtextextended({text(f'{OURS} {self._writable}')}, 0)) AS held"
+        )
+        if not held["held"][0].as_py():
+            raise Locked(f"another session of ours works in the schema '{self._writable}'", hint="wait until it ends")
 
     def _place(self, table: str) -> str:
         return f"{'pg_temp' if self._writable is None else name(self._writable)}.{name(short(table))}"
