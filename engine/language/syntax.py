@@ -81,10 +81,16 @@ def place(branch: Branch | Token) -> int:
 
 
 def names(branch: Branch) -> frozenset[str]:
-    """Every name that stands in the text, whatever it turns out to mean."""
-    from lark import Token
+    """Every name that stands for a value of the customer: sources, and columns within their rows, are none."""
+    from lark import Tree
 
-    return frozenset(str(one) for one in branch.scan_values(lambda one: isinstance(one, Token) and one.type == "NAME"))
+    found, todo = set[str](), [branch]
+    while todo:
+        node = todo.pop()
+        if node.data == "name":
+            found.add(str(node.children[0]))
+        todo += [child for child in node.children if isinstance(child, Tree) and child.data != "rows"]
+    return frozenset(found)
 
 
 def _check_depth(branch: Branch) -> None:

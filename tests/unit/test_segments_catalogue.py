@@ -65,6 +65,12 @@ def test_traits_are_built_in_the_order_in_which_they_need_each_other() -> None:
     assert built.traits["score"].text == "base * 2 + if(vip, 10, 0)"
 
 
+def test_a_trait_may_be_called_as_a_source_or_a_column_of_its_rows_is() -> None:
+    traits = (trait("views", "count(views)"), trait("brand", "most_frequent(order_lines.brand where brand != 'x')"))
+    built = catalogue(segment("s", "views > 3 and brand = 'y'"), traits=traits)
+    assert set(built.traits) == {"views", "brand"}
+
+
 def test_a_trait_keeps_the_closed_list_of_what_it_repeats() -> None:
     assert "'video'" in refused(segment("s", "seen = 'video'"), traits=(trait("seen", "last(views.kind)"),))[0]
 
