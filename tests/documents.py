@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import backend_matrix
+
 from engine.look import connectors
 from engine.shop.schema import BASES, EMAIL_SOURCES, PURCHASES, TABLES, Column, Table, facts, sources
 
@@ -39,8 +41,10 @@ def support_matrix() -> str:
     names = [str(row["name"]) for row in rows]
     return "\n".join(
         [
-            "# What each connector can do",
+            "# What each connector and each engine can do",
             _NOTE,
+            "",
+            "The connectors first, then the [engines](#engines) that compute segments.",
             "",
             "The plan reads the same `spec` that these tables are made of: what is missing here is found before anything is sent.",
             "`memory` is the reference connector, a provider that is a dictionary. `ciblage connectors` prints the tables for what is installed.",
@@ -64,6 +68,7 @@ def support_matrix() -> str:
             "",
             *_matrix("ability", _ABILITIES, names, [dict.fromkeys(row["abilities"], "yes") for row in rows]),
             "",
+            *backend_matrix.lines(),
         ]
     )
 
@@ -112,6 +117,9 @@ _HEAD = f"""# The neutral shop
 One file a table, named as below, in the folder of `[shop] path`: `.csv`, `.tsv`, `.parquet`, `.jsonl` or `.ndjson`. Only `customers` must be there; without a
 table its counts are zero. Where your names differ, `[shop.mapping]` says so; further columns are kept and can be used by name.
 
+- **Several files**: a folder of that name (`orders/2026-01-01.csv`, …) is one table, its files read in the order of their names; a shop may drop one a day.
+- **Read once**: a run keeps the typed rows of what it read in `state/<client>.shop/` and reads only what is new or changed; the folder holds personal data and may be
+  removed at any time ([why and how](decisions/0020-typed-rows-kept.md)).
 - **Rows**: one that cannot be read is set aside and reported with file, line and reason; the rest goes on. A missing required column is an error.
 - **instant**: UTC or with an offset; without one it is local to the client's `timezone`. **date**: a day. Both in ISO 8601 unless the mapping gives `dates`.
 - **money**: `price` is per unit before discount; `discount`, `refunded`, `tax`, `shipping` are amounts; `total` is what was paid, gross. A row in another
