@@ -45,7 +45,7 @@ first_name = { trait = "first_name" }
 favourite = { trait = "favourite" }
 [destinations.memory]
 connector = "memory"
-store = "account.json"
+store = "@FOLDER@/account.json"
 segments = ["loyal", "openers"]
 """
 _SHARE = 100
@@ -154,7 +154,7 @@ def openings(folder: Path, tell: Callable[[str, Cost, str], None]) -> bool:
 def runs(folder: Path, tell: Callable[[str, Cost, str], None]) -> None:
     """Print whole runs: the first sends everything, the others have nothing to send."""
     config = folder / "ciblage.toml"
-    config.write_text(CONFIG, "utf-8")
+    config.write_text(CONFIG.replace("@FOLDER@", str(folder)), "utf-8")
     base = [str(Path(sys.executable).parent / "ciblage")]
     common = ["--config", str(config), "--now", synthetic.NOW.isoformat(), "--json"]
     for label, verb in (
