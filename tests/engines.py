@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import MappingProxyType
-
-import pytest
-from java import java_home
 
 from engine.compute.backends.protocol import Engine
 from engine.tables import Database
@@ -32,17 +27,10 @@ def clickhouse() -> Engine:
 
 
 def spark() -> Engine:
-    from engine.compute.backends.spark import connect
+    from spark_server import start_spark
 
-    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAVA_HOME", str(java_home(Path(folder))))  # read when the JVM starts, not later
-        return connect("local[1]", memory_limit="1GB", options=SPARK)
+    return start_spark()
 
-
-SPARK = {
-    "spark.sql.shuffle.partitions": "1",
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # tiny data: starting is what costs
-}
 
 STARTS: Mapping[str, Callable[[], Engine]] = MappingProxyType({
     "duckdb": duckdb,

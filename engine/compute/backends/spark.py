@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
+from engine.compute.backends.spark_files import Kind, frame
 from engine.compute.backends.spark_sessions import Place, Release, quietly, start
 from engine.compute.backends.spark_words import BACKEND
 from engine.errors import ConfigError
@@ -92,7 +93,11 @@ class Spark:
     def register(self, table: str, data: pa.Table) -> None:
         """Make an Arrow table readable under a name, as a temporary view over a copy."""
         self.unregister(table)
-        self._view(table, lambda: self._session.createDataFrame(_naive(data)))
+        at_rest = _naive(data)
+        if data.num_rows:
+            self._view(table, lambda: self._session.createDataFrame(at_rest))
+        else:  # Spark Connect makes nothing of an empty table, not even its columns
+            self._view(table, lambda: self._session.createDataFrame(_row_of_nothing(at_rest)).limit(0))
 
     def unregister(self, table: str) -> None:
         """Forget a temporary view, and free what was kept of it."""
@@ -109,6 +114,13 @@ class Spark:
     def define(self, view: str, sql: str) -> None:
         """Have a query under a name; its rows are computed by whoever reads it."""
         self._view(view, lambda: self._session.sql(sql))
+
+    def read(self, table: str, path: str, kind: Kind, mark: str = ",", *, multiline: bool = True) -> None:
+        """Have a file (or a folder of its parts) as a temporary view: `row_id`, `problem`, then its columns.
+
+        CSV and JSON lines are all text, Parquet keeps its types; `multiline=False` shares one big CSV file among tasks.
+        """
+        self._view(table, lambda: frame(self._session, path, kind, mark, multiline=multiline))
 
     def tables(self, schema: str | None = None) -> frozenset[str]:
         """Names of a schema's tables and views, without our own; of the session's, with them."""
@@ -176,3 +188,10 @@ def _naive(table: pa.Table) -> pa.Table:
 
     wanted = pa.schema([kind(field) for field in table.schema])
     return table if wanted == table.schema else table.cast(wanted)
+
+
+def _row_of_nothing(table: pa.Table) -> pa.Table:
+    import pyarrow as pa
+
+    fields = [field.with_nullable(True) for field in table.schema]
+    return pa.table([pa.nulls(1, field.type) for field in fields], schema=pa.schema(fields))

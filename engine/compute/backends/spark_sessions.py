@@ -56,6 +56,7 @@ _SILENT = """rootLogger.level = off
 logger.gateway.name = org.apache.spark.api.python.PythonGatewayServer
 logger.gateway.level = off
 """
+_EXTRA, _LAUNCHER = "spark.driver.extraJavaOptions", "/bin/spark-class: "
 _LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")  # they print each refused statement with its trace
 
 Release: TypeAlias = "Callable[[], None]"
@@ -170,11 +171,14 @@ def _launch(place: Place) -> _Driver:
     log = Path(folder.name) / "java.log"
     conf = SparkConf().setAll(list(_settings(place, Path(folder.name)).items()))
     try:
-        with log.open("wb") as said:
-            gateway = launch_gateway(conf, {"stdout": subprocess.DEVNULL, "stderr": said})  # type: ignore[no-untyped-call]  # pyspark types half of itself
+        with log.open("wb") as words:
+            gateway = launch_gateway(conf, {"stdout": subprocess.DEVNULL, "stderr": words})  # type: ignore[no-untyped-call]  # pyspark types half of itself
         context = SparkContext(conf=conf, gateway=gateway)
     except PySparkException:
-        failure = (log.read_text("utf-8", "replace").strip().splitlines() or ["it said nothing"])[-1]
+        said = [
+            line for line in log.read_text("utf-8", "replace").splitlines() if line.strip() and _LAUNCHER not in line
+        ]
+        failure = "; ".join(said[:2]) or "it said nothing"
         folder.cleanup()
     else:
         driver = _Driver(place, context, folder)
@@ -196,9 +200,6 @@ def _settings(place: Place, folder: Path) -> dict[str, str]:
         **_OURS, **(_HERE | folders if is_local else {}), **memory, **SETTINGS, **place.options,
         "spark.master": _master(place), _EXTRA: java.strip(),
     }  # fmt: skip
-
-
-_EXTRA = "spark.driver.extraJavaOptions"
 
 
 def _master(place: Place) -> str:
