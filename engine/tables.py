@@ -58,6 +58,7 @@ class Database:
         if threads:
             options["threads"] = str(threads)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._ours: dict[str, str | None] = {}  # what is kept or defined: a table or a view; None: registered
         if path is None:
             self._folder = tempfile.TemporaryDirectory(prefix="ciblage-")
             options["temp_directory"] = self._folder.name
@@ -109,23 +110,33 @@ class Database:
 
     def register(self, table: str, data: pa.Table) -> None:
         """Make an Arrow table readable under a name, without copying it."""
+        self._make_room(table)
         self.connection.register(table, data)
+        self._ours[table] = None
 
     def unregister(self, table: str) -> None:
         """Forget a registered Arrow table, or one that was kept or defined."""
-        self.connection.unregister(table)
-        ours = "schema_name = 'main' AND database_name = 'temp'"
-        for kind in ("view", "table"):  # DuckDB refuses to drop the one by the other's word
-            if self.rows(f"SELECT 1 FROM duckdb_{kind}s() WHERE {ours} AND {kind}_name = {text(table)}"):
-                self.execute(f"DROP {kind} temp.main.{name(table)}")
+        kind = self._ours.pop(table, None)
+        if kind is None:
+            self.connection.unregister(table)
+        else:
+            self.execute(f"DROP {kind} IF EXISTS temp.main.{name(table)}")
 
     def keep(self, table: str, sql: str) -> None:
         """Have a query's rows as a table of this connection alone."""
+        self._make_room(table)
         self.execute(f"CREATE OR REPLACE TEMP TABLE {name(table)} AS {sql}")
+        self._ours[table] = "TABLE"
 
     def define(self, view: str, sql: str) -> None:
         """Have a query under a name, for this connection alone; it is computed when it is read."""
+        self._make_room(view)
         self.execute(f"CREATE OR REPLACE TEMP VIEW {name(view)} AS {sql}")
+        self._ours[view] = "VIEW"
+
+    def _make_room(self, table: str) -> None:
+        if table in self._ours:
+            self.unregister(table)
 
     def tables(self, schema: str = "main") -> frozenset[str]:
         """Names of the tables and views of a schema."""

@@ -14,9 +14,14 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from recipe_lab import PLACES, RECIPES, TRAITS, library_segment
 
+from engine.client.inputs import vocabulary
+from engine.compute import compute
+from engine.segments import Catalogue, Definitions, build_catalogue
 from engine.shop import Overlays, OwnTable, Shop, ShopSource, open_shop
 from engine.tables import Database
+from engine.traits import TraitDefinition
 from engine.warehouse import Terms, Warehouse, WarehouseShop, open_there
 
 ZONE, CURRENCY = ZoneInfo("Europe/Paris"), "EUR"
@@ -26,6 +31,7 @@ TEXT, WHOLE, FLAG, DAY = pa.string(), pa.int64(), pa.bool_(), pa.date32()
 MONEY, FLOAT = pa.decimal128(12, 2), pa.float64()
 AWARE, WALL = pa.timestamp("us", "UTC"), pa.timestamp("us")
 Rows = Sequence[Mapping[str, Any]]
+ODD = 0.1
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,7 @@ def opened_there(
     host: Any, raw: Raw, folder: Path, overlays: Overlays | None = None, *, now: datetime = NOW
 ) -> WarehouseShop:
     """The shop as its own engine has it."""
+    folder.mkdir(parents=True, exist_ok=True)
     schema = load(host, raw, folder)
     warehouse = Warehouse(host=host, schema=schema, mapping=raw.mapping or {}, own=raw.own or {})
     terms = Terms(zone=ZONE, currency=CURRENCY, now=now, overlays=overlays)
@@ -124,29 +131,53 @@ def _plain(value: Any) -> Any:
     return (tuple(value) or None) if isinstance(value, list) else value  # ClickHouse has no unknown list
 
 
+def library(shop: Shop | WarehouseShop, names: Sequence[str] = tuple(RECIPES)) -> Catalogue:
+    """Shipped recipes as segments over a shop."""
+    traits = tuple(TraitDefinition(name=name, value=value) for name, value in TRAITS.items())
+    segments = tuple(library_segment(name) for name in names)
+    return build_catalogue(
+        Definitions(traits=traits, segments=segments, recipes=RECIPES), vocabulary(shop, CURRENCY), PLACES
+    )
+
+
+def people(shop: Shop | WarehouseShop, catalogue: Catalogue) -> dict[str, list[str]]:
+    """The members of every segment, and who may be written to."""
+    found = compute(shop, catalogue, NOW, ZONE)
+    reached = found.table.filter(found.table["reachable_email"])["customer_id"].to_pylist()
+    return {name: found.members(name)["customer_id"].to_pylist() for name in found.segments} | {"reachable": reached}
+
+
+NOTED = ("reviews", "surveys", "referred")  # sources that recipes ask for
+
+
 # a shop where everything happens that may happen to a row
 
 
 def moments(draw: random.Random, *, wall: bool = False) -> datetime:
     """A time of the last year, now and then in the hour that a clock change repeats or skips, or in the future."""
-    odd = [
-        datetime(2025, 10, 26, 2, 30),
-        datetime(2025, 10, 26, 0, 30),
-        datetime(2026, 3, 29, 2, 30),
-        datetime(2026, 12, 1),
-    ]
-    local = (
-        draw.choice(odd)
-        if draw.random() < 0.1
-        else datetime(2025, 4, 1) + timedelta(seconds=draw.randrange(31_000_000))
-    )
+    odd = ["2025-10-26T02:30", "2025-10-26T00:30", "2026-03-29T02:30", "2026-12-01"]
+    year = datetime.fromisoformat("2025-04-01") + timedelta(seconds=draw.randrange(31_000_000))
+    local = datetime.fromisoformat(draw.choice(odd)) if draw.random() < ODD else year
     return local if wall else local.replace(tzinfo=UTC)
 
 
-def mixed(seed: int, *, size: int = 60, walls: bool = True) -> Raw:
-    """Tables of a shop with every fault that typed columns can have; without `walls` no time is local."""
-    draw = random.Random(seed)
-    words = ["Thé", "The\u0301", "savon", " savon ", "SAVON", "", "  ", None, "a'b\"c", "été|noir", "\u00a0sel"]
+def mixed(seed: int, engine: str, *, size: int = 40) -> Raw:
+    """Tables of a shop with every fault that typed columns can have, but what `engine` has no words for."""
+    draw = random.Random(seed)  # noqa: S311 - the same rows each time
+    walls, decomposed = engine != "clickhouse", engine != "spark"  # docs/scaling.md
+    words = [
+        "Thé",
+        "The\u0301" if decomposed else "Thé",
+        "savon",
+        " savon ",
+        "SAVON",
+        "",
+        "  ",
+        None,
+        "a'b\"c",
+        "été|noir",
+        "\u00a0sel",
+    ]
     ids = [f"c{n}" for n in range(size)]
     products = [f"p{n}" for n in range(size // 4)]
 
@@ -205,7 +236,7 @@ def mixed(seed: int, *, size: int = 60, walls: bool = True) -> Raw:
     ]  # fmt: skip
     mails += mails[:9]
     lists = [{"customer_id": draw.choice(known), "list": some(["interests", "Pref Content", "topics"]), "value": some(words)} for _ in range(size)]  # fmt: skip
-    stars = [{"client": draw.choice(known), "written": when(), "stars": some([1, 5]), "verified": some([True, False]), "title": some(words)} for _ in range(size)]  # fmt: skip
+    notes = [{"client": draw.choice(known), "written": when(), "score": some([1, 5]), "verified": some([True, False]), "title": some(words)} for _ in range(size)]  # fmt: skip
     money = {"total": FLOAT, "status": TEXT, "currency": TEXT, "refunded": MONEY, "coupon": TEXT, "gift": WHOLE}
     return Raw(
         tables={
@@ -214,12 +245,16 @@ def mixed(seed: int, *, size: int = 60, walls: bool = True) -> Raw:
             "order_lines": table({"order_id": WHOLE, "product_id": TEXT, "quantity": WHOLE, "price": MONEY}, lines),
             "products": table({"product_id": TEXT, "name": TEXT, "brand": TEXT, "category": TEXT, "colour": TEXT, "price": MONEY, "launched_at": AWARE}, goods),
             "cart_adds": table({"customer_id": TEXT, "product_id": TEXT, time: wall, "quantity": FLOAT}, carts),
-            "page_views": table({"customer_id": TEXT, time: wall, "product_id": TEXT, "category": TEXT, "kind": TEXT}, views),
+            "views": table({"customer_id": TEXT, time: wall, "product_id": TEXT, "category": TEXT, "kind": TEXT}, views),
             "searches": table({"customer_id": TEXT, "term": TEXT, "day": DAY}, searches),
             "email_events": table({"event_id": TEXT, "customer_id": TEXT, "email": TEXT, "kind": TEXT, time: AWARE, "campaign": TEXT, "product_id": TEXT, "brand": TEXT, "hard": FLAG, "is_machine": FLAG}, mails),
             "customer_lists": table({"customer_id": TEXT, "list": TEXT, "value": TEXT}, lists),
-            "reviews": table({"client": TEXT, "written": wall, "stars": WHOLE, "verified": FLAG, "title": TEXT}, stars),
+            "notes": table({"client": TEXT, "written": wall, "score": WHOLE, "verified": FLAG, "title": TEXT}, notes),
         },
-        mapping={"customers": {"columns": {"loyalty_points": "Loyalty Points"}}, "searches": {"columns": {"happened_at": "day"}}, "ratings": {"columns": {"written_at": "written"}}},
-        own={"ratings": OwnTable(table="reviews", customer="client", time="written_at", columns={"stars": "number", "verified": "boolean"})},
+        mapping={
+            "customers": {"columns": {"loyalty_points": "Loyalty Points"}, "values": {"consent_email": {"perhaps": "pending"}}},
+            "searches": {"columns": {"happened_at": "day"}},
+            **{name: {"columns": {"written_at": "written"}} for name in NOTED},
+        },
+        own={name: OwnTable(table="notes", customer="client", time="written_at", columns={"score": "number", "verified": "boolean"}) for name in NOTED},
     )  # fmt: skip
