@@ -17,7 +17,7 @@ _ORDER = ("customer_id", "ordered_at", "delivered_at", "status")
 _PRODUCT = {"brand", "category", "colour", "complements", "upgrade_of"}
 _FLAGS = ", ".join(f"{condition} AS in_{source}" for source, condition in EMAIL_SOURCES.items())
 UTC_ZONE = ZoneInfo("UTC")
-_LARGE = 200_000  # customers: below it, a group a customer fits a core's own memory
+_LARGE = 1_000_000  # customers: sorting for 250,000 cost 4 CPU seconds and saved one
 
 
 def load_fact(database: Database, table: str, plan: Typed, *, currency: str) -> list[SetAside]:

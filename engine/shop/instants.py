@@ -10,6 +10,9 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_USUAL = (datetime(2000, 1, 1), datetime(2035, 1, 1))  # noqa: DTZ001 - local
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+_FEW = 64
 _STEP = timedelta(days=1)  # no zone changed its offset and changed it back within one day
 _EXACT = timedelta(seconds=1)
 
@@ -33,9 +36,30 @@ def boundaries(zone: ZoneInfo) -> tuple[tuple[datetime | None, int], ...]:
 
 
 def to_utc(local: str, zone: ZoneInfo) -> str:
-    """Write the SQL of a local naive TIMESTAMP expression as naive UTC."""
+    """Write the SQL of a local naive TIMESTAMP expression as naive UTC.
+
+    The years that shops have data of are a CASE; the others, which are many, are looked up in a list: it is short to plan.
+    """
     steps = boundaries(zone)
-    return f"({local} - to_seconds({_case(local, steps)}))"
+    usual = [step for step in steps if step[0] is not None and _USUAL[0] <= step[0] < _USUAL[1]]
+    if len(steps) <= _FEW:
+        return f"({local} - to_seconds({_case(local, steps)}))"
+    first = (
+        steps.index(usual[0]) - 1
+        if usual
+        else len([step for step in steps if step[0] is None or step[0] < _USUAL[0]]) - 1
+    )
+    case = _case(local, (steps[first], *usual))
+    is_usual = f"{local} >= TIMESTAMP '{_USUAL[0]}' AND {local} < TIMESTAMP '{_USUAL[1]}'"
+    return f"({local} - to_seconds(CASE WHEN {is_usual} THEN {case} ELSE {_listed(local, steps)} END))"
+
+
+def _listed(local: str, steps: tuple[tuple[datetime | None, int], ...]) -> str:
+    starts = ", ".join(
+        str((start.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND) for start, _ in steps if start is not None
+    )
+    before = f"len(list_filter([{starts}], lambda start: start <= epoch_us({local})))"
+    return f"list_extract([{', '.join(str(east) for _, east in steps)}], 1 + {before})"
 
 
 def _case(local: str, steps: tuple[tuple[datetime | None, int], ...]) -> str:
