@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from engine.offers import Policy
     from engine.plan.destination import Destination, MergeTag
     from engine.segments import Catalogue
-    from engine.segments.definition import Definitions, SegmentDefinition, TagDefinition
+    from engine.segments.definition import Definitions, SegmentDefinition, SplitDefinition, TagDefinition
     from engine.shop import Shop
     from engine.warehouse import WarehouseShop
 
@@ -61,7 +61,7 @@ def _fact(column: Any) -> Fact:  # noqa: ANN401 - engine.shop.schema.Column, pla
 def definitions(config: Config) -> Definitions:
     """The config's traits, segments and groups; offers bring the trait that their cost is reckoned from."""
     from engine.offers.policy import BASKET
-    from engine.segments.definition import Definitions, GroupDefinition, SourceDefinition, SplitDefinition
+    from engine.segments.definition import Definitions, GroupDefinition, SourceDefinition
     from engine.traits import TraitDefinition
 
     settings = config.settings
@@ -95,18 +95,7 @@ def definitions(config: Config) -> Definitions:
             )
             for name, group in settings.groups.items()
         ),
-        splits=tuple(
-            SplitDefinition(
-                name=name,
-                salt=split.salt,
-                arms=split.arms,
-                among=split.among,
-                title=split.title or {},
-                place=config.place("splits", name),
-                places={arm: config.place("splits", name, "arms", arm) for arm in split.arms},
-            )
-            for name, split in settings.splits.items()
-        ),
+        splits=tuple(_splits(config)),
         recipes=config.recipes,
         reachable=settings.reachable,
         reachable_places={channel: config.place("reachable", channel) for channel in settings.reachable},
@@ -115,6 +104,21 @@ def definitions(config: Config) -> Definitions:
         used=_used(settings),
         tags=tuple(_tags(config)),
     )
+
+
+def _splits(config: Config) -> Iterator[SplitDefinition]:
+    from engine.segments.definition import SplitDefinition
+
+    for name, split in config.settings.splits.items():
+        yield SplitDefinition(
+            name=name,
+            salt=split.salt,
+            arms=split.arms,
+            among=split.among,
+            title=split.title or {},
+            place=config.place("splits", name),
+            places={arm: config.place("splits", name, "arms", arm) for arm in split.arms},
+        )
 
 
 def _tags(config: Config) -> Iterator[TagDefinition]:

@@ -40,6 +40,7 @@ _SHARED = (
     "recipes",
     "offers",
 )  # what a library may hold
+_NAMED = {*_SHARED, "merge_tags", "destinations", "reachable"}  # tables of names
 _HERE = {"127.0.0.1", "localhost", "::1"}
 _MOST = 200  # mistakes shown at most
 
@@ -78,9 +79,10 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     recipes = dict(main.values.get("recipes", {}))
     for library in _libraries(main, path):
         _merge(values, recipes, places, library)
-    spoken = _fill(values, places, path, environment)
-    settings = _settings(spoken, places, str(path))
-    _check(settings, places, str(path))
+    mistakes: list[str] = []
+    spoken = _fill(values, places, path, environment, mistakes)
+    settings = _settings(spoken, places, str(path), mistakes)
+    _refuse(sorted(mistakes, key=_order))
     return Config(settings, path, recipes, places, _hash(values, recipes))
 
 
@@ -135,12 +137,15 @@ def _merge(values: dict[str, Any], recipes: dict[str, Any], places: dict[Keys, s
 
 
 def _fill(
-    values: Mapping[str, Any], places: Mapping[Keys, str], path: Path, environment: Mapping[str, str]
+    values: Mapping[str, Any],
+    places: Mapping[Keys, str],
+    path: Path,
+    environment: Mapping[str, str],
+    mistakes: list[str],
 ) -> dict[str, Any]:
-    """The values with every `${NAME}` replaced. Raises ConfigError for literal secrets and missing names."""
+    """The values with every `${NAME}` replaced; literal secrets and missing names are mistakes."""
     folder = values.get("secrets", {}).get("folder") if isinstance(values.get("secrets"), dict) else None
     shelf = path.parent / folder if isinstance(folder, str) else None
-    mistakes: list[str] = []
 
     def secret(name: str) -> str | None:
         if name in environment:
@@ -166,9 +171,7 @@ def _fill(
             value = value.replace(f"${{{name}}}", found or "")
         return value
 
-    result = {name: filled(item, (name,)) for name, item in values.items()}
-    _refuse(mistakes)
-    return result
+    return {name: filled(item, (name,)) for name, item in values.items()}
 
 
 def _literal_secret(keys: Keys, value: str) -> str | None:
@@ -181,13 +184,45 @@ def _literal_secret(keys: Keys, value: str) -> str | None:
     return None
 
 
-def _settings(values: dict[str, Any], places: Mapping[Keys, str], file: str) -> Settings:
+def _settings(values: dict[str, Any], places: Mapping[Keys, str], file: str, mistakes: list[str]) -> Settings:
+    """The typed settings, their references looked up; where there are mistakes, those of what is left without the wrong parts."""
+    wrong: list[Keys] = []
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-    _refuse([f"{_where(detail, places, file)}: {_said(detail)}" for detail in details])  # no chain: it holds the values
-    raise AssertionError  # _refuse raised
+        mistakes += [f"{_where(detail, places, file)}: {_said(detail)}" for detail in details]
+        wrong = [_entry(detail["loc"], values) for detail in details]
+    if wrong:
+        try:
+            settings = Settings(**_without(values, wrong))
+        except ValidationError:  # the client itself has no name, for one
+            _refuse(sorted(mistakes, key=_order))
+            raise AssertionError from None  # _refuse raised
+    mistakes += _check(settings, places, file, {keys[-1] for keys in wrong})
+    return settings
+
+
+def _entry(loc: tuple[str | int, ...], values: Mapping[str, Any]) -> Keys:
+    """The definition that a mistake is in: `segments.loyal`, or a whole section."""
+    return loc[:2] if len(loc) > 1 and isinstance(values.get(str(loc[0])), dict) and loc[0] in _NAMED else loc[:1]
+
+
+def _without(values: Mapping[str, Any], wrong: list[Keys]) -> dict[str, Any]:
+    """The values without these definitions."""
+    left = {name: dict(item) if isinstance(item, dict) else item for name, item in values.items()}
+    for keys in wrong:
+        if len(keys) == 1:
+            left.pop(str(keys[0]), None)
+        elif str(keys[0]) in left:
+            left[str(keys[0])].pop(keys[1], None)
+    return left
+
+
+def _order(mistake: str) -> tuple[str, int]:
+    """Where a mistake stands."""
+    file, _, line = mistake.partition(": ")[0].rpartition(":")
+    return (file, int(line)) if line.isdigit() else (mistake, 0)
 
 
 def _where(detail: ErrorDetails, places: Mapping[Keys, str], file: str) -> str:
@@ -235,14 +270,14 @@ def _models(annotation: object) -> Iterator[type[BaseModel]]:
         yield from _models(part)
 
 
-def _check(settings: Settings, places: Mapping[Keys, str], file: str) -> None:
-    """What one table says of another: names that exist, and the client's currency."""
+def _check(settings: Settings, places: Mapping[Keys, str], file: str, wrong: set[str | int]) -> list[str]:
+    """What one table says of another: names that exist (those that are `wrong` themselves are told once), and the client's currency."""
     segments = set(settings.segments) | {group.otherwise for group in settings.groups.values() if group.otherwise}
     segments |= {f"{name}_{arm}" for name, split in settings.splits.items() for arm in split.arms}
     mistakes = [
         f"{_place(places, keys, file)}: {_dotted(keys)}: there is no {what} '{name}'{_hint(name, known)}"
         for keys, what, name, known in _references(settings, segments)
-        if name not in known
+        if name not in known and name not in wrong
     ]
     mistakes += [
         f"{_place(places, keys, file)}: {_dotted(keys)}: amounts are in {settings.currency}, not {money.currency}"
@@ -262,7 +297,7 @@ def _check(settings: Settings, places: Mapping[Keys, str], file: str) -> None:
             for name, destination in settings.destinations.items()
             if urlsplit(str(destination.options.get("base_url", ""))).hostname not in _HERE
         ]
-    _refuse(mistakes)
+    return mistakes
 
 
 def _engines(settings: Settings) -> Iterator[tuple[Keys, str]]:

@@ -70,6 +70,7 @@ def build_catalogue(
     groups = {one.name: group for one in definitions.groups if (group := _group(work, one)) is not None}
     reachable = _reachable(work)
     _check_circles(work, reachable)
+    _check_tags(work)
     _check_sensitive(work)
     refuse(work.findings)
     earlier = _earlier(definitions)
@@ -348,6 +349,14 @@ def _place_of(work: _Building, kind: str, name: str) -> str:
     if kind == "segment":
         return work.segments[name].place
     return work.traits[name].place if kind == "trait" else work.definitions.reachable_places.get(name, "")
+
+
+def _check_tags(work: _Building) -> None:
+    """Merge tags carry traits that there are."""
+    for tag in work.definitions.tags:
+        if tag.trait not in work.vocabulary.facts and tag.trait not in work.traits and tag.trait not in work.wrong:
+            hint = suggest(tag.trait, work.vocabulary.facts, "traits")
+            work.find(tag.place, tag.owner, Mistake("unknown-name", f"there is no trait '{tag.trait}'", hint, 0, ""))
 
 
 def _check_sensitive(work: _Building) -> None:

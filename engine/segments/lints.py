@@ -178,5 +178,7 @@ def _unused(linted: Linted) -> Iterator[str]:
     otherwise = {group.otherwise for group in linted.groups.values()}
     left = [name for name in linted.segments if name not in used | otherwise]
     if left:
-        names = ", ".join(left)
+        names = ", ".join(
+            f"{name} ({linted.segments[name].place})" if linted.segments[name].place else name for name in left
+        )
         yield f"no destination uses {'the segment' if len(left) == 1 else 'the segments'} {names}"

@@ -24,6 +24,7 @@ class Mistake:
     new: str
     says: tuple[str, ...]
     command: tuple[str, ...] = ("check",)
+    kind: str = "config"
 
     def __str__(self) -> str:
         return self.name
@@ -42,7 +43,7 @@ MISTAKES = (
     Mistake("unknown_segment_of_a_destination", '["loyal", "lc_new"]', '["loyl", "lc_new"]', ("there is no segment 'loyl'", "did you mean 'loyal'?")),
     Mistake("unknown_segment_of_an_offer", 'segment = "loyal"', 'segment = "loyall"', ("there is no segment 'loyall'", "did you mean 'loyal'?")),
     Mistake("unknown_offer_of_a_merge_tag", 'code = { offer = "thanks" }', 'code = { offer = "thank" }', ("there is no offer 'thank'", "did you mean 'thanks'?")),
-    Mistake("unknown_trait_of_a_merge_tag", '{ trait = "first_name" }', '{ trait = "first_nam" }', ("there is no trait 'first_nam'", "did you mean 'first_name'?"), ("plan",)),
+    Mistake("unknown_trait_of_a_merge_tag", '{ trait = "first_name" }', '{ trait = "first_nam" }', ("there is no trait 'first_nam'", "did you mean 'first_name'?"), kind="definition"),
     Mistake("unknown_connector", '"mailchimp"', '"mailchim"', ("there is no connector 'mailchim'", "did you mean 'mailchimp'?")),
     Mistake("unknown_connector_key", AUDIENCE, f'{AUDIENCE}\ncolour = "red"', ("mailchimp: unknown key 'colour'", "valid: api_key, audience, base_url, prefix")),
     Mistake("misspelt_connector_key", AUDIENCE, 'audiance = "Newsletter"', ("mailchimp: unknown key 'audiance'", "did you mean 'audience'?")),
@@ -61,7 +62,7 @@ def test_a_mistake_in_the_config_is_told_with_file_line_and_the_nearest_valid_ch
     fresh.edit(mistake.old, mistake.new)
     lines = fresh.config.read_text("utf-8").splitlines()
     with fresh.calls() as calls:
-        error = told(fresh, *mistake.command, exit_code=2, kind="config", says=mistake.says)
+        error = told(fresh, *mistake.command, exit_code=2, kind=mistake.kind, says=mistake.says)
     assert calls == []
     file, _, line = str(error["place"]).rpartition(":")
     assert file == str(fresh.config)

@@ -174,3 +174,41 @@ def test_a_split_makes_segments_that_destinations_may_name(tmp_path: Path) -> No
     told = refused(tmp_path, named)
     assert "there is no segment 'welcome_c'" in told
     assert "there is no segment 'welcome_a'" not in told
+
+
+def test_every_mistake_of_a_file_is_told_at_once_in_the_order_of_its_lines(tmp_path: Path) -> None:
+    text = """\
+client = "a"
+curency = "EUR"
+[segments]
+fine = "true"
+[segments.both]
+where = "true"
+recipe = "x"
+[splits.s]
+salt = "s-1"
+arms = { a = "0% to 50%" }
+[offers.o]
+segment = "nobody"
+percent = "ten"
+[offers.p]
+segment = "nobody"
+percent = "5%"
+[destinations.d]
+connector = "memory"
+api_key = "plain-secret"
+segments = ["fine", "both", "missing", "s_a", "s_b"]
+[merge_tags]
+code = { offer = "o" }
+other = { offer = "q" }
+"""
+    told = [line.partition("ciblage.toml:")[2] for line in refused(tmp_path, text).splitlines()]
+    assert [line.split(":")[0] for line in told] == ["2", "5", "13", "15", "19", "20", "20", "23"]
+    assert "unknown key 'curency'" in told[0]
+    assert "write exactly one of" in told[1]
+    assert "there is no segment 'nobody'" in told[3]
+    assert "holds a secret" in told[4]
+    assert "'missing'" in told[5]
+    assert "'s_b'" in told[6]
+    assert "there is no offer 'q'" in told[7]
+    assert not any("'both'" in line or "offer 'o'" in line for line in told)  # what is wrong itself is told once

@@ -287,3 +287,13 @@ def test_a_vocabulary_without_basis_asks_for_none() -> None:
     del facts["consent.email_basis"]
     built = catalogue(vocabulary=replace(BARE, facts={**facts, "extra": fact("text")}))
     assert "basis" not in to_text(built.reachable["email"])
+
+
+def test_a_merge_tag_of_no_trait_is_told_with_the_other_mistakes() -> None:
+    tags = (
+        TagDefinition(owner="merge_tags.c", trait="cty", place="ciblage.toml:9"),
+        TagDefinition(owner="merge_tags.d", trait="city"),
+    )
+    found = refused(segment("s", "count(ordres) > 1", 3), tags=tags)
+    assert found[1] == "ciblage.toml:9: merge_tags.c: there is no trait 'cty'\n  hint: did you mean 'city'?"
+    assert len(found) == 2

@@ -151,5 +151,7 @@ def test_segments_that_reach_no_destination_are_told_in_one_sentence() -> None:
     group = GroupDefinition(name="g", exclusive=("b", "a"), otherwise="rest")
     assert catalogue(*segments, groups=(group,)).warnings == ()
     told = catalogue(*segments, groups=(group,), used=frozenset({"sent", "a"})).warnings
-    assert told == ("no destination uses the segments alone, listed",)
-    assert catalogue(*segments[:3], used=frozenset({"sent"})).warnings == ("no destination uses the segment alone",)
+    assert told == ("no destination uses the segments alone (ciblage.toml:1), listed",)
+    assert catalogue(*segments[:3], used=frozenset({"sent"})).warnings == (
+        "no destination uses the segment alone (ciblage.toml:1)",
+    )
