@@ -7,9 +7,9 @@ from sqlglot import exp
 from engine.compute.backends.clickhouse_numbers import branches, call, common_type, is_narrow, number, string
 
 _SHORT, _FINE, _ROOM = 18, 10, 14  # digits; digits after the point; digits that fit beside four more in an Int64
-_UPPER, _LOWER = (
-    "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}\N{GREEK CAPITAL LETTER SIGMA}",
-    "i\N{GREEK SMALL LETTER SIGMA}",
+_SINGLE = (
+    ("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "i"),
+    ("\N{GREEK CAPITAL LETTER SIGMA}", "\N{GREEK SMALL LETTER SIGMA}"),
 )
 _TRUTHS = (exp.Predicate, exp.Connector, exp.Not, exp.Boolean)
 _TRUTH_FUNCTIONS = frozenset({"startsWith", "endsWith"})
@@ -96,17 +96,27 @@ def _literals(query: exp.Query) -> None:
 
 
 def _counts(query: exp.Query) -> None:
-    """Signed, so that a count meets any other number; and counted by condition, which is faster than counting a CASE."""
-    for node in query.find_all(exp.Count):
-        case: exp.Expr = node.this
-        found: exp.Expr = node
-        if isinstance(case, exp.Case) and len(case.args["ifs"]) == 1 and case.args["ifs"][0].args["true"] == number(1):
-            found = node.replace(call("countIf", case.args["ifs"][0].this))
-        if not isinstance(found.parent, exp.Window):
+    """By condition, which is faster than by CASE; and signed, so that a count meets any other number."""
+    for node in query.find_all(exp.Count, exp.Sum):
+        found = _by_condition(node)
+        if isinstance(node, exp.Count) and not isinstance(found.parent, exp.Window):
             _wrap(found, "toInt64")
+
+
+def _by_condition(node: exp.Expr) -> exp.Expr:
+    case = node.this
+    if not isinstance(case, exp.Case) or len(case.args["ifs"]) > 1 or case.args.get("default") is not None:
+        return node
+    when, value = case.args["ifs"][0].this, case.args["ifs"][0].args["true"]
+    if isinstance(node, exp.Sum):
+        return node.replace(call("sumIf", value, when))  # 0 where no row counts, as rule 5 has it
+    return node.replace(call("countIf", when)) if value == number(1) else node
 
 
 def _folds(query: exp.Query) -> None:
     """Letter by letter, as rule 23 says: ClickHouse knows of ς at a word's end and makes two letters of İ."""
     for node in query.find_all(exp.Lower):
-        node.replace(call("lowerUTF8", call("translateUTF8", node.this, string(_UPPER), string(_LOWER))))
+        text = node.this
+        for upper, lower in _SINGLE:
+            text = call("replaceAll", text, string(upper), string(lower))
+        node.replace(call("lowerUTF8", text))
