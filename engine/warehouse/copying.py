@@ -17,7 +17,7 @@ from engine.compute.backends import backend
 from engine.shop import ShopSource
 from engine.shop.mapping import TableMapping
 from engine.tables import Database, text
-from engine.warehouse.reading import MOMENT, Plan, select_raw
+from engine.warehouse.reading import Kind, Plan, select_raw
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,7 +68,7 @@ def _rows(warehouse: Warehouse, plan: Plan) -> pa.RecordBatchReader:
     found = warehouse.host.query(statement).schema if first is None else first.schema  # without rows, there are columns
     aware = pa.timestamp("us", "UTC")
     schema = pa.schema(
-        [(name, aware if kind == MOMENT else found.field(name).type) for name, kind in plan.types.items()]
+        [(name, aware if kind is Kind.MOMENT else found.field(name).type) for name, kind in plan.types.items()]
     )
     return pa.RecordBatchReader.from_batches(schema, _cast(chain([] if first is None else [first], pieces), schema))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -28,29 +29,42 @@ from engine.shop.values import MISFITS, Reading
 from engine.warehouse.host import Warehouse
 from engine.warehouse.words import WORDS, Words, clean, hashed
 
-_TEXT, _WHOLE, _EXACT, _FLOAT = "VARCHAR", "BIGINT", "DECIMAL(38,9)", "DOUBLE"
-MOMENT, _WALL, _DATE, _FLAG, _OTHER = "TIMESTAMP WITH TIME ZONE", "TIMESTAMP", "DATE", "BOOLEAN", "OTHER"
+
+class Kind(StrEnum):
+    """What a column of a database holds; as DuckDB's words, so that `engine.shop` reads it like a column of a file."""
+
+    TEXT = "VARCHAR"
+    WHOLE = "BIGINT"
+    EXACT = "DECIMAL(38,9)"
+    FLOAT = "DOUBLE"
+    MOMENT = "TIMESTAMP WITH TIME ZONE"
+    WALL = "TIMESTAMP"
+    DATE = "DATE"
+    FLAG = "BOOLEAN"
+    OTHER = "OTHER"
+
+
 _WRAPPED = re.compile(r"^nullable\((.*)\)$")
 _TYPES = tuple(
     (re.compile(f"^({pattern})$"), kind)
     for pattern, kind in (
-        (r"u?(tiny|small|medium|big|huge)?int(eger)?\d*|long|short|byte", _WHOLE),
-        (r"(numeric|decimal).*", _EXACT),
-        (r"double.*|real|float.*", _FLOAT),
-        (r"timestamp.*with time zone|timestamptz|datetime.*", MOMENT),
-        (r"timestamp.*", _WALL),
-        (r"date(32)?", _DATE),
-        (r"bool(ean)?", _FLAG),
-        (r"varchar.*|character.*|text|string|char.*|bpchar", _TEXT),
+        (r"u?(tiny|small|medium|big|huge)?int(eger)?\d*|long|short|byte", Kind.WHOLE),
+        (r"(numeric|decimal)(\(.*\))?", Kind.EXACT),
+        (r"double( precision)?|real|float\d*", Kind.FLOAT),
+        (r"timestamp(\(\d\))? with time zone|timestamptz|datetime(64)?(\(.*\))?", Kind.MOMENT),
+        (r"timestamp(_\w+)?(\(\d\))?( without time zone)?", Kind.WALL),
+        (r"date(32)?", Kind.DATE),
+        (r"bool(ean)?", Kind.FLAG),
+        (r"(varchar|character varying|character|char|bpchar)(\(\d+\))?|text|string", Kind.TEXT),
     )
 )
-_OF_ENGINE: Mapping[str, Mapping[str, str]] = MappingProxyType({"spark": {"timestamp": MOMENT}})
+_OF_ENGINE: Mapping[str, Mapping[str, Kind]] = MappingProxyType({"spark": {"timestamp": Kind.MOMENT}})
 _FITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "number": (_WHOLE, _EXACT, _FLOAT),
-        "money": (_WHOLE, _EXACT, _FLOAT),
-        "instant": (MOMENT, _WALL, _DATE),
-        "date": (MOMENT, _WALL, _DATE),
+        "number": (Kind.WHOLE, Kind.EXACT, Kind.FLOAT),
+        "money": (Kind.WHOLE, Kind.EXACT, Kind.FLOAT),
+        "instant": (Kind.MOMENT, Kind.WALL, Kind.DATE),
+        "date": (Kind.MOMENT, Kind.WALL, Kind.DATE),
     }
 )
 _MISFITTING = {"number", "money", "boolean"}  # a typed time is a time
@@ -65,7 +79,7 @@ class Plan:
     table: str
     shape: Table
     foreign: str
-    types: Mapping[str, str]  # the columns as they are → our word of their type
+    types: Mapping[str, Kind]  # the columns as they are → our word of their type
     mapping: TableMapping
     readings: Mapping[str, Reading]
     extras: frozenset[str]
@@ -97,7 +111,7 @@ def plan_tables(warehouse: Warehouse, zone: ZoneInfo) -> dict[str, Plan]:
         if foreign is None:
             continue
         given = warehouse.host.columns(foreign, warehouse.schema)
-        types = {name: _kind(text, warehouse.host.name) for name, text in given.items()}
+        types = {name: kind_of(text, warehouse.host.name) for name, text in given.items()}
         own = warehouse.own.get(table)
         one = mapping.get(table, TableMapping())
         if own is not None and not own.is_neutral:
@@ -184,12 +198,13 @@ def _foreign(warehouse: Warehouse, table: str, names: Mapping[str, str], there: 
     return found
 
 
-def _kind(text: str, engine: str) -> str:
+def kind_of(text: str, engine: str) -> Kind:
+    """What an engine's word for a type means."""
     plain = text.lower().strip()
     while (inner := _WRAPPED.match(plain)) is not None:
         plain = inner[1]
     given = _OF_ENGINE.get(engine, {}).get(plain)
-    return given or next((kind for pattern, kind in _TYPES if pattern.match(plain)), _OTHER)
+    return given or next((kind for pattern, kind in _TYPES if pattern.match(plain)), Kind.OTHER)
 
 
 def _named_like(plan: Plan, wanted: str) -> str:
@@ -206,27 +221,33 @@ def _relation(warehouse: Warehouse, plan: Plan) -> exp.Table:
 
 
 def _travelling(words: Words, value: exp.Expr, kind: str) -> exp.Expr:
-    if kind == _EXACT and words.wrong_decimals and words.wrong is not None:
+    if kind == Kind.EXACT and words.wrong_decimals and words.wrong is not None:
         return when(exp.Not(this=exp.paren(words.wrong(value.copy()), copy=False)), value)
-    if kind in {_TEXT, _OTHER}:
-        return words.text(value if kind == _TEXT else exp.cast(value, exp.DType.VARCHAR))
+    if kind in {Kind.TEXT, Kind.OTHER}:
+        return words.text(value if kind == Kind.TEXT else exp.cast(value, exp.DType.VARCHAR))
     return _time(words, value, kind)
 
 
 def _time(words: Words, value: exp.Expr, kind: str) -> exp.Expr:
     """A time or date in the engine's neutral type; anything else as it is."""
-    makers = {MOMENT: words.moment, _WALL: words.wall, _DATE: words.day}
+    makers: dict[str, Callable[[exp.Expr], exp.Expr]] = {
+        Kind.MOMENT: words.moment,
+        Kind.WALL: words.wall,
+        Kind.DATE: words.day,
+    }
     return makers[kind](value) if kind in makers else value
 
 
 def _cleaned(words: Words, reading: Reading) -> exp.Expr:
     """The column's value, what means nothing as NULL."""
     value = column(reading.source)
-    if reading.type == _TEXT:
+    if reading.type == Kind.TEXT:
         return clean(words, value)
-    if words.wrong is not None and (reading.type == _FLOAT or (reading.type == _EXACT and words.wrong_decimals)):
+    if words.wrong is not None and (
+        reading.type == Kind.FLOAT or (reading.type == Kind.EXACT and words.wrong_decimals)
+    ):
         return when(exp.Not(this=exp.paren(words.wrong(value.copy()), copy=False)), value)
-    if reading.type == _OTHER:
+    if reading.type == Kind.OTHER:
         return clean(words, exp.cast(value, exp.DType.VARCHAR))
     return _time(words, value, reading.type)
 
@@ -241,12 +262,12 @@ def _held(reading: Reading) -> exp.Column:
 
 def _as_text(words: Words, reading: Reading, _: Backend) -> exp.Expr:
     value: exp.Expr = _held(reading)
-    if reading.type == _FLOAT:  # ids that went through a float column: 17850.0
+    if reading.type == Kind.FLOAT:  # ids that went through a float column: 17850.0
         cut = exp.EQ(this=value, expression=call("floor", value.copy()))
         is_whole = every([cut, exp.LT(this=call("abs", value.copy()), expression=literal(10**15))])
         whole = exp.cast(exp.cast(value.copy(), exp.DType.BIGINT), exp.DType.VARCHAR)
         value = when(is_whole, words.text(whole), words.text(exp.cast(value.copy(), exp.DType.VARCHAR)))
-    elif reading.type not in {_TEXT, _OTHER}:
+    elif reading.type not in {Kind.TEXT, Kind.OTHER}:
         value = words.text(exp.cast(value, exp.DType.VARCHAR))
     kind = reading.column
     if not kind.values and not reading.values:
@@ -268,9 +289,9 @@ def _as_number(words: Words, reading: Reading, _: Backend) -> exp.Expr:
 
 def _as_instant(words: Words, reading: Reading, backend: Backend) -> exp.Expr:
     value = _held(reading)
-    if reading.type == MOMENT:
+    if reading.type == Kind.MOMENT:
         return value
-    return _universal(words.wall(value) if reading.type == _DATE else value, reading.zone, backend)
+    return _universal(words.wall(value) if reading.type == Kind.DATE else value, reading.zone, backend)
 
 
 def _universal(wall: exp.Expr, zone: ZoneInfo, backend: Backend) -> exp.Expr:
@@ -290,11 +311,11 @@ def _universal(wall: exp.Expr, zone: ZoneInfo, backend: Backend) -> exp.Expr:
 
 
 def _as_date(words: Words, reading: Reading, _: Backend) -> exp.Expr:
-    return _held(reading) if reading.type == _DATE else words.day(_held(reading))
+    return _held(reading) if reading.type == Kind.DATE else words.day(_held(reading))
 
 
 def _as_boolean(words: Words, reading: Reading, _: Backend) -> exp.Expr:
-    if reading.type == _FLAG:
+    if reading.type == Kind.FLAG:
         return _held(reading)
     said = exp.Lower(this=words.text(exp.cast(_held(reading), exp.DType.VARCHAR)))
     yes, no = (exp.In(this=said.copy(), expressions=[literal(word) for word in part]) for part in (_TRUE, _FALSE))
