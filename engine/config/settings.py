@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -112,9 +113,10 @@ class Span(_Table):
 
 def engine_of(url: str) -> str:
     """The engine that an address names. Raises ValueError with the addresses that there are."""
-    scheme = url.partition(":")[0].partition("+")[0].partition("[")[0].lower()
+    scheme = re.split(r"[:+\[]", url, maxsplit=1)[0].lower()
     if scheme not in _ENGINES:
-        raise ValueError(f"no engine is at '{scheme}:'; an address begins with {', '.join(_ENGINES)}")
+        where = f"at '{scheme}:'" if "://" in url else "there"  # what is no address at all may be a secret
+        raise ValueError(f"no engine is {where}; an address begins with {', '.join(_ENGINES)}")
     return _ENGINES[scheme]
 
 
