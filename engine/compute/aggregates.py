@@ -10,10 +10,11 @@ from sqlglot import exp
 from engine.compute import tallies
 from engine.compute.backends.protocol import Backend, spell
 from engine.compute.bounds import Calendar
+from engine.compute.favourites import Favourite
 from engine.compute.literals import literal
 from engine.compute.rows import RowScope
-from engine.compute.spelling import column, every, known, named, relation, when
-from engine.compute.steps import Side, Steps
+from engine.compute.spelling import column, every, known, when
+from engine.compute.steps import Steps
 from engine.compute.tallies import Entry
 from engine.errors import UnsupportedByBackend
 from engine.language import tree
@@ -170,32 +171,13 @@ def _enough(condition: exp.Expr, least: int) -> exp.Expr:
 
 
 def _most_frequent(node: tree.Aggregate, scope: Counting) -> exp.Expr:
-    """Rows grouped by customer and value first, then the best group of each customer (rule 15)."""
-    row, key = scope.rows(node.rows.source), (node.fn, node.rows, node.column, scope.calendar.rows(node.window))
+    row, window = scope.rows(node.rows.source), scope.calendar.rows(node.window)
+    key = (node.fn, node.rows, node.column, window)
     if key in scope.steps.sides:
         return column(scope.steps.sides[key].alias)
     alias = scope.steps.unique(f"most_frequent_{node.rows.source}")
-    value = column(str(node.column))
-    groups = (
-        exp.select(
-            named(column(row.source.customer), "customer_id"), named(row.folded(str(node.column)), "key"),
-            named(exp.Min(this=value), "value"),
-            named(spell(scope.backend, "weight", tallies.count(None), exp.Max(this=row.time)), "weight"),
-        )
-        .from_(relation(row.source.table), copy=False)
-        .where(every([*conjuncts(node, scope), *row.bounds(scope.calendar.rows(node.window))]), copy=False)
-        .group_by(column(row.source.customer), row.folded(str(node.column)), copy=False)
-    )  # fmt: skip
-    heaviest = [column("customer_id"), named(exp.Max(this=column("weight")), "weight")]
-    best = exp.select(*heaviest).from_(relation(f"{alias}_groups"), copy=False).group_by(column("customer_id"))
-    chosen = (
-        exp.select(column("customer_id"), named(spell(scope.backend, "lowest", column("value"), column("key")), alias))
-        .from_(relation(f"{alias}_groups"), copy=False)
-        .join(relation(f"{alias}_best"), using=[column("customer_id"), column("weight")], copy=False)
-        .group_by(column("customer_id"), copy=False)
-    )
-    earlier = ((f"{alias}_groups", groups), (f"{alias}_best", best))
-    return scope.steps.side(key, Side(earlier, f"by_{alias}", chosen, alias, zero=False))
+    counted = every([*conjuncts(node, scope), *row.bounds(window)])
+    return scope.steps.side(key, Favourite(str(node.column), row, counted, scope, alias).side())
 
 
 _PLAIN: dict[str, type[exp.Expr]] = {"sum": exp.Sum, "min": exp.Min, "max": exp.Max}

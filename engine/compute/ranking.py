@@ -46,8 +46,9 @@ def _edge(belongs: exp.Expr, end: type[exp.Expr] = exp.Min) -> exp.Expr:
 
 
 def _beside(name: str, place: exp.Expr, order: exp.Ordered, edges: list[exp.Expr]) -> Beside:
+    ranked = order.this
+
     def step(before: exp.Table) -> exp.Select:
-        ranked = order.this
         placed = (
             exp.select(
                 named(ranked.copy(), "value"),
@@ -61,4 +62,4 @@ def _beside(name: str, place: exp.Expr, order: exp.Ordered, edges: list[exp.Expr
             placed.subquery(exp.to_identifier("placed", quoted=True)), copy=False
         )
 
-    return Beside(f"edges_of_{name}", step)
+    return Beside(f"edges_of_{name}", ranked, step)

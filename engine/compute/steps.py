@@ -31,6 +31,7 @@ class Beside:
     """One row over everyone, from the step before: what a column must know of the others."""
 
     name: str
+    reads: exp.Column
     make: Callable[[exp.Table], exp.Query]
 
 
@@ -103,7 +104,10 @@ class Steps:
     def derive(self, key: Hashable, alias: str, value: exp.Expr, beside: Beside | None = None) -> exp.Column:
         """A column of a later step, once for all who refer to it; `beside` is read along with the step before."""
         if key not in self.derived:
-            level = 1 + max((self._levels.get(found.name, 0) for found in value.find_all(exp.Column)), default=0)
+            reads = [value, beside.reads] if beside else [value]
+            levels = (self._levels.get(found.name, 0) for read in reads for found in read.find_all(exp.Column))
+            # a column that knows of the others reads the step before twice: never the base, which is wide
+            level = 1 + max(levels, default=0) if beside is None else 1 + max([1, *levels])
             self.derived[key] = Derived(alias, value, level, beside)
             self._levels[alias] = level
         return column(self.derived[key].alias)
@@ -114,7 +118,7 @@ class Steps:
 
     def assemble(self, result: list[exp.Expr]) -> Query:
         """The whole query: scans, base, one step a level, and the columns of the result from the last."""
-        steps = (*self._scans(), (BASE, self._base()), *self._levels_in_order())
+        steps = (*self._scans(), (BASE, self._base()), *self._levels_in_order(result))
         query = exp.select(*result, copy=False).from_(relation(steps[-1][0]), copy=False)
         return Query(steps, query.order_by(column("customer_id"), copy=False))
 
@@ -136,18 +140,29 @@ class Steps:
             query = _joined(query, side.name, [(side.alias, side.zero)])
         return query
 
-    def _levels_in_order(self) -> Iterator[tuple[str, exp.Query]]:
-        before = BASE
-        for level in sorted({found.level for found in self.derived.values()}):
+    def _levels_in_order(self, result: list[exp.Expr]) -> Iterator[tuple[str, exp.Query]]:
+        before, there = BASE, self._columns_of_base()
+        for level in range(1, 1 + max((found.level for found in self.derived.values()), default=0)):
             step = [found for found in self.derived.values() if found.level == level]
-            query = exp.select(exp.Column(this=exp.Star(), table=exp.to_identifier(before, quoted=True)))
+            later = self._read_after(level, result)
+            there = [name for name in there if name in later]
+            query = exp.select(*(column(name) for name in there), copy=False).from_(relation(before), copy=False)
             query = query.select(*(named(found.value, found.alias) for found in step), copy=False)
-            query = query.from_(relation(before), copy=False)
             for beside in (found.beside for found in step if found.beside):
                 yield beside.name, beside.make(relation(before))
                 query = query.join(relation(beside.name), join_type="cross", copy=False)
-            before = f"step_{level}"
+            before, there = f"step_{level}", [*there, *(found.alias for found in step)]
             yield before, query
+
+    def _columns_of_base(self) -> list[str]:
+        counted = (entry.alias for tally in self.tallies.values() for entry in tally.entries.values())
+        return ["customer_id", *self.facts.values(), *counted, *(side.alias for side in self.sides.values())]
+
+    def _read_after(self, level: int, result: list[exp.Expr]) -> set[str]:
+        """What the steps beyond a level read: nothing else is carried there, since a step that is read often is kept."""
+        later = [found for found in self.derived.values() if found.level > level]
+        readers = [*result, *(found.value for found in later), *(found.beside.reads for found in later if found.beside)]
+        return {found.name for reader in readers for found in reader.find_all(exp.Column)}
 
 
 def _joined(query: exp.Select, name: str, columns: list[tuple[str, bool]]) -> exp.Select:

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from engine.compute.bounds import Interval
 from engine.compute.literals import literal
-from engine.compute.spelling import column, every, named, relation, when, within
+from engine.compute.spelling import column, every, named, relation, some, when, within
 
 Conjuncts: TypeAlias = "tuple[exp.Expr, ...]"
 Build: TypeAlias = "Callable[[exp.Expr | None], exp.Expr]"  # from what is left of the condition to the aggregate
@@ -52,8 +52,21 @@ class Tally:
             .from_(relation(self.table), copy=False)
             .group_by(column(self.customer), copy=False)
         )
-        tests = [*shared, *self._bounds(reach, Interval(None, None))]
+        tests = [*shared, *self._bounds(reach, Interval(None, None)), *self._counted(shared, reach)]
         return query.where(every(tests), copy=False) if tests else query
+
+    def _counted(self, shared: list[exp.Expr], reach: Interval[datetime]) -> list[exp.Expr]:
+        """That some column counts the row: most rows of a long history are none's."""
+        wide: dict[Conjuncts, Interval[datetime]] = {}
+        for entry in self.entries.values():
+            kind = tuple(dict.fromkeys(test for test in entry.conjuncts if test not in shared))
+            wide[kind] = _hull([entry.interval, *([wide[kind]] if kind in wide else [])])
+        kinds = [
+            every([*(test.copy() for test in kind), *self._bounds(interval, reach)])
+            for kind, interval in wide.items()
+            if not any(set(other) < set(kind) and _hull([wide[other], interval]) == wide[other] for other in wide)
+        ]
+        return [] if any(isinstance(one, exp.Boolean) for one in kinds) else [some(kinds)]
 
     def _column(self, entry: Entry, shared: list[exp.Expr], reach: Interval[datetime]) -> exp.Expr:
         rest = [test.copy() for test in entry.conjuncts if test not in shared]
@@ -73,12 +86,15 @@ class Tally:
 
     def _reach(self) -> Interval[datetime]:
         """From the earliest beginning to the latest end of all windows: other rows are not read."""
-        lows = [entry.interval.low for entry in self.entries.values()]
-        highs = [entry.interval.high for entry in self.entries.values()]
-        return Interval(
-            None if None in lows else min(low for low in lows if low is not None),
-            None if None in highs else max(high for high in highs if high is not None),
-        )
+        return _hull([entry.interval for entry in self.entries.values()])
+
+
+def _hull(intervals: list[Interval[datetime]]) -> Interval[datetime]:
+    lows, highs = [one.low for one in intervals], [one.high for one in intervals]
+    return Interval(
+        None if None in lows else min(low for low in lows if low is not None),
+        None if None in highs else max(high for high in highs if high is not None),
+    )
 
 
 def count(condition: exp.Expr | None) -> exp.Expr:

@@ -50,6 +50,9 @@ class Backend:
     keeps_steps: bool = (
         False  # a step that is read more than once becomes a table: this engine would compute it each time
     )
+    # (value, number, time, key): the value at the greatest number, then the latest time, then the smallest key, as one
+    # aggregate; without it the query finds the greatest `weight` first
+    favourite: Spelling | None = None
     untested: bool = False  # spelled from the vendor's documentation: no suite has run it
 
     def text(self, query: exp.Query, *, pretty: bool = False) -> str:

@@ -32,7 +32,10 @@ WITH "by_customer_looking" AS (
     ON "customers"."customer_id" = "by_customer_buying"."customer_id"
 ), "step_1" AS (
   SELECT
-    "base".*,
+    "customer_id",
+    "f_email",
+    "f_consent_email",
+    "f_consent_email_basis",
     toBool(COALESCE(TRUE AND NOT (
       "f_email" IS NULL
     ), FALSE)) AS "reachable_email",

@@ -7,7 +7,7 @@ WITH "then_buys_1_rows" AS (
     0 AS "is_b"
   FROM "looking"
   WHERE
-    lowerUTF8(translateUTF8("word", 'İΣ', 'iσ')) = 'nike'
+    lowerUTF8(replaceAll(replaceAll("word", 'İ', 'i'), 'Σ', 'σ')) = 'nike'
     AND "at" >= toDateTime64('2026-02-12 23:00:00.000000', 6, 'UTC')
     AND "at" < toDateTime64('2026-03-15 12:00:00.000001', 6, 'UTC')
   UNION ALL
@@ -66,7 +66,10 @@ WITH "then_buys_1_rows" AS (
     ON "customers"."customer_id" = "by_then_buys_1"."customer_id"
 ), "step_1" AS (
   SELECT
-    "base".*,
+    "customer_id",
+    "f_email",
+    "f_consent_email",
+    "f_consent_email_basis",
     toBool(COALESCE(TRUE AND NOT (
       "f_email" IS NULL
     ), FALSE)) AS "reachable_email",

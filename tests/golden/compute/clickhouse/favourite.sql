@@ -1,7 +1,7 @@
 WITH "most_frequent_buys_1_groups" AS (
   SELECT
     "customer_id" AS "customer_id",
-    lowerUTF8(translateUTF8("word", 'İΣ', 'iσ')) AS "key",
+    lowerUTF8(replaceAll(replaceAll("word", 'İ', 'i'), 'Σ', 'σ')) AS "key",
     MIN("word") AS "value",
     plus(
       multiply(toInt128(toInt64(COUNT(*))), toInt128('18446744073709551616')),
@@ -17,7 +17,7 @@ WITH "most_frequent_buys_1_groups" AS (
     AND "at" < toDateTime64('2026-03-15 12:00:00.000001', 6, 'UTC')
   GROUP BY
     "customer_id",
-    lowerUTF8(translateUTF8("word", 'İΣ', 'iσ'))
+    lowerUTF8(replaceAll(replaceAll("word", 'İ', 'i'), 'Σ', 'σ'))
 ), "most_frequent_buys_1_best" AS (
   SELECT
     "customer_id",
@@ -46,12 +46,18 @@ WITH "most_frequent_buys_1_groups" AS (
     ON "customers"."customer_id" = "by_most_frequent_buys_1"."customer_id"
 ), "step_1" AS (
   SELECT
-    "base".*,
+    "customer_id",
+    "f_email",
+    "f_consent_email",
+    "f_consent_email_basis",
     toBool(COALESCE(TRUE AND NOT (
       "f_email" IS NULL
     ), FALSE)) AS "reachable_email",
     toBool(
-      COALESCE(lowerUTF8(translateUTF8("most_frequent_buys_1", 'İΣ', 'iσ')) = 'shoes', FALSE)
+      COALESCE(
+        lowerUTF8(replaceAll(replaceAll("most_frequent_buys_1", 'İ', 'i'), 'Σ', 'σ')) = 'shoes',
+        FALSE
+      )
     ) AS "segment_favourite"
   FROM "base"
 )

@@ -5,7 +5,7 @@ WITH "by_customer_customer_lists" AS (
   FROM "customer_lists"
   WHERE
     "list" = 'interests'
-    AND lowerUTF8(translateUTF8("value", 'İΣ', 'iσ')) IN ('yoga', 'trail')
+    AND lowerUTF8(replaceAll(replaceAll("value", 'İ', 'i'), 'Σ', 'σ')) IN ('yoga', 'trail')
   GROUP BY
     "customer_id"
 ), "base" AS (
@@ -22,14 +22,17 @@ WITH "by_customer_customer_lists" AS (
     ON "customers"."customer_id" = "by_customer_customer_lists"."customer_id"
 ), "step_1" AS (
   SELECT
-    "base".*,
+    "customer_id",
+    "f_email",
+    "f_consent_email",
+    "f_consent_email_basis",
     toBool(COALESCE(TRUE AND NOT (
       "f_email" IS NULL
     ), FALSE)) AS "reachable_email",
     toBool(
       COALESCE(
         NOT (
-          COALESCE(lowerUTF8(translateUTF8("f_city", 'İΣ', 'iσ')) = 'paris', FALSE)
+          COALESCE(lowerUTF8(replaceAll(replaceAll("f_city", 'İ', 'i'), 'Σ', 'σ')) = 'paris', FALSE)
         )
         AND NOT (
           COALESCE("f_points" > 3 OR "has_interests_1" > 0, FALSE)

@@ -51,7 +51,10 @@ WITH `most_frequent_buys_1_groups` AS (
     ON `customers`.`customer_id` = `by_most_frequent_buys_1`.`customer_id`
 ), `step_1` AS (
   SELECT
-    `base`.*,
+    `customer_id`,
+    `f_email`,
+    `f_consent_email`,
+    `f_consent_email_basis`,
     COALESCE(TRUE AND NOT `f_email` IS NULL, FALSE) AS `reachable_email`,
     COALESCE(LOWER(TRANSLATE(`most_frequent_buys_1`, 'İΣ', 'iσ')) = 'shoes', FALSE) AS `segment_favourite`
   FROM `base`

@@ -22,7 +22,10 @@ WITH `by_customer_customer_lists` AS (
     ON `customers`.`customer_id` = `by_customer_customer_lists`.`customer_id`
 ), `step_1` AS (
   SELECT
-    `base`.*,
+    `customer_id`,
+    `f_email`,
+    `f_consent_email`,
+    `f_consent_email_basis`,
     COALESCE(TRUE AND NOT `f_email` IS NULL, FALSE) AS `reachable_email`,
     COALESCE(
       NOT (

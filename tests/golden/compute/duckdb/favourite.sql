@@ -3,7 +3,8 @@ WITH "most_frequent_buys_1_groups" AS (
     "customer_id" AS "customer_id",
     LOWER("word") AS "key",
     MIN("word") AS "value",
-    CAST(COUNT(*) AS INT128) * 18446744073709551616 + CAST(EPOCH_US(MAX("at")) AS BIGINT) AS "weight"
+    COUNT(*) AS "number",
+    MAX("at") AS "time"
   FROM "buying"
   WHERE
     "keep"
@@ -13,20 +14,11 @@ WITH "most_frequent_buys_1_groups" AS (
   GROUP BY
     "customer_id",
     LOWER("word")
-), "most_frequent_buys_1_best" AS (
-  SELECT
-    "customer_id",
-    MAX("weight") AS "weight"
-  FROM "most_frequent_buys_1_groups"
-  GROUP BY
-    "customer_id"
 ), "by_most_frequent_buys_1" AS (
   SELECT
     "customer_id",
-    ARG_MIN("value", "key") AS "most_frequent_buys_1"
+    ARG_MIN("value", ROW(-"number", -EPOCH_US("time"), "key")) AS "most_frequent_buys_1"
   FROM "most_frequent_buys_1_groups"
-  JOIN "most_frequent_buys_1_best"
-    USING ("customer_id", "weight")
   GROUP BY
     "customer_id"
 ), "base" AS (
@@ -41,7 +33,10 @@ WITH "most_frequent_buys_1_groups" AS (
     ON "customers"."customer_id" = "by_most_frequent_buys_1"."customer_id"
 ), "step_1" AS (
   SELECT
-    "base".*,
+    "customer_id",
+    "f_email",
+    "f_consent_email",
+    "f_consent_email_basis",
     COALESCE(TRUE AND NOT "f_email" IS NULL, FALSE) AS "reachable_email",
     COALESCE(LOWER("most_frequent_buys_1") = 'shoes', FALSE) AS "segment_favourite"
   FROM "base"

@@ -8,7 +8,10 @@ WITH `base` AS (
   FROM `customers`
 ), `step_1` AS (
   SELECT
-    `base`.*,
+    `customer_id`,
+    `f_email`,
+    `f_consent_email`,
+    `f_consent_email_basis`,
     COALESCE(TRUE AND NOT `f_email` IS NULL, FALSE) AS `reachable_email`,
     COALESCE((
       MONTH(`f_birth_date`) * 100 + DAY(`f_birth_date`)

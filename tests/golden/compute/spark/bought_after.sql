@@ -70,7 +70,10 @@ WITH `then_buys_1_rows` AS (
     ON `customers`.`customer_id` = `by_then_buys_1`.`customer_id`
 ), `step_1` AS (
   SELECT
-    `base`.*,
+    `customer_id`,
+    `f_email`,
+    `f_consent_email`,
+    `f_consent_email_basis`,
     COALESCE(TRUE AND NOT `f_email` IS NULL, FALSE) AS `reachable_email`,
     COALESCE(`then_buys_1` = 1, FALSE) AS `segment_bought_after`
   FROM `base`

@@ -21,6 +21,16 @@ WITH `by_customer_buying` AS (
   FROM `customers`
   LEFT JOIN `by_customer_buying`
     ON `customers`.`customer_id` = `by_customer_buying`.`customer_id`
+), `step_1` AS (
+  SELECT
+    `customer_id`,
+    `f_email`,
+    `f_consent_email`,
+    `f_consent_email_basis`,
+    `max_buys_2`,
+    COALESCE(TRUE AND NOT `f_email` IS NULL, FALSE) AS `reachable_email`,
+    CASE WHEN `count_buys_5` > 0 THEN `sum_buys_4` END AS `value_6`
+  FROM `base`
 ), `edges_of_rank_1` AS (
   SELECT
     MIN(CASE WHEN `place` * 5 > `everyone` * 4 THEN `value` END) AS `rank_1_5`,
@@ -32,29 +42,10 @@ WITH `by_customer_buying` AS (
       `max_buys_2` AS `value`,
       COUNT(*) OVER (ORDER BY `max_buys_2` NULLS LAST) AS `place`,
       COUNT(*) OVER () AS `everyone`
-    FROM `base`
+    FROM `step_1`
     WHERE
       NOT `max_buys_2` IS NULL
   ) AS `placed`
-), `step_1` AS (
-  SELECT
-    `base`.*,
-    COALESCE(TRUE AND NOT `f_email` IS NULL, FALSE) AS `reachable_email`,
-    CASE
-      WHEN `max_buys_2` >= `rank_1_5`
-      THEN 5
-      WHEN `max_buys_2` >= `rank_1_4`
-      THEN 4
-      WHEN `max_buys_2` >= `rank_1_3`
-      THEN 3
-      WHEN `max_buys_2` >= `rank_1_2`
-      THEN 2
-      WHEN NOT `max_buys_2` IS NULL
-      THEN 1
-    END AS `rank_1`,
-    CASE WHEN `count_buys_5` > 0 THEN `sum_buys_4` END AS `value_6`
-  FROM `base`
-  CROSS JOIN `edges_of_rank_1`
 ), `edges_of_top_3` AS (
   SELECT
     MIN(CASE WHEN (
@@ -71,13 +62,34 @@ WITH `by_customer_buying` AS (
   ) AS `placed`
 ), `step_2` AS (
   SELECT
-    `step_1`.*,
+    `customer_id`,
+    `f_email`,
+    `f_consent_email`,
+    `f_consent_email_basis`,
+    `reachable_email`,
+    CASE
+      WHEN `max_buys_2` >= `rank_1_5`
+      THEN 5
+      WHEN `max_buys_2` >= `rank_1_4`
+      THEN 4
+      WHEN `max_buys_2` >= `rank_1_3`
+      THEN 3
+      WHEN `max_buys_2` >= `rank_1_2`
+      THEN 2
+      WHEN NOT `max_buys_2` IS NULL
+      THEN 1
+    END AS `rank_1`,
     COALESCE(`value_6` >= `top_3_edge`, FALSE) AS `top_3`
   FROM `step_1`
+  CROSS JOIN `edges_of_rank_1`
   CROSS JOIN `edges_of_top_3`
 ), `step_3` AS (
   SELECT
-    `step_2`.*,
+    `customer_id`,
+    `f_email`,
+    `f_consent_email`,
+    `f_consent_email_basis`,
+    `reachable_email`,
     COALESCE(`rank_1` >= 4 AND `top_3`, FALSE) AS `segment_champions`
   FROM `step_2`
 )

@@ -21,7 +21,10 @@ WITH `by_customer_buying` AS (
     ON `customers`.`customer_id` = `by_customer_buying`.`customer_id`
 ), `step_1` AS (
   SELECT
-    `base`.*,
+    `customer_id`,
+    `f_email`,
+    `f_consent_email`,
+    `f_consent_email_basis`,
     COALESCE(TRUE AND NOT `f_email` IS NULL, FALSE) AS `reachable_email`,
     COALESCE(`count_buys_1` > 0 AND NOT (
       COALESCE(`count_buys_2` > 0, FALSE)
