@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from engine.errors import ConfigError
 from engine.look.conditions import Condition, conditions, earlier
-from engine.look.wording import in_words, known_segment, sql_of
+from engine.look.wording import in_words, known_segment, sql_of, typeset
 
 if TYPE_CHECKING:
     from engine.client import Client
@@ -70,7 +70,7 @@ def explain(client: Client, segment: str, customer: str | None, *, with_sql: boo
         title=found.title,
         words=in_words(client, found.node),
         text="" if found.is_static else found.text,
-        description=found.descriptions.get(client.lang),
+        description=typeset(found.descriptions.get(client.lang, ""), client.lang) or None,
         recipe=found.recipe,
         requirement=found.requirement,
         place=found.place,

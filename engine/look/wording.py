@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engine.segments import Catalogue
     from engine.segments.segment import Segment
 
-__all__ = ["in_words", "known_segment", "sql_of"]
+__all__ = ["in_words", "known_segment", "sql_of", "typeset"]
 
 
 def in_words(client: Client, node: Node) -> str:
@@ -23,10 +23,10 @@ def in_words(client: Client, node: Node) -> str:
     said = words.in_words(
         node, client.lang, client.now, settings.zone, titles=_titles(client), week_starts=settings.week_starts
     )
-    return _typeset(said, client.lang)
+    return typeset(said, client.lang)
 
 
-def _typeset(text: str, lang: str) -> str:
+def typeset(text: str, lang: str) -> str:
     """French typography: the curved apostrophe, and marks that do not part from their word at a line's end."""
     if lang != "fr":
         return text
