@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,14 @@ def test_a_wrong_address_behind_a_reference_is_not_repeated(tmp_path: Path) -> N
     with pytest.raises(ConfigError) as refusal:
         load(path, {"SHOP_URL": f"{SECRET}"})
     assert SECRET not in f"{refusal.value.place}: {refusal.value} {refusal.value.hint}"
+
+
+SCALING = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", SCALING, re.DOTALL))
+def test_every_example_of_the_page_is_a_config(tmp_path: Path, text: str) -> None:
+    found = settings(tmp_path, text)
+    row = f"| `{found.shop.kind}` | "
+    assert row in SCALING
+    assert found.engine in {"duckdb", "postgres", "clickhouse", "spark"}
