@@ -19,9 +19,9 @@ RUN_ON = {
     "postgres": "a PostgreSQL server that the tests start",
     "clickhouse": "chDB in the tests' process, and over HTTP on a loopback",
     "spark": "a local session; its SQL is the same on a cluster and through Spark Connect",
-    "bigquery": "nothing: never run",
-    "snowflake": "nothing: never run",
-    "databricks": "nothing: never run",
+    "bigquery": "never run; read by sqlglot, written again for DuckDB and run there",
+    "snowflake": "never run; read by sqlglot, written again for DuckDB and run there",
+    "databricks": "never run there; on a local Spark, whose session is in another zone",
 }
 SHOPS = {
     "files": "",
@@ -38,7 +38,7 @@ def lines() -> list[str]:
         "## Engines",
         "",
         "One query, spelled for each engine. `run`: every test of the backend suite passes there, among them the random definitions that a row-by-row",
-        "evaluator checks. `spelled`: the SQL follows the vendor's documentation, and sqlglot reads it back as it was meant; nobody has run it.",
+        "evaluator checks. `spelled`: the SQL follows the vendor's documentation, and has a second reader, not the engine itself; nobody has run it there.",
         "`ciblage segments --sql --backend NAME` prints it. Gaps are the operations and tests that are named here, and no others.",
         "",
         _line(["engine", "computes", "what the suite runs on"]),
@@ -47,7 +47,8 @@ def lines() -> list[str]:
         "",
         "### Where a shop's data may be",
         "",
-        "`copied`: its tables are read into DuckDB first. Any other pair is an error of the config.",
+        "`copied`: its tables are read into DuckDB first. `carried`: files are read here, by the same rules, and their tables go there. Any other pair is an",
+        "error of the config. More: [scaling.md](scaling.md).",
         "",
         *_places([name for name in names if not backend(name).untested]),
         "",
@@ -96,7 +97,9 @@ def _placed(url: str, engine: str) -> str:
             load(path, {})
         except ConfigError:
             return "–"
-    return "copied" if url and engine == "duckdb" else "yes"
+    if bool(url) is (engine != "duckdb"):
+        return "yes"
+    return "copied" if url else "carried"
 
 
 def marks() -> Iterator[tuple[str, str, tuple[str, ...], str]]:

@@ -92,6 +92,8 @@ def _fitted(node: exp.Expr) -> exp.Expr:
         return node
     if isinstance(node, exp.Lower):
         return common.lowered(node)
+    if isinstance(node, exp.Asin):
+        return common.bounded(node)
     if isinstance(node, exp.Radians):  # there is no RADIANS and no PI (mathematical_functions)
         degree = exp.Div(this=call("ACOS", exp.Neg(this=whole(1))), expression=whole(180))
         return exp.Paren(this=exp.Mul(this=exp.Paren(this=node.this), expression=exp.Paren(this=degree)))

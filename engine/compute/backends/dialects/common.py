@@ -69,3 +69,10 @@ def lowered(node: exp.Lower) -> exp.Expr:
         return node
     uneven, even = exp.Literal.string("\u0130\u03a3"), exp.Literal.string("i\u03c3")
     return exp.Lower(this=call("TRANSLATE", node.this, uneven, even))
+
+
+def bounded(node: exp.Asin) -> exp.Expr:
+    """Beyond 1, where rounding may bring two opposite points of the earth, ASIN fails."""
+    if isinstance(node.this, exp.Anonymous):
+        return node
+    return exp.Asin(this=call("LEAST", whole(1), node.this))

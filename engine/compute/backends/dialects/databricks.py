@@ -19,15 +19,16 @@ from engine.compute.backends.dialects.common import call, part, whole
 from engine.compute.backends.protocol import Backend, Spelling
 
 _WHOLE = "DECIMAL(38, 0)"
-_UNITS = {"DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000, "SECOND": 1_000_000}
+_UNITS = {"DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000}
 
 
 def _micros(later: exp.Expr, earlier: exp.Expr) -> exp.Expr:
     """The parts of INTERVAL DAY TO SECOND, which the difference is; SECOND has six exact decimals (functions/extract)."""
     passed = exp.Paren(this=exp.Sub(this=later, expression=earlier))
-    total, *others = (exp.Mul(this=part(name, passed.copy()), expression=whole(n)) for name, n in _UNITS.items())
-    for one in others:
-        total = exp.Add(this=total, expression=one)  # type: ignore[assignment]  # a product, then sums of products
+    total: exp.Expr = exp.Mul(this=part("SECOND", passed), expression=whole(1_000_000))
+    for name, micros in _UNITS.items():  # an INT each, which times microseconds would overflow
+        wide = exp.cast(part(name, passed.copy()), exp.DType.BIGINT)
+        total = exp.Add(this=total, expression=exp.Mul(this=wide, expression=whole(micros)))
     return exp.cast(total, exp.DType.BIGINT)
 
 

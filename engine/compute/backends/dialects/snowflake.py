@@ -77,6 +77,8 @@ def _fitted(node: exp.Expr) -> exp.Expr:
     """TIMESTAMP alone is what the session's TIMESTAMP_TYPE_MAPPING says (data-types-datetime)."""
     if isinstance(node, exp.Lower):
         return common.lowered(node)
+    if isinstance(node, exp.Asin):
+        return common.bounded(node)
     return common.retyped(common.order(node, nulls_are_small=False), instants=exp.DType.TIMESTAMPNTZ)
 
 
