@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.util import find_spec
@@ -46,14 +46,7 @@ JOINED = (
     "SELECT o.customer_id, count(*), max(o.ordered_at), count(p.category) FROM order_lines l"
     " JOIN orders o ON l.order_id = o.order_id LEFT JOIN products p ON l.product_id = p.product_id GROUP BY o.customer_id"
 )
-LABELS = {
-    "ours": "ciblage, all segments at once",
-    "floor": "the floor: each table grouped once",
-    "joining": "the floor, lines joined first",
-    "hand": "by hand, one query a segment",
-    "hand_subset": "by hand, the subset",
-    "pandas": "pandas by hand, the subset",
-}
+BROUGHT = "brought"  # the schema of the tables as they came: joined flat, in the order of time
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +60,24 @@ class BenchShop:
         return synthetic.neutral_sources()
 
 
-def catalogue(copies: int = 1) -> Catalogue:
-    """The library's segments, `copies` times over."""
+ADDED = (
+    "count(orders, last 12 months) >= {n}",
+    "sum(orders.total, last 12 months) >= {n}0 EUR",
+    "sum(order_lines.quantity, last 6 months) >= {n} and city != 'city {n}'",
+    "lead_score >= {n} and reachable(email)",
+    "in segment frequent_buyers and loyalty_points < {n}0",
+)
+
+
+def catalogue(added: int = 0) -> Catalogue:
+    """The library's segments, and some more over the same traits."""
     library = [tomllib.loads(file.read_text("utf-8")) for file in sorted(LIBRARY.glob("*.toml"))]
     traits = {name: text for one in library for name, text in one.get("traits", {}).items()}
     segments = [
-        SegmentDefinition(name=f"{name}{copy or ''}", recipe=name, parameters=dict(given))
-        for copy in range(copies)
+        SegmentDefinition(name=name, recipe=name, parameters=dict(given))
         for name, (given, _) in by_hand.SEGMENTS.items()
     ]
+    segments += [SegmentDefinition(name=f"s{n}", where=ADDED[n % len(ADDED)].format(n=n)) for n in range(added)]
     return build_catalogue(
         Definitions(
             traits=tuple(TraitDefinition(name=name, value=traits[name]) for name in by_hand.TRAITS),
@@ -107,18 +109,19 @@ def _fact(column: schema.Column) -> Fact:
 
 
 def ours(database: Database) -> dict[str, int]:
-    """Every segment in one pass."""
+    """Every segment in one pass, and for each the ids of its members."""
     found = compute(BenchShop(database), _CATALOGUE, synthetic.NOW, synthetic.ZONE)
-    return {name: found.members(name).num_rows for name in found.segments}
+    ids = found.table.select(["customer_id"])
+    return {name: ids.filter(found.table[f"segment:{name}"]).num_rows for name in found.segments}
 
 
-def floor(database: Database) -> dict[str, int]:
+def grouping(database: Database) -> dict[str, int]:
     """Each table grouped once, as it lies."""
     return {table: database.query(query).num_rows for table, query in FLOOR.items()}
 
 
 def joining(database: Database) -> dict[str, int]:
-    """The same, where the lines must be joined first."""
+    """The same, the lines joined to their order and product first."""
     return {table: database.query(query).num_rows for table, query in {**FLOOR, "order_lines": JOINED}.items()}
 
 
@@ -128,7 +131,7 @@ def hand(database: Database) -> dict[str, int]:
 
 
 def hand_subset(database: Database) -> dict[str, int]:
-    """The queries of those that pandas has too."""
+    """The queries of those that pandas and Polars have too."""
     from frames import SUBSET
 
     queries = by_hand.queries()
@@ -143,27 +146,67 @@ def pandas(database: Database) -> dict[str, int]:
     return {name: segment(tables) for name, segment in SUBSET.items()}
 
 
-CONTENDERS: dict[str, Callable[[Database], dict[str, int]]] = {
-    one.__name__: one for one in (ours, floor, joining, hand, hand_subset, pandas)
+def polars(database: Database) -> dict[str, int]:
+    """The same few in Polars."""
+    from frames_polars import SUBSET, load
+
+    tables = load(database)
+    return {name: segment(tables) for name, segment in SUBSET.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Who is measured, over which tables: ours are clustered by customer, those that were brought are not."""
+
+    label: str
+    run: Callable[[Database], dict[str, int]]
+    brought: bool = True
+    warm: bool = True
+
+
+CONTENDERS: Mapping[str, Contender] = {
+    "ours": Contender("ciblage, all segments at once", ours, brought=False),
+    "grouping": Contender("each table grouped once", grouping),
+    "floor": Contender("the floor: lines joined first", joining),
+    "floor_ours": Contender("the floor over our tables", joining, brought=False),
+    "hand": Contender("by hand, one query a segment", hand, warm=False),
+    "hand_ours": Contender("by hand over our tables", hand, brought=False, warm=False),
+    "hand_subset": Contender("by hand, the subset", hand_subset),
+    "pandas": Contender("pandas by hand, the subset", pandas),
+    "polars": Contender("Polars by hand, the subset", polars),
 }
 _CATALOGUE: Any = None
 
 
-def run_child(name: str, path: Path, memory_limit: str | None) -> None:
+def run_child(name: str, path: Path, *, memory_limit: str | None, added: int) -> None:
     """One contender: seconds, peak memory and counts as JSON."""
-    globals()["_CATALOGUE"] = catalogue() if name == "ours" else None
+    contender = CONTENDERS[name]
+    globals()["_CATALOGUE"] = catalogue(added=added) if name == "ours" else None
     with Database(path, memory_limit=memory_limit, threads=2) as database:
-        for _ in range(1 if name == "hand" else 2):
+        database.execute(f"USE {BROUGHT if contender.brought else 'main'}")
+        for _ in range(2 if contender.warm else 1):
             started, worked = time.perf_counter(), time.process_time()
-            found = CONTENDERS[name](database)
+            found = contender.run(database)
             seconds, cpu = time.perf_counter() - started, time.process_time() - worked
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     sys.stdout.write(json.dumps({"seconds": seconds, "cpu": cpu, "gigabytes": peak, "found": found}))
 
 
-def measure(name: str, path: Path, memory_limit: str | None = None) -> dict[str, Any]:
+def build_child(path: Path, customers: int) -> None:
+    """The shop as it came, and clustered: the seconds of both as JSON."""
+    with Database(path) as database:
+        started = time.perf_counter()
+        database.execute(f"CREATE SCHEMA {BROUGHT}; USE {BROUGHT}")
+        synthetic.build(database, customers)
+        built = time.perf_counter()
+        database.execute("USE main")
+        synthetic.cluster(database, BROUGHT)
+        sys.stdout.write(json.dumps({"built": built - started, "clustered": time.perf_counter() - built}))
+
+
+def measure(name: str, path: Path, *more: str) -> dict[str, Any]:
     """One contender in a process of its own."""
-    done = _start(name, path, *(["--memory-limit", memory_limit] if memory_limit else []))
+    done = _start(name, path, *more)
     found: dict[str, Any] = json.loads(done)
     return found
 
@@ -174,17 +217,17 @@ def _start(child: str, path: Path, *more: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - this very file
 
 
-def compile_time(copies: int) -> tuple[int, float]:
+def compile_time(added: int) -> tuple[int, float]:
     """How many segments become one query, from their text, and in how many CPU seconds."""
     started = time.process_time()
-    definitions = catalogue(copies)
+    definitions = catalogue(added=added)
     sql(definitions, synthetic.NOW, synthetic.ZONE)
     return len(definitions.segments), time.process_time() - started
 
 
 def check(found: Mapping[str, Mapping[str, int]]) -> None:
     """The contenders agree on every segment."""
-    for other in ("hand", "hand_subset", "pandas"):
+    for other in ("hand", "hand_ours", "hand_subset", "pandas", "polars"):
         for segment, count in found.get(other, {}).items():
             assert count == found["ours"][segment], f"{segment}: {found['ours'][segment]} ours, {count} {other}"
 
@@ -193,29 +236,58 @@ def main() -> None:
     """Build the shop, measure, print."""
     options = _options()
     if options.child == "build":
-        with Database(Path(options.database)) as database:
-            synthetic.build(database, options.customers)
-        return
-    if options.child:
-        run_child(options.child, Path(options.database), options.memory_limit)
-        return
-    names = [name for name in CONTENDERS if name not in options.skip.split(",")]
-    if not find_spec("pandas"):
-        names = [name for name in names if name not in ("pandas", "hand_subset")]
+        build_child(Path(options.database), options.customers)
+    elif options.child:
+        run_child(options.child, Path(options.database), memory_limit=options.memory_limit, added=options.added)
+    elif options.linear:
+        growing([int(size) for size in options.linear.split(",")], options.rounds)
+    else:
+        compare(options)
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Everyone over one shop."""
+    skipped = {*options.skip.split(","), *(name for name in ("pandas", "polars") if not find_spec(name))}
+    names = [name for name in CONTENDERS if name not in skipped]
     with tempfile.TemporaryDirectory(prefix="ciblage-bench-") as folder:
         path = Path(options.database or f"{folder}/shop.duckdb")
         if not path.exists():
-            started = time.perf_counter()
-            _start("build", path, "--customers", str(options.customers))
-            print(f"built {options.customers:,} customers in {time.perf_counter() - started:.1f} s")
-        rounds = [{name: measure(name, path) for name in names} for _ in range(options.rounds)]
-        limited = measure("ours", path, "1GB") if options.limited else None
-    report(rounds)
-    if limited:
-        print(f"ours with memory_limit 1GB: {limited['seconds']:.2f} s, peak {limited['gigabytes']:.2f} GB")
-    for copies in (1, 3):
-        count, seconds = compile_time(copies)
+            build(path, options.customers)
+        report([{name: measure(name, path) for name in names} for _ in range(options.rounds)])
+        if options.limited:
+            limited = measure("ours", path, "--memory-limit", "1GB")
+            print(f"ours with memory_limit 1GB: {limited['seconds']:.2f} s, peak {limited['gigabytes']:.2f} GB")
+        if options.adding:
+            adding(path, options.rounds)
+    for added in (0, 200 - len(by_hand.SEGMENTS)):
+        count, seconds = compile_time(added)
         print(f"compile {count} segments: {seconds:.2f} s of CPU")
+
+
+def build(path: Path, customers: int) -> None:
+    """A shop in a file."""
+    took = json.loads(_start("build", path, "--customers", str(customers)))
+    print(f"built {customers:,} customers in {took['built']:.1f} s, clustered in {took['clustered']:.1f} s")
+
+
+def adding(path: Path, rounds: int, more: int = 100) -> None:
+    """What one segment more costs, where its traits are computed anyway."""
+    taken = [[measure("ours", path, "--added", str(added))["cpu"] for added in (0, more)] for _ in range(rounds)]
+    few, many = (median(one[which] for one in taken) for which in (0, 1))
+    print(f"{more} segments more: {few:.2f} to {many:.2f} s of CPU, {(many - few) / few / more:.2%} each")
+
+
+def growing(sizes: Sequence[int], rounds: int) -> None:
+    """Ours over shops of several sizes."""
+    print(f"{'customers':>10}{'s':>8}{'cpu s':>8}{'cpu s a million':>17}{'peak GB':>9}")
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="ciblage-bench-") as folder:
+            path = Path(folder) / "shop.duckdb"
+            _start("build", path, "--customers", str(size))
+            taken = [measure("ours", path) for _ in range(rounds)]
+        seconds, cpu = (median(one[unit] for one in taken) for unit in ("seconds", "cpu"))
+        peak = max(one["gigabytes"] for one in taken)
+        print(f"{size:>10,}{seconds:>8.2f}{cpu:>8.2f}{cpu / size * 1_000_000:>17.2f}{peak:>9.2f}")
 
 
 def report(rounds: list[dict[str, dict[str, Any]]]) -> None:
@@ -223,10 +295,10 @@ def report(rounds: list[dict[str, dict[str, Any]]]) -> None:
     first = rounds[0]
     check({name: one["found"] for name, one in first.items()})
     seconds, cpu = ({name: median(one[name][unit] for one in rounds) for name in first} for unit in ("seconds", "cpu"))
-    print(f"{'':<36}{'s':>8}{'x floor':>9}{'x ours':>8}{'cpu s':>8}{'x floor':>9}{'x ours':>8}{'peak GB':>9}")
+    print(f"{'':<34}{'s':>8}{'x floor':>9}{'x ours':>8}{'cpu s':>8}{'x floor':>9}{'x ours':>8}{'peak GB':>9}")
     for name in first:
         peak = max(one[name]["gigabytes"] for one in rounds)
-        print(f"{LABELS[name]:<36}{_ratios(seconds, name)}{_ratios(cpu, name)}{peak:>9.2f}")
+        print(f"{CONTENDERS[name].label:<34}{_ratios(seconds, name)}{_ratios(cpu, name)}{peak:>9.2f}")
     print(f"{len(first['ours']['found'])} segments, their members agree")
 
 
@@ -238,10 +310,13 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--skip", default="", help="contenders to leave out: hand,pandas")
+    parser.add_argument("--skip", default="", help="contenders to leave out: hand,hand_ours,pandas")
     parser.add_argument("--limited", action="store_true", help="ours once more with memory_limit 1GB")
+    parser.add_argument("--adding", action="store_true", help="ours once more with a hundred segments more")
+    parser.add_argument("--linear", default="", help="only ours, over shops of these sizes: 100000,300000,1000000")
     parser.add_argument("--database", default="", help="a database file to keep, or one that was kept")
     parser.add_argument("--memory-limit", help=argparse.SUPPRESS)
+    parser.add_argument("--added", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args()
 
