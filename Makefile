@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check suite format lock coverage bench-compute bench-engines clean
+.PHONY: help demo test check suite format lock coverage bench-compute bench-engines bench-opening clean
 
 help:
 	@echo "make demo      the whole round on real data, on this machine (lang=fr for French)"
@@ -13,6 +13,7 @@ help:
 	@echo "make coverage  the suite with branch coverage"
 	@echo "make bench-compute   all segments at once beside the floor (customers=200000)"
 	@echo "make bench-engines   the same segments on every engine side by side (customers=50000)"
+	@echo "make bench-opening   a shop's files read cold, kept, and with one row in a hundred changed (customers=50000)"
 	@echo "make lock      resolve the lock files anew"
 
 .venv/.installed: requirements.lock pyproject.toml
@@ -54,6 +55,9 @@ bench-compute: .venv/.installed
 
 bench-engines: .venv/.engines
 	$(BIN)/python bench/engines.py --customers $(or $(customers),50000)
+
+bench-opening: .venv/.installed
+	$(BIN)/python bench/opening.py --customers $(or $(customers),50000)
 
 lock: .venv/.installed
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
