@@ -10,7 +10,7 @@ from itertools import product
 import pyarrow as pa
 import pytest
 from clickhouse_server import PASSWORD, Server, running
-from compute_shop import ToyShop, members, trait
+from compute_shop import ToyShop, catalogue, members, run, trait
 from sqlglot import exp
 
 from engine.compute.backends.clickhouse import BACKEND
@@ -18,6 +18,8 @@ from engine.compute.backends.clickhouse_engine import ClickHouse
 from engine.compute.literals import double, literal
 from engine.compute.spelling import column, named, relation, when
 from engine.errors import ConfigError, UnsupportedByBackend
+from engine.language import tree
+from engine.language.tree import Type
 from engine.tables import QueryError
 
 NOW = datetime.fromisoformat("2026-03-15T12:00")
@@ -277,3 +279,16 @@ def test_a_number_of_a_list_is_not_rounded_to_the_column(chdb: ClickHouse) -> No
 def test_r_seg_a_trait_may_be_exact_for_one_and_a_double_for_another(chdb: ClickHouse, text: str) -> None:
     shop = ToyShop([{"customer_id": "a", "vip": True, "points": Decimal(4)}, {"customer_id": "b"}], [{"customer_id": "a", "at": NOW, "n": Decimal(4)}], database=chdb)  # fmt: skip
     assert trait(shop, text, NOW)["a"] in (4.0, 4.0 / 3)
+
+
+def test_a_statement_of_half_a_megabyte_is_computed_at_once(chdb: ClickHouse) -> None:
+    shop = ToyShop([{"customer_id": "a", "code": "7", "joined": NOW}, {"customer_id": "b", "code": "x"}], database=chdb)
+    code, count = tree.Trait("code", Type.TEXT), 120
+    lists = [tuple(tree.Text(f"{number}{'-' * 20}{other}") for other in range(199)) for number in range(count)]
+    segments: dict[str, str | tree.Test] = {
+        f"s{number}": tree.OneOf(code, (*one, tree.Text(str(number))), negated=False)
+        for number, one in enumerate(lists)
+    }
+    segments["local"] = "hour(joined) = 13"
+    found = run(shop, catalogue(segments), NOW, "Europe/Paris")
+    assert [name for name in segments if found.members(name)["customer_id"].to_pylist() == ["a"]] == ["s7", "local"]

@@ -17,6 +17,10 @@ def _pair(operator: str, first: exp.Expr, second: exp.Expr) -> exp.Expr:
     return call(operator, call("multiply", call("toInt128", first), width), call("toInt128", second))
 
 
+def _favourite(value: exp.Expr, number: exp.Expr, time: exp.Expr, key: exp.Expr) -> exp.Expr:
+    return call("argMin", value, call("tuple", call("negate", number), call("negate", _epoch(time)), key))
+
+
 def _epoch(time: exp.Expr) -> exp.Expr:
     return call("toUnixTimestamp64Micro", time)
 
@@ -73,4 +77,11 @@ SPELLINGS: dict[str, Spelling] = {
 }
 
 
-BACKEND = Backend(name="clickhouse", dialect="clickhouse", spellings=SPELLINGS, rewrite=rewrite, keeps_steps=True)
+BACKEND = Backend(
+    name="clickhouse",
+    dialect="clickhouse",
+    spellings=SPELLINGS,
+    favourite=_favourite,
+    rewrite=rewrite,
+    keeps_steps=True,
+)
