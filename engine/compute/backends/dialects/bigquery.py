@@ -1,10 +1,10 @@
-"""BigQuery, from its documentation (docs.cloud.google.com/bigquery/docs, read 2026-07); never run.
+"""BigQuery, from its documentation (docs.cloud.google.com/bigquery/docs; stored copies, read 2026-11); never run.
 
 What a shop needs there: instants as DATETIME (naive UTC), numbers as NUMERIC(18, 4), text NFC.
 - Column names ignore case, and a column that is called like its table is read as the whole row (schemas, "Column names"):
   `segment:NAME` stands, flexible column names may hold a colon. None has a dot: a trait from a column with one is beyond it.
-- One statement may be 1 MB of text and give 10,000 columns (quotas, "Query jobs"); the library's takes well below half of it.
-- A CTE is computed once for each place that reads it (query-syntax, "Non-recursive CTEs"): hence `keeps_steps`.
+- One statement may be 1 MB of text and give 10,000 columns (quotas, "Query jobs"), and a CTE is computed once for each place
+  that reads it (query-syntax, "Non-recursive CTEs"), hence `keeps_steps`: both as long known, not found again in the copies.
 - A window without PARTITION BY is one worker's work: ranks beyond some tens of millions of customers may exceed its memory.
 """
 

@@ -1,11 +1,12 @@
-"""Databricks SQL: Spark's words, but where its documentation differs (docs.databricks.com/sql/language-manual, read 2026-07); never run.
+"""Databricks SQL: Spark's words, but where its documentation differs; never run there, only on a local Spark.
 
+From docs.databricks.com/sql/language-manual (stored copies, read 2026-11).
 What a shop needs there: instants as TIMESTAMP_NTZ (naive UTC; Delta's feature timestampNtz, Databricks Runtime 13.3 or later),
 numbers as DECIMAL(18, 4), text NFC in the default collation UTF8_BINARY.
 - TIMESTAMP is an instant that the session's zone shows, and that zone cannot be relied on: functions that take a TIMESTAMP
   (dateadd, timestampdiff, unix_micros) are avoided, since they would convert a TIMESTAMP_NTZ by it.
 - A product of many decimals may lose digits after the point where Spark's session of ours would fail
-  (sql-ref-decimal, allowPrecisionLoss): three or more columns multiplied are exact to six decimals only.
+  (Spark's allowPrecisionLoss, which is not ours to set there): three or more columns multiplied are exact to six decimals only.
 - A CTE may be computed once for each place that reads it, as in Spark: hence `keeps_steps`.
 """
 

@@ -1,10 +1,10 @@
-"""Snowflake, from its documentation (docs.snowflake.com/en/sql-reference, read 2026-07); never run.
+"""Snowflake, from its documentation (docs.snowflake.com/en/sql-reference; stored copies, read 2026-11); never run.
 
 What a shop needs there: instants as TIMESTAMP_NTZ(6) (naive UTC), numbers as NUMBER(18, 4), text NFC without a collation.
 - Quoted names keep their case, unquoted ones are stored in upper case (identifiers-syntax): tables and columns must be made
   as "customers", "customer_id" …, or be read through views that are.
 - Dates and instants are literals in ISO form, read so while DATE_INPUT_FORMAT and TIMESTAMP_INPUT_FORMAT are AUTO.
-- One statement may be 1 MB of text (query-size-limits).
+- One statement may be 1 MB of text (query-size-limits; not found again in the stored copies).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from engine.compute.backends.dialects.common import call, part, whole
 from engine.compute.backends.protocol import Backend, Spelling
 
 _WHOLE = "DECIMAL(38, 0)"
+_HIGHEST = "9" * 37  # beyond any microsecond times 2**64
+_LOWEST = f"-{_HIGHEST}"
 
 
 def _epoch(time: exp.Expr) -> exp.Expr:
@@ -23,9 +25,10 @@ def _epoch(time: exp.Expr) -> exp.Expr:
 
 
 def _end(value: exp.Expr, key: exp.Expr, condition: exp.Expr, name: str) -> exp.Expr:
-    """MAX_BY leaves out rows whose key is NULL, and without any other is NULL (functions/max_by)."""
-    counted, placed = (exp.Case(ifs=[exp.If(this=condition.copy(), true=one)]) for one in (value, key))
-    return call(name, counted, placed)
+    """A row that does not count comes last, without a value: what MAX_BY does with a NULL key is not asked."""
+    last = exp.cast(exp.Literal.string(_LOWEST if name == "MAX_BY" else _HIGHEST), _WHOLE)
+    counted = exp.Case(ifs=[exp.If(this=condition, true=value)])
+    return call(name, counted, exp.Case(ifs=[exp.If(this=condition.copy(), true=key)], default=last))
 
 
 def _first(value: exp.Expr, time: exp.Expr, row: exp.Expr, condition: exp.Expr) -> exp.Expr:

@@ -3,10 +3,8 @@ WITH "most_frequent_buys_1_groups" AS (
     "customer_id" AS "customer_id",
     lowerUTF8(replaceAll(replaceAll("word", 'İ', 'i'), 'Σ', 'σ')) AS "key",
     MIN("word") AS "value",
-    plus(
-      multiply(toInt128(toInt64(COUNT(*))), toInt128('18446744073709551616')),
-      toInt128(toUnixTimestamp64Micro(MAX("at")))
-    ) AS "weight"
+    toInt64(COUNT(*)) AS "number",
+    MAX("at") AS "time"
   FROM "buying"
   WHERE
     "keep"
@@ -18,20 +16,11 @@ WITH "most_frequent_buys_1_groups" AS (
   GROUP BY
     "customer_id",
     lowerUTF8(replaceAll(replaceAll("word", 'İ', 'i'), 'Σ', 'σ'))
-), "most_frequent_buys_1_best" AS (
-  SELECT
-    "customer_id",
-    MAX("weight") AS "weight"
-  FROM "most_frequent_buys_1_groups"
-  GROUP BY
-    "customer_id"
 ), "by_most_frequent_buys_1" AS (
   SELECT
     "customer_id",
-    argMin("value", "key") AS "most_frequent_buys_1"
+    argMin("value", tuple(negate("number"), negate(toUnixTimestamp64Micro("time")), "key")) AS "most_frequent_buys_1"
   FROM "most_frequent_buys_1_groups"
-  JOIN "most_frequent_buys_1_best"
-    USING ("customer_id", "weight")
   GROUP BY
     "customer_id"
 ), "base" AS (
