@@ -18,9 +18,13 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import chdb
-from clickhouse_connect.driver._backend.chdb_backend import CHDB_TRANSPORT_SETTINGS
 
 USER, PASSWORD = "agency", "s3cret/:@?"
+_OF_THE_INTERFACE = frozenset({
+    "database", "session_id", "session_timeout", "session_check", "query_id", "wait_end_of_query", "compress", "decompress",
+    "buffer_size", "client_protocol_version", "send_progress_in_http_headers", "http_headers_progress_interval_ms",
+    "enable_http_compression", "quota_key", "role",
+})  # fmt: skip
 _STATUS = {"516": 403, "81": 404, "60": 404, "62": 400}
 
 
@@ -78,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         data = data or (body if statement.encode() != body and head == body else b"")
         connection = self.server.session(given.get("session_id", ""))
         self.server.statements.append(statement)
-        settings = {name: value for name, value in given.items() if name not in CHDB_TRANSPORT_SETTINGS}
+        settings = {name: value for name, value in given.items() if name not in _OF_THE_INTERFACE}
         self.server.settings.append(settings)
         if "database" in given:
             connection.query(f"USE `{given['database']}`")
