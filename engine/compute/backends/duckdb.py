@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from sqlglot import exp
 
 from engine.compute.backends.protocol import Backend, Spelling
@@ -89,4 +91,13 @@ SPELLINGS: dict[str, Spelling] = {
 }
 
 
-BACKEND = Backend(name="duckdb", dialect="duckdb", spellings=SPELLINGS, favourite=_favourite)
+def rewrite(query: exp.Query) -> exp.Query:
+    """Keep the steps that are read more than once: DuckDB would fold a plain one into its readers and keep the wide step below."""
+    read = Counter(table.name for table in query.find_all(exp.Table))
+    for step in query.ctes:
+        if read[step.alias] > 1:
+            step.set("materialized", True)
+    return query
+
+
+BACKEND = Backend(name="duckdb", dialect="duckdb", spellings=SPELLINGS, rewrite=rewrite, favourite=_favourite)

@@ -21,7 +21,7 @@ WITH "by_customer_buying" AS (
   FROM "customers"
   LEFT JOIN "by_customer_buying"
     ON "customers"."customer_id" = "by_customer_buying"."customer_id"
-), "step_1" AS (
+), "step_1" AS MATERIALIZED (
   SELECT
     "customer_id",
     "f_email",
