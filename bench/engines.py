@@ -56,7 +56,7 @@ def duckdb(folder: Path) -> Iterator[Engine]:
 @contextmanager
 def postgres(folder: Path) -> Iterator[Engine]:
     """Unlogged tables, which parallel workers can read, and statistics."""
-    from postgres_server import start_server, stop_server
+    from postgres_server import start_server
 
     from engine.compute.backends.postgres_engine import Postgres
 
@@ -68,7 +68,7 @@ def postgres(folder: Path) -> Iterator[Engine]:
             _register(engine, folder)
             yield engine
     finally:
-        stop_server(server)
+        server.cleanup()
 
 
 @contextmanager
