@@ -2,7 +2,8 @@
 
 Each engine has a process of its own and finds the shop where it would be: DuckDB in its tables, PostgreSQL (a server of the
 tests' own) in unlogged tables, ClickHouse (chDB) in memory, Spark (local) in Parquet files. One computation to warm up, then
-the median of the measured ones; the members of every segment must agree. Loading is not part of it, and is told.
+the median of the measured ones; the members of every segment must agree. Loading is not part of it, and is told; so is the
+peak memory of our own process (with DuckDB and chDB inside, without PostgreSQL's server and Spark's JVM).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -119,6 +121,7 @@ def run_child(engine: str, folder: Path, rounds: int) -> None:
             found = compute(shop, definitions, synthetic.NOW, synthetic.ZONE)
             took.append(time.perf_counter() - started)
         answer = {"loaded": loaded, "first": took[0], "seconds": median(took[1:]), "members": _members(found)}
+        answer["gigabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     sys.stdout.write(json.dumps(answer))
 
 
@@ -165,10 +168,12 @@ def report(found: Mapping[str, Mapping[str, Any]], customers: int) -> None:
     """The table; every engine has the same members as the first."""
     first = next(iter(found.values()))
     print(f"{customers:,} customers, {len(first['members'])} segments at once, {os.cpu_count()} cores")
-    print(f"{'':<12}{'loading s':>11}{'first s':>9}{'s':>8}{'x first row':>13}")
+    print(f"{'':<12}{'loading s':>11}{'first s':>9}{'s':>8}{'x first row':>13}{'our GB':>8}")
     for one, told in found.items():
         ratio = told["seconds"] / first["seconds"]
-        print(f"{one:<12}{told['loaded']:>11.1f}{told['first']:>9.2f}{told['seconds']:>8.2f}{ratio:>13.1f}")
+        print(
+            f"{one:<12}{told['loaded']:>11.1f}{told['first']:>9.2f}{told['seconds']:>8.2f}{ratio:>13.1f}{told['gigabytes']:>8.2f}"
+        )
     for one, told in found.items():
         differ = [segment for segment, who in told["members"].items() if who != first["members"][segment]]
         assert not differ, f"{one}: other members in {differ}"
