@@ -29,7 +29,7 @@ def typed_name(table: str) -> str:
 
 
 def placed_name(table: str) -> str:
-    """The view of all rows with their persons, and why some are bad."""
+    """All rows of a table with their persons, and why some are bad: a table of ours, or a view."""
     return f"placed_{table}"
 
 
@@ -46,7 +46,7 @@ def good(plan: Plan, *, once: bool) -> exp.Select:
     """The good rows of a placed table; `once` keeps one row of each key. Events that touch consent are known here."""
     cells = [column(name) for name in ("row_id", *plan.everything.everything)]
     rows = exp.select(*cells).from_(relation(placed_name(plan.table)))
-    rows = rows.where(exp.Is(this=column("reason"), expression=exp.null()))
+    rows = rows.where(_is_good())
     if plan.table == "email_events":
         rows = rows.where(complement(_is_consent()), copy=False)
     if not once or plan.shape.key is None:
@@ -65,7 +65,7 @@ def repeated(plan: Plan) -> exp.Select | None:
     if plan.shape.key is None:
         return None
     rows = exp.select(column(plan.shape.key)).from_(relation(placed_name(plan.table)))
-    rows = rows.where(exp.Is(this=column("reason"), expression=exp.null()))
+    rows = rows.where(_is_good())
     twice = rows.select(named(exp.Count(this=exp.Star()), "rows")).group_by(column(plan.shape.key))
     twice = twice.having(exp.GT(this=exp.Count(this=exp.Star()), expression=literal(1)))
     total = exp.Sum(this=exp.Sub(this=column("rows"), expression=literal(1)))
@@ -89,14 +89,14 @@ def consent_events(plan: Plan) -> exp.Select:
     """The rows of email_events that say something of a person's consent or address."""
     cells = [column(name) for name in (*plan.columns, *(("email",) if plan.has_email else ()))]
     rows = exp.select(*cells).from_(relation(typed_name(plan.table)))
-    return rows.where(exp.Is(this=column("reason"), expression=exp.null()), _is_consent())
+    return rows.where(_is_good(), _is_consent())
 
 
 def repeated_events() -> exp.Select:
     """Events of the shop that were pulled, too."""
     rows = exp.select(column("event_id", "t")).distinct().from_(_alias(placed_name("email_events"), "t"))
     rows = rows.join(_alias(KNOWN_EVENTS, "k"), on=_same("t", "k", "event_id"))
-    return rows.where(exp.Is(this=column("reason", "t"), expression=exp.null()), complement(_is_consent("t")))
+    return rows.where(_is_good("t"), complement(_is_consent("t")))
 
 
 def events(shape: Table, own: str | None) -> exp.Select:
@@ -207,6 +207,10 @@ def _lines(plan: Plan) -> exp.Select:
     cells = [column("row_id", "t"), named(reason, "reason"), *(column(name, "t") for name in plan.columns)]
     cells += [column(name, "p" if name in _OF_PRODUCT else "o") for name in plan.shape.joined]
     return rows.select(*cells)
+
+
+def _is_good(table: str | None = None) -> exp.Expr:
+    return exp.Is(this=column("reason", table), expression=exp.null())
 
 
 def _is_consent(table: str | None = None) -> exp.Expr:

@@ -28,6 +28,7 @@ from engine.warehouse import facts
 from engine.warehouse.copying import copy_shop, write_sorted
 from engine.warehouse.host import Host, Warehouse
 from engine.warehouse.reading import Plan, check_types, plan_tables, select_typed
+from engine.warehouse.words import WORDS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -168,9 +169,10 @@ class _Opening:
         if plan.table == "orders":
             self.host.keep(facts.ASIDE, self._text(facts.orders_aside()))
 
-    def _place(self, plan: Plan, name: str) -> exp.Select:
-        """Count all rows of a table, and have the good ones under a name: read where they are, unless some must be dropped."""
-        self.host.define(facts.placed_name(plan.table), self._text(facts.placed(plan, self.terms.currency)))
+    def _place(self, plan: Plan, name: str) -> None:
+        """Attach a table's rows to persons and orders, count them, and have the good ones under a name."""
+        place = self.host.keep if WORDS[self.host.name].keeps else self.host.define
+        place(facts.placed_name(plan.table), self._text(facts.placed(plan, self.terms.currency)))
         found = [facts.counted(row) for row in self._query(facts.counting(plan, self.terms.now)).to_pylist()]
         counting = facts.repeated(plan)
         repeats = 0 if counting is None else int(self._query(counting)["rows"][0].as_py() or 0)
@@ -182,10 +184,11 @@ class _Opening:
         self.counts[plan.table] = sum(one.rows for one in good) - repeats
         self.newest += [one.newest for one in good if one.newest is not None]
         self.marks.append((plan.table, sorted(one.marks for one in found)))
-        rows = facts.good(plan, once=bool(repeats))
-        place = self.host.keep if repeats else self.host.define
-        place(name, self._text(rows))
-        return rows
+        rows = self._text(facts.good(plan, once=bool(repeats)))
+        if repeats:
+            self.host.keep(name, rows)
+        else:
+            self.host.define(name, rows)
 
     def _events(self, people: Shop) -> None:
         """The shop's own mail events and what is known here, in one table."""

@@ -53,6 +53,7 @@ class Words:
     rounded: Callable[[exp.Expr], exp.Expr] = _same  # to four decimals, where a cast would cut them off
     number: Callable[[exp.Expr], exp.Expr]  # hexadecimal digits as a BIGINT
     nothing: Callable[[str], exp.Expr] = _nothing  # NULL of one of DuckDB's types at rest
+    keeps: bool = True  # tables attached to persons are made once, not each time that a step reads them
 
 
 def _nan(value: exp.Expr) -> exp.Expr:
@@ -106,6 +107,7 @@ _CLICKHOUSE = Words(
     wall=lambda x: _call("toDateTime64", x, literal(6), literal("UTC")),
     day=lambda x: _call("toDate32", x),
     rounded=lambda x: exp.Round(this=x, decimals=literal(4)),
+    keeps=False,  # temporary tables are in the server's memory there
     nothing=lambda kind: _call("CAST", exp.null(), literal(f"Nullable({_CLICKHOUSE_TYPES[kind]})")),
     number=lambda x: _call("toInt64", _call("reinterpretAsUInt64", _call("reverse", _call("unhex", exp.Concat(expressions=[literal("0"), x]))))),
 )  # fmt: skip
