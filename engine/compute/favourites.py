@@ -31,11 +31,11 @@ class Favourite:
 
     def side(self) -> Side:
         """The steps: groups, and the best of them, in one aggregate where the engine has words for it."""
-        groups = (f"{self.alias}_groups", self._groups())
+        groups = (f"_{self.alias}_groups", self._groups())
         if self.scope.backend.favourite is not None:
             return self._side([groups], self.scope.backend.favourite(*map(column, (VALUE, "number", "time", KEY))))
         heaviest = self._from_groups(named(exp.Max(this=column("weight")), "weight"))
-        best = (f"{self.alias}_best", heaviest)
+        best = (f"_{self.alias}_best", heaviest)
         return self._side([groups, best], spell(self.scope.backend, "lowest", column(VALUE), column(KEY)))
 
     def _groups(self) -> exp.Select:
@@ -52,11 +52,11 @@ class Favourite:
         return [named(spell(self.scope.backend, "weight", number, time), "weight")]
 
     def _from_groups(self, measure: exp.Expr) -> exp.Select:
-        query = exp.select(column(CUSTOMER), measure).from_(relation(f"{self.alias}_groups"), copy=False)
+        query = exp.select(column(CUSTOMER), measure).from_(relation(f"_{self.alias}_groups"), copy=False)
         return query.group_by(column(CUSTOMER), copy=False)
 
     def _side(self, earlier: list[tuple[str, exp.Query]], best: exp.Expr) -> Side:
         chosen = self._from_groups(named(best, self.alias))
         for name, _ in earlier[1:]:
             chosen = chosen.join(relation(name), using=[column(CUSTOMER), column("weight")], copy=False)
-        return Side(tuple(earlier), f"by_{self.alias}", chosen, self.alias, zero=False)
+        return Side(tuple(earlier), f"_by_{self.alias}", chosen, self.alias, zero=False)

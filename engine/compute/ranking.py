@@ -62,4 +62,4 @@ def _beside(name: str, place: exp.Expr, order: exp.Ordered, edges: list[exp.Expr
             placed.subquery(exp.to_identifier("placed", quoted=True)), copy=False
         )
 
-    return Beside(f"edges_of_{name}", ranked, step)
+    return Beside(f"_edges_of_{name}", ranked, step)

@@ -54,7 +54,7 @@ def _pairs(node: tree.Did, then: Then, scope: Counting) -> exp.Column:
         return column(scope.steps.sides[key].alias)
     alias = scope.steps.unique(f"then_{then.rows.source}")
     maker = _Pairs(node, then, scope, alias)
-    return scope.steps.side(key, Side(maker.earlier(), f"by_{alias}", maker.by_customer(), alias, zero=True))
+    return scope.steps.side(key, Side(maker.earlier(), f"_by_{alias}", maker.by_customer(), alias, zero=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +71,16 @@ class _Pairs:
         return self.node.rows == self.then.rows
 
     def earlier(self) -> tuple[tuple[str, exp.Query], ...]:
-        rows = (f"{self.alias}_rows", self._rows())
+        rows = (f"_{self.alias}_rows", self._rows())
         if not self.then.within:
-            return rows, (f"{self.alias}_pairs", self._extremes())
-        return rows, (f"{self.alias}_instants", self._instants()), (f"{self.alias}_pairs", self._next())
+            return rows, (f"_{self.alias}_pairs", self._extremes())
+        return rows, (f"_{self.alias}_instants", self._instants()), (f"_{self.alias}_pairs", self._next())
 
     def by_customer(self) -> exp.Select:
         holds = self._in_time() if self.then.within else self._by_extremes()
         found = exp.Max(this=when(holds, literal(1), literal(0)))
         query = exp.select(column("customer_id"), named(found, self.alias)).from_(
-            relation(f"{self.alias}_pairs"), copy=False
+            relation(f"_{self.alias}_pairs"), copy=False
         )
         return query.group_by(column("customer_id"), copy=False)
 
@@ -114,7 +114,7 @@ class _Pairs:
         """One row an instant: rows of the same instant answer each other, or all together nobody."""
         by = [column("customer_id"), column("key"), column("at")]
         flags = [named(exp.Max(this=column(flag)), flag) for flag in ("is_a", "is_b")]
-        return exp.select(*by, *flags).from_(relation(f"{self.alias}_rows"), copy=False).group_by(*by, copy=False)
+        return exp.select(*by, *flags).from_(relation(f"_{self.alias}_rows"), copy=False).group_by(*by, copy=False)
 
     def _next(self) -> exp.Select:
         answer = exp.Min(this=_at("is_b"))
@@ -134,12 +134,12 @@ class _Pairs:
         columns = [column("customer_id"), column("at"), column("is_a"), named(over, "answered_at")]
         if self._months:
             columns.append(named(self._wall_limit(), "wall_limit"))
-        return exp.select(*columns).from_(relation(f"{self.alias}_instants"), copy=False)
+        return exp.select(*columns).from_(relation(f"_{self.alias}_instants"), copy=False)
 
     def _extremes(self) -> exp.Select:
         start = exp.Max(this=_at("is_a")) if self.then.negated else exp.Min(this=_at("is_a"))
         columns = [column("customer_id"), named(start, "started_at"), named(exp.Max(this=_at("is_b")), "answered_at")]
-        query = exp.select(*columns).from_(relation(f"{self.alias}_rows"), copy=False)
+        query = exp.select(*columns).from_(relation(f"_{self.alias}_rows"), copy=False)
         return query.group_by(column("customer_id"), column("key"), copy=False)
 
     def _by_extremes(self) -> exp.Expr:

@@ -12,7 +12,7 @@ from engine.compute.spelling import column, filled, named, relation
 from engine.compute.tallies import Entry, Tally
 from engine.shop.schema import Source
 
-CUSTOMERS, BASE = "customers", "base"
+CUSTOMERS, BASE = "customers", "_base"  # steps begin with _: no table of a shop does
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Steps:
         place = (source.table, source.customer, source.time)
         tally = self.tallies.get(place)
         if tally is None:
-            name = f"by_customer_{source.table}"
+            name = f"_by_customer_{source.table}"
             taken = any(one.name == name for one in self.tallies.values())
             tally = self.tallies.setdefault(place, Tally(*place, self.unique(name) if taken else name))
         found = tally.entries.get(key)
@@ -151,7 +151,7 @@ class Steps:
             for beside in (found.beside for found in step if found.beside):
                 yield beside.name, beside.make(relation(before))
                 query = query.join(relation(beside.name), join_type="cross", copy=False)
-            before, there = f"step_{level}", [*there, *(found.alias for found in step)]
+            before, there = f"_step_{level}", [*there, *(found.alias for found in step)]
             yield before, query
 
     def _columns_of_base(self) -> list[str]:

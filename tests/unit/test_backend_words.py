@@ -263,3 +263,11 @@ def test_bigquery_s_decimals_are_exact() -> None:
 def test_instants_are_of_the_type_without_a_zone(name: str, kind: str) -> None:
     written = backend(name).text(query(everything(), name))
     assert set(re.findall(r"AS ((?:DATETIME|TIMESTAMP)\w*)\)", written)) == {kind}
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_no_table_of_a_shop_can_have_the_name_of_a_step(name: str) -> None:
+    ground = Ground(sources=SOURCES, columns=frozenset(), calendar=CALENDAR, backend=backend(name))
+    steps = membership(everything(), ground).steps
+    assert len(steps) > 10
+    assert [step for step, _ in steps if not step.startswith("_")] == []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from sqlglot import exp
+from sqlglot import ErrorLevel, UnsupportedError, exp
 
 from engine.errors import UnsupportedByBackend
 
@@ -57,7 +57,12 @@ class Backend:
 
     def text(self, query: exp.Query, *, pretty: bool = False) -> str:
         """A query as this engine reads it."""
-        return self.rewrite(query.copy()).sql(dialect=self.dialect, pretty=pretty)
+        try:
+            return self.rewrite(query.copy()).sql(
+                dialect=self.dialect, pretty=pretty, unsupported_level=ErrorLevel.RAISE
+            )
+        except UnsupportedError as error:  # sqlglot would warn, and leave the part out
+            raise UnsupportedByBackend(f"{self.name}: {error}") from None
 
 
 class Engine(Protocol):

@@ -1,4 +1,4 @@
-WITH "most_frequent_buys_1_groups" AS (
+WITH "_most_frequent_buys_1_groups" AS (
   SELECT
     "customer_id" AS "customer_id",
     lowerUTF8(replaceAll(replaceAll("word", 'İ', 'i'), 'Σ', 'σ')) AS "key",
@@ -16,24 +16,24 @@ WITH "most_frequent_buys_1_groups" AS (
   GROUP BY
     "customer_id",
     lowerUTF8(replaceAll(replaceAll("word", 'İ', 'i'), 'Σ', 'σ'))
-), "by_most_frequent_buys_1" AS (
+), "_by_most_frequent_buys_1" AS (
   SELECT
     "customer_id",
     argMin("value", tuple(negate("number"), negate(toUnixTimestamp64Micro("time")), "key")) AS "most_frequent_buys_1"
-  FROM "most_frequent_buys_1_groups"
+  FROM "_most_frequent_buys_1_groups"
   GROUP BY
     "customer_id"
-), "base" AS (
+), "_base" AS (
   SELECT
     "customers"."customer_id" AS "customer_id",
     "customers"."email" AS "f_email",
     "customers"."consent_email" AS "f_consent_email",
     "customers"."consent_email_basis" AS "f_consent_email_basis",
-    "by_most_frequent_buys_1"."most_frequent_buys_1" AS "most_frequent_buys_1"
+    "_by_most_frequent_buys_1"."most_frequent_buys_1" AS "most_frequent_buys_1"
   FROM "customers"
-  LEFT JOIN "by_most_frequent_buys_1"
-    ON "customers"."customer_id" = "by_most_frequent_buys_1"."customer_id"
-), "step_1" AS (
+  LEFT JOIN "_by_most_frequent_buys_1"
+    ON "customers"."customer_id" = "_by_most_frequent_buys_1"."customer_id"
+), "_step_1" AS (
   SELECT
     "customer_id",
     "f_email",
@@ -48,7 +48,7 @@ WITH "most_frequent_buys_1_groups" AS (
         FALSE
       )
     ) AS "segment_favourite"
-  FROM "base"
+  FROM "_base"
 )
 SELECT
   "customer_id",
@@ -57,6 +57,6 @@ SELECT
   "f_consent_email_basis" AS "basis",
   "reachable_email" AS "reachable_email",
   "segment_favourite" AS "segment:favourite"
-FROM "step_1"
+FROM "_step_1"
 ORDER BY
   "customer_id"

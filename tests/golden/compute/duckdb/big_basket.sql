@@ -1,4 +1,4 @@
-WITH "by_customer_buying" AS (
+WITH "_by_customer_buying" AS (
   SELECT
     "customer_id" AS "customer_id",
     SUM("m") AS "sum_buys_1",
@@ -10,18 +10,18 @@ WITH "by_customer_buying" AS (
     AND "at" < CAST('2026-03-15 12:00:00.000001' AS TIMESTAMP)
   GROUP BY
     "customer_id"
-), "base" AS (
+), "_base" AS (
   SELECT
     "customers"."customer_id",
     "customers"."email" AS "f_email",
     "customers"."consent_email" AS "f_consent_email",
     "customers"."consent_email_basis" AS "f_consent_email_basis",
-    COALESCE("by_customer_buying"."sum_buys_1", 0) AS "sum_buys_1",
-    COALESCE("by_customer_buying"."count_buys_2", 0) AS "count_buys_2"
+    COALESCE("_by_customer_buying"."sum_buys_1", 0) AS "sum_buys_1",
+    COALESCE("_by_customer_buying"."count_buys_2", 0) AS "count_buys_2"
   FROM "customers"
-  LEFT JOIN "by_customer_buying"
-    ON "customers"."customer_id" = "by_customer_buying"."customer_id"
-), "step_1" AS (
+  LEFT JOIN "_by_customer_buying"
+    ON "customers"."customer_id" = "_by_customer_buying"."customer_id"
+), "_step_1" AS (
   SELECT
     "customer_id",
     "f_email",
@@ -29,7 +29,7 @@ WITH "by_customer_buying" AS (
     "f_consent_email_basis",
     COALESCE(TRUE AND NOT "f_email" IS NULL, FALSE) AS "reachable_email",
     COALESCE("count_buys_2" > 0 AND "sum_buys_1" >= 80 * "count_buys_2", FALSE) AS "segment_big_basket"
-  FROM "base"
+  FROM "_base"
 )
 SELECT
   "customer_id",
@@ -38,6 +38,6 @@ SELECT
   "f_consent_email_basis" AS "basis",
   "reachable_email" AS "reachable_email",
   "segment_big_basket" AS "segment:big_basket"
-FROM "step_1"
+FROM "_step_1"
 ORDER BY
   "customer_id"

@@ -1,4 +1,4 @@
-WITH "base" AS (
+WITH "_base" AS (
   SELECT
     "customers"."customer_id",
     "customers"."email" AS "f_email",
@@ -6,7 +6,7 @@ WITH "base" AS (
     "customers"."consent_email_basis" AS "f_consent_email_basis",
     "customers"."birth_date" AS "f_birth_date"
   FROM "customers"
-), "step_1" AS (
+), "_step_1" AS (
   SELECT
     "customer_id",
     "f_email",
@@ -16,7 +16,7 @@ WITH "base" AS (
     COALESCE((
       MONTH("f_birth_date") * 100 + DAY("f_birth_date")
     ) BETWEEN 315 AND 321, FALSE) AS "segment_birthday"
-  FROM "base"
+  FROM "_base"
 )
 SELECT
   "customer_id",
@@ -25,6 +25,6 @@ SELECT
   "f_consent_email_basis" AS "basis",
   "reachable_email" AS "reachable_email",
   "segment_birthday" AS "segment:birthday"
-FROM "step_1"
+FROM "_step_1"
 ORDER BY
   "customer_id"

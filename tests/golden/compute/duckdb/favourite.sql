@@ -1,4 +1,4 @@
-WITH "most_frequent_buys_1_groups" AS (
+WITH "_most_frequent_buys_1_groups" AS (
   SELECT
     "customer_id" AS "customer_id",
     LOWER("word") AS "key",
@@ -14,24 +14,24 @@ WITH "most_frequent_buys_1_groups" AS (
   GROUP BY
     "customer_id",
     LOWER("word")
-), "by_most_frequent_buys_1" AS (
+), "_by_most_frequent_buys_1" AS (
   SELECT
     "customer_id",
     ARG_MIN("value", ROW(-"number", -EPOCH_US("time"), "key")) AS "most_frequent_buys_1"
-  FROM "most_frequent_buys_1_groups"
+  FROM "_most_frequent_buys_1_groups"
   GROUP BY
     "customer_id"
-), "base" AS (
+), "_base" AS (
   SELECT
     "customers"."customer_id",
     "customers"."email" AS "f_email",
     "customers"."consent_email" AS "f_consent_email",
     "customers"."consent_email_basis" AS "f_consent_email_basis",
-    "by_most_frequent_buys_1"."most_frequent_buys_1" AS "most_frequent_buys_1"
+    "_by_most_frequent_buys_1"."most_frequent_buys_1" AS "most_frequent_buys_1"
   FROM "customers"
-  LEFT JOIN "by_most_frequent_buys_1"
-    ON "customers"."customer_id" = "by_most_frequent_buys_1"."customer_id"
-), "step_1" AS (
+  LEFT JOIN "_by_most_frequent_buys_1"
+    ON "customers"."customer_id" = "_by_most_frequent_buys_1"."customer_id"
+), "_step_1" AS (
   SELECT
     "customer_id",
     "f_email",
@@ -39,7 +39,7 @@ WITH "most_frequent_buys_1_groups" AS (
     "f_consent_email_basis",
     COALESCE(TRUE AND NOT "f_email" IS NULL, FALSE) AS "reachable_email",
     COALESCE(LOWER("most_frequent_buys_1") = 'shoes', FALSE) AS "segment_favourite"
-  FROM "base"
+  FROM "_base"
 )
 SELECT
   "customer_id",
@@ -48,6 +48,6 @@ SELECT
   "f_consent_email_basis" AS "basis",
   "reachable_email" AS "reachable_email",
   "segment_favourite" AS "segment:favourite"
-FROM "step_1"
+FROM "_step_1"
 ORDER BY
   "customer_id"

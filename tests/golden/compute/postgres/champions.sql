@@ -1,4 +1,4 @@
-WITH "by_customer_buying" AS (
+WITH "_by_customer_buying" AS (
   SELECT
     "customer_id" AS "customer_id",
     MAX("at") AS "max_buys_2",
@@ -9,19 +9,19 @@ WITH "by_customer_buying" AS (
     "keep" AND "at" < CAST('2026-03-15 12:00:00.000001' AS TIMESTAMP)
   GROUP BY
     "customer_id"
-), "base" AS (
+), "_base" AS (
   SELECT
     "customers"."customer_id",
     "customers"."email" AS "f_email",
     "customers"."consent_email" AS "f_consent_email",
     "customers"."consent_email_basis" AS "f_consent_email_basis",
-    "by_customer_buying"."max_buys_2" AS "max_buys_2",
-    COALESCE("by_customer_buying"."sum_buys_4", 0) AS "sum_buys_4",
-    COALESCE("by_customer_buying"."count_buys_5", 0) AS "count_buys_5"
+    "_by_customer_buying"."max_buys_2" AS "max_buys_2",
+    COALESCE("_by_customer_buying"."sum_buys_4", 0) AS "sum_buys_4",
+    COALESCE("_by_customer_buying"."count_buys_5", 0) AS "count_buys_5"
   FROM "customers"
-  LEFT JOIN "by_customer_buying"
-    ON "customers"."customer_id" = "by_customer_buying"."customer_id"
-), "step_1" AS (
+  LEFT JOIN "_by_customer_buying"
+    ON "customers"."customer_id" = "_by_customer_buying"."customer_id"
+), "_step_1" AS (
   SELECT
     "customer_id",
     "f_email",
@@ -30,8 +30,8 @@ WITH "by_customer_buying" AS (
     "max_buys_2",
     COALESCE(TRUE AND NOT "f_email" IS NULL, FALSE) AS "reachable_email",
     CASE WHEN "count_buys_5" > 0 THEN "sum_buys_4" END AS "value_6"
-  FROM "base"
-), "edges_of_rank_1" AS (
+  FROM "_base"
+), "_edges_of_rank_1" AS (
   SELECT
     MIN("value") FILTER(WHERE
       "place" * 5 > "everyone" * 4) AS "rank_1_5",
@@ -46,11 +46,11 @@ WITH "by_customer_buying" AS (
       "max_buys_2" AS "value",
       COUNT(*) OVER (ORDER BY "max_buys_2") AS "place",
       COUNT(*) OVER () AS "everyone"
-    FROM "step_1"
+    FROM "_step_1"
     WHERE
       NOT "max_buys_2" IS NULL
   ) AS "placed"
-), "edges_of_top_3" AS (
+), "_edges_of_top_3" AS (
   SELECT
     MIN("value") FILTER(WHERE
       (
@@ -61,11 +61,11 @@ WITH "by_customer_buying" AS (
       "value_6" AS "value",
       RANK() OVER (ORDER BY "value_6" DESC NULLS LAST) AS "place",
       COUNT(*) OVER () AS "everyone"
-    FROM "step_1"
+    FROM "_step_1"
     WHERE
       NOT "value_6" IS NULL
   ) AS "placed"
-), "step_2" AS (
+), "_step_2" AS (
   SELECT
     "customer_id",
     "f_email",
@@ -85,10 +85,10 @@ WITH "by_customer_buying" AS (
       THEN 1
     END AS "rank_1",
     COALESCE("value_6" >= "top_3_edge", FALSE) AS "top_3"
-  FROM "step_1"
-  CROSS JOIN "edges_of_rank_1"
-  CROSS JOIN "edges_of_top_3"
-), "step_3" AS (
+  FROM "_step_1"
+  CROSS JOIN "_edges_of_rank_1"
+  CROSS JOIN "_edges_of_top_3"
+), "_step_3" AS (
   SELECT
     "customer_id",
     "f_email",
@@ -96,7 +96,7 @@ WITH "by_customer_buying" AS (
     "f_consent_email_basis",
     "reachable_email",
     COALESCE("rank_1" >= 4 AND "top_3", FALSE) AS "segment_champions"
-  FROM "step_2"
+  FROM "_step_2"
 )
 SELECT
   "customer_id",
@@ -105,6 +105,6 @@ SELECT
   "f_consent_email_basis" AS "basis",
   "reachable_email" AS "reachable_email",
   "segment_champions" AS "segment:champions"
-FROM "step_3"
+FROM "_step_3"
 ORDER BY
   "customer_id" COLLATE "C"

@@ -1,4 +1,4 @@
-WITH "by_customer_buying" AS (
+WITH "_by_customer_buying" AS (
   SELECT
     "customer_id" AS "customer_id",
     SUM("n") AS "sum_buys_1"
@@ -9,17 +9,17 @@ WITH "by_customer_buying" AS (
     AND "at" < CAST('2026-03-15 12:00:00.000001' AS TIMESTAMP)
   GROUP BY
     "customer_id"
-), "base" AS (
+), "_base" AS (
   SELECT
     "customers"."customer_id",
     "customers"."email" AS "f_email",
     "customers"."consent_email" AS "f_consent_email",
     "customers"."consent_email_basis" AS "f_consent_email_basis",
-    COALESCE("by_customer_buying"."sum_buys_1", 0) AS "sum_buys_1"
+    COALESCE("_by_customer_buying"."sum_buys_1", 0) AS "sum_buys_1"
   FROM "customers"
-  LEFT JOIN "by_customer_buying"
-    ON "customers"."customer_id" = "by_customer_buying"."customer_id"
-), "step_1" AS (
+  LEFT JOIN "_by_customer_buying"
+    ON "customers"."customer_id" = "_by_customer_buying"."customer_id"
+), "_step_1" AS (
   SELECT
     "customer_id",
     "f_email",
@@ -27,7 +27,7 @@ WITH "by_customer_buying" AS (
     "f_consent_email_basis",
     COALESCE(TRUE AND NOT "f_email" IS NULL, FALSE) AS "reachable_email",
     COALESCE("sum_buys_1" >= 6, FALSE) AS "segment_loyal"
-  FROM "base"
+  FROM "_base"
 )
 SELECT
   "customer_id",
@@ -36,6 +36,6 @@ SELECT
   "f_consent_email_basis" AS "basis",
   "reachable_email" AS "reachable_email",
   "segment_loyal" AS "segment:loyal"
-FROM "step_1"
+FROM "_step_1"
 ORDER BY
   "customer_id" COLLATE "C"

@@ -1,4 +1,4 @@
-WITH "by_customer_customer_lists" AS (
+WITH "_by_customer_customer_lists" AS (
   SELECT
     "customer_id" AS "customer_id",
     COUNT(*) AS "has_interests_1"
@@ -8,7 +8,7 @@ WITH "by_customer_customer_lists" AS (
     AND LOWER(TRANSLATE("value", 'İΣ', 'iσ')) IN ('yoga', 'trail')
   GROUP BY
     "customer_id"
-), "base" AS (
+), "_base" AS (
   SELECT
     "customers"."customer_id",
     "customers"."email" AS "f_email",
@@ -16,11 +16,11 @@ WITH "by_customer_customer_lists" AS (
     "customers"."consent_email_basis" AS "f_consent_email_basis",
     "customers"."city" AS "f_city",
     "customers"."points" AS "f_points",
-    COALESCE("by_customer_customer_lists"."has_interests_1", 0) AS "has_interests_1"
+    COALESCE("_by_customer_customer_lists"."has_interests_1", 0) AS "has_interests_1"
   FROM "customers"
-  LEFT JOIN "by_customer_customer_lists"
-    ON "customers"."customer_id" = "by_customer_customer_lists"."customer_id"
-), "step_1" AS (
+  LEFT JOIN "_by_customer_customer_lists"
+    ON "customers"."customer_id" = "_by_customer_customer_lists"."customer_id"
+), "_step_1" AS (
   SELECT
     "customer_id",
     "f_email",
@@ -37,7 +37,7 @@ WITH "by_customer_customer_lists" AS (
       AND LEFT(MD5(CONCAT('x', ':', "customer_id")), 8) < '1999999a',
       FALSE
     ) AS "segment_unequal"
-  FROM "base"
+  FROM "_base"
 )
 SELECT
   "customer_id",
@@ -46,6 +46,6 @@ SELECT
   "f_consent_email_basis" AS "basis",
   "reachable_email" AS "reachable_email",
   "segment_unequal" AS "segment:unequal"
-FROM "step_1"
+FROM "_step_1"
 ORDER BY
   "customer_id"

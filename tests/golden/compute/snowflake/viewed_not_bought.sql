@@ -1,4 +1,4 @@
-WITH "then_buys_1_rows" AS (
+WITH "_then_buys_1_rows" AS (
   SELECT
     "customer_id" AS "customer_id",
     "ref" AS "key",
@@ -23,16 +23,16 @@ WITH "then_buys_1_rows" AS (
     AND "at" >= CAST('2026-03-07 23:00:00.000000' AS TIMESTAMPNTZ)
     AND "at" < CAST('2026-03-15 12:00:00.000001' AS TIMESTAMPNTZ)
     AND NOT "ref" IS NULL
-), "then_buys_1_pairs" AS (
+), "_then_buys_1_pairs" AS (
   SELECT
     "customer_id",
     MAX(CASE WHEN "is_a" = 1 THEN "at" END) AS "started_at",
     MAX(CASE WHEN "is_b" = 1 THEN "at" END) AS "answered_at"
-  FROM "then_buys_1_rows"
+  FROM "_then_buys_1_rows"
   GROUP BY
     "customer_id",
     "key"
-), "by_then_buys_1" AS (
+), "_by_then_buys_1" AS (
   SELECT
     "customer_id",
     MAX(
@@ -45,20 +45,20 @@ WITH "then_buys_1_rows" AS (
         ELSE 0
       END
     ) AS "then_buys_1"
-  FROM "then_buys_1_pairs"
+  FROM "_then_buys_1_pairs"
   GROUP BY
     "customer_id"
-), "base" AS (
+), "_base" AS (
   SELECT
     "customers"."customer_id",
     "customers"."email" AS "f_email",
     "customers"."consent_email" AS "f_consent_email",
     "customers"."consent_email_basis" AS "f_consent_email_basis",
-    COALESCE("by_then_buys_1"."then_buys_1", 0) AS "then_buys_1"
+    COALESCE("_by_then_buys_1"."then_buys_1", 0) AS "then_buys_1"
   FROM "customers"
-  LEFT JOIN "by_then_buys_1"
-    ON "customers"."customer_id" = "by_then_buys_1"."customer_id"
-), "step_1" AS (
+  LEFT JOIN "_by_then_buys_1"
+    ON "customers"."customer_id" = "_by_then_buys_1"."customer_id"
+), "_step_1" AS (
   SELECT
     "customer_id",
     "f_email",
@@ -66,7 +66,7 @@ WITH "then_buys_1_rows" AS (
     "f_consent_email_basis",
     COALESCE(TRUE AND NOT "f_email" IS NULL, FALSE) AS "reachable_email",
     COALESCE("then_buys_1" = 1, FALSE) AS "segment_viewed_not_bought"
-  FROM "base"
+  FROM "_base"
 )
 SELECT
   "customer_id",
@@ -75,6 +75,6 @@ SELECT
   "f_consent_email_basis" AS "basis",
   "reachable_email" AS "reachable_email",
   "segment_viewed_not_bought" AS "segment:viewed_not_bought"
-FROM "step_1"
+FROM "_step_1"
 ORDER BY
   "customer_id"

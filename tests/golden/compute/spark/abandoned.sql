@@ -1,4 +1,4 @@
-WITH `by_customer_looking` AS (
+WITH `_by_customer_looking` AS (
   SELECT
     `customer_id` AS `customer_id`,
     MAX(`at`) AS `max_looks_1`
@@ -8,7 +8,7 @@ WITH `by_customer_looking` AS (
     AND `at` < CAST('2026-03-15 12:00:00.000001' AS TIMESTAMP_NTZ)
   GROUP BY
     `customer_id`
-), `by_customer_buying` AS (
+), `_by_customer_buying` AS (
   SELECT
     `customer_id` AS `customer_id`,
     MAX(`at`) AS `max_buys_2`
@@ -17,20 +17,20 @@ WITH `by_customer_looking` AS (
     `keep` AND `at` < CAST('2026-03-15 12:00:00.000001' AS TIMESTAMP_NTZ)
   GROUP BY
     `customer_id`
-), `base` AS (
+), `_base` AS (
   SELECT
     `customers`.`customer_id`,
     `customers`.`email` AS `f_email`,
     `customers`.`consent_email` AS `f_consent_email`,
     `customers`.`consent_email_basis` AS `f_consent_email_basis`,
-    `by_customer_looking`.`max_looks_1` AS `max_looks_1`,
-    `by_customer_buying`.`max_buys_2` AS `max_buys_2`
+    `_by_customer_looking`.`max_looks_1` AS `max_looks_1`,
+    `_by_customer_buying`.`max_buys_2` AS `max_buys_2`
   FROM `customers`
-  LEFT JOIN `by_customer_looking`
-    ON `customers`.`customer_id` = `by_customer_looking`.`customer_id`
-  LEFT JOIN `by_customer_buying`
-    ON `customers`.`customer_id` = `by_customer_buying`.`customer_id`
-), `step_1` AS (
+  LEFT JOIN `_by_customer_looking`
+    ON `customers`.`customer_id` = `_by_customer_looking`.`customer_id`
+  LEFT JOIN `_by_customer_buying`
+    ON `customers`.`customer_id` = `_by_customer_buying`.`customer_id`
+), `_step_1` AS (
   SELECT
     `customer_id`,
     `f_email`,
@@ -44,7 +44,7 @@ WITH `by_customer_looking` AS (
       ),
       FALSE
     ) AS `segment_abandoned`
-  FROM `base`
+  FROM `_base`
 )
 SELECT
   `customer_id`,
@@ -53,6 +53,6 @@ SELECT
   `f_consent_email_basis` AS `basis`,
   `reachable_email` AS `reachable_email`,
   `segment_abandoned` AS `segment:abandoned`
-FROM `step_1`
+FROM `_step_1`
 ORDER BY
   `customer_id`

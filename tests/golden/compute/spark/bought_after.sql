@@ -1,4 +1,4 @@
-WITH `then_buys_1_rows` AS (
+WITH `_then_buys_1_rows` AS (
   SELECT
     `customer_id` AS `customer_id`,
     0 AS `key`,
@@ -22,19 +22,19 @@ WITH `then_buys_1_rows` AS (
     `keep`
     AND `at` >= CAST('2026-02-12 23:00:00.000000' AS TIMESTAMP_NTZ)
     AND `at` < CAST('2026-03-15 12:00:00.000001' AS TIMESTAMP_NTZ)
-), `then_buys_1_instants` AS (
+), `_then_buys_1_instants` AS (
   SELECT
     `customer_id`,
     `key`,
     `at`,
     MAX(`is_a`) AS `is_a`,
     MAX(`is_b`) AS `is_b`
-  FROM `then_buys_1_rows`
+  FROM `_then_buys_1_rows`
   GROUP BY
     `customer_id`,
     `key`,
     `at`
-), `then_buys_1_pairs` AS (
+), `_then_buys_1_pairs` AS (
   SELECT
     `customer_id`,
     `at`,
@@ -44,8 +44,8 @@ WITH `then_buys_1_rows` AS (
       ORDER BY `at`
       ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
     ) AS `answered_at`
-  FROM `then_buys_1_instants`
-), `by_then_buys_1` AS (
+  FROM `_then_buys_1_instants`
+), `_by_then_buys_1` AS (
   SELECT
     `customer_id`,
     MAX(
@@ -55,20 +55,20 @@ WITH `then_buys_1_rows` AS (
         ELSE 0
       END
     ) AS `then_buys_1`
-  FROM `then_buys_1_pairs`
+  FROM `_then_buys_1_pairs`
   GROUP BY
     `customer_id`
-), `base` AS (
+), `_base` AS (
   SELECT
     `customers`.`customer_id`,
     `customers`.`email` AS `f_email`,
     `customers`.`consent_email` AS `f_consent_email`,
     `customers`.`consent_email_basis` AS `f_consent_email_basis`,
-    COALESCE(`by_then_buys_1`.`then_buys_1`, 0) AS `then_buys_1`
+    COALESCE(`_by_then_buys_1`.`then_buys_1`, 0) AS `then_buys_1`
   FROM `customers`
-  LEFT JOIN `by_then_buys_1`
-    ON `customers`.`customer_id` = `by_then_buys_1`.`customer_id`
-), `step_1` AS (
+  LEFT JOIN `_by_then_buys_1`
+    ON `customers`.`customer_id` = `_by_then_buys_1`.`customer_id`
+), `_step_1` AS (
   SELECT
     `customer_id`,
     `f_email`,
@@ -76,7 +76,7 @@ WITH `then_buys_1_rows` AS (
     `f_consent_email_basis`,
     COALESCE(TRUE AND NOT `f_email` IS NULL, FALSE) AS `reachable_email`,
     COALESCE(`then_buys_1` = 1, FALSE) AS `segment_bought_after`
-  FROM `base`
+  FROM `_base`
 )
 SELECT
   `customer_id`,
@@ -85,6 +85,6 @@ SELECT
   `f_consent_email_basis` AS `basis`,
   `reachable_email` AS `reachable_email`,
   `segment_bought_after` AS `segment:bought_after`
-FROM `step_1`
+FROM `_step_1`
 ORDER BY
   `customer_id`

@@ -1,9 +1,9 @@
-WITH `most_frequent_buys_1_groups` AS (
+WITH `_most_frequent_buys_1_groups` AS (
   SELECT
     `customer_id` AS `customer_id`,
     LOWER(TRANSLATE(`word`, 'İΣ', 'iσ')) AS `key`,
     MIN(`word`) AS `value`,
-    CAST(COUNT(*) AS DECIMAL(19, 0)) * 18446744073709551616 + CAST(TIMESTAMPDIFF(MICROSECOND, CAST('1970-01-01 00:00:00' AS TIMESTAMP_NTZ), MAX(`at`)) AS DECIMAL(19, 0)) AS `weight`
+    (COUNT(*), MAX(`at`)) AS `weight`
   FROM `buying`
   WHERE
     `keep`
@@ -13,33 +13,33 @@ WITH `most_frequent_buys_1_groups` AS (
   GROUP BY
     `customer_id`,
     LOWER(TRANSLATE(`word`, 'İΣ', 'iσ'))
-), `most_frequent_buys_1_best` AS (
+), `_most_frequent_buys_1_best` AS (
   SELECT
     `customer_id`,
     MAX(`weight`) AS `weight`
-  FROM `most_frequent_buys_1_groups`
+  FROM `_most_frequent_buys_1_groups`
   GROUP BY
     `customer_id`
-), `by_most_frequent_buys_1` AS (
+), `_by_most_frequent_buys_1` AS (
   SELECT
     `customer_id`,
     MIN_BY(`value`, `key`) AS `most_frequent_buys_1`
-  FROM `most_frequent_buys_1_groups`
-  JOIN `most_frequent_buys_1_best`
+  FROM `_most_frequent_buys_1_groups`
+  JOIN `_most_frequent_buys_1_best`
     USING (`customer_id`, `weight`)
   GROUP BY
     `customer_id`
-), `base` AS (
+), `_base` AS (
   SELECT
     `customers`.`customer_id`,
     `customers`.`email` AS `f_email`,
     `customers`.`consent_email` AS `f_consent_email`,
     `customers`.`consent_email_basis` AS `f_consent_email_basis`,
-    `by_most_frequent_buys_1`.`most_frequent_buys_1` AS `most_frequent_buys_1`
+    `_by_most_frequent_buys_1`.`most_frequent_buys_1` AS `most_frequent_buys_1`
   FROM `customers`
-  LEFT JOIN `by_most_frequent_buys_1`
-    ON `customers`.`customer_id` = `by_most_frequent_buys_1`.`customer_id`
-), `step_1` AS (
+  LEFT JOIN `_by_most_frequent_buys_1`
+    ON `customers`.`customer_id` = `_by_most_frequent_buys_1`.`customer_id`
+), `_step_1` AS (
   SELECT
     `customer_id`,
     `f_email`,
@@ -47,7 +47,7 @@ WITH `most_frequent_buys_1_groups` AS (
     `f_consent_email_basis`,
     COALESCE(TRUE AND NOT `f_email` IS NULL, FALSE) AS `reachable_email`,
     COALESCE(LOWER(TRANSLATE(`most_frequent_buys_1`, 'İΣ', 'iσ')) = 'shoes', FALSE) AS `segment_favourite`
-  FROM `base`
+  FROM `_base`
 )
 SELECT
   `customer_id`,
@@ -56,6 +56,6 @@ SELECT
   `f_consent_email_basis` AS `basis`,
   `reachable_email` AS `reachable_email`,
   `segment_favourite` AS `segment:favourite`
-FROM `step_1`
+FROM `_step_1`
 ORDER BY
   `customer_id`

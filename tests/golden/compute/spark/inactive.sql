@@ -1,4 +1,4 @@
-WITH `by_customer_buying` AS (
+WITH `_by_customer_buying` AS (
   SELECT
     `customer_id` AS `customer_id`,
     COUNT(*) AS `count_buys_1`,
@@ -8,18 +8,18 @@ WITH `by_customer_buying` AS (
     `keep` AND `at` < CAST('2026-03-15 12:00:00.000001' AS TIMESTAMP_NTZ)
   GROUP BY
     `customer_id`
-), `base` AS (
+), `_base` AS (
   SELECT
     `customers`.`customer_id`,
     `customers`.`email` AS `f_email`,
     `customers`.`consent_email` AS `f_consent_email`,
     `customers`.`consent_email_basis` AS `f_consent_email_basis`,
-    COALESCE(`by_customer_buying`.`count_buys_1`, 0) AS `count_buys_1`,
-    COALESCE(`by_customer_buying`.`count_buys_2`, 0) AS `count_buys_2`
+    COALESCE(`_by_customer_buying`.`count_buys_1`, 0) AS `count_buys_1`,
+    COALESCE(`_by_customer_buying`.`count_buys_2`, 0) AS `count_buys_2`
   FROM `customers`
-  LEFT JOIN `by_customer_buying`
-    ON `customers`.`customer_id` = `by_customer_buying`.`customer_id`
-), `step_1` AS (
+  LEFT JOIN `_by_customer_buying`
+    ON `customers`.`customer_id` = `_by_customer_buying`.`customer_id`
+), `_step_1` AS (
   SELECT
     `customer_id`,
     `f_email`,
@@ -29,7 +29,7 @@ WITH `by_customer_buying` AS (
     COALESCE(`count_buys_1` > 0 AND NOT (
       COALESCE(`count_buys_2` > 0, FALSE)
     ), FALSE) AS `segment_inactive`
-  FROM `base`
+  FROM `_base`
 )
 SELECT
   `customer_id`,
@@ -38,6 +38,6 @@ SELECT
   `f_consent_email_basis` AS `basis`,
   `reachable_email` AS `reachable_email`,
   `segment_inactive` AS `segment:inactive`
-FROM `step_1`
+FROM `_step_1`
 ORDER BY
   `customer_id`
