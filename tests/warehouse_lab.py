@@ -147,114 +147,153 @@ def people(shop: Shop | WarehouseShop, catalogue: Catalogue) -> dict[str, list[s
     return {name: found.members(name)["customer_id"].to_pylist() for name in found.segments} | {"reachable": reached}
 
 
-NOTED = ("reviews", "surveys", "referred")  # sources that recipes ask for
-
-
 # a shop where everything happens that may happen to a row
 
 
-def moments(draw: random.Random, *, wall: bool = False) -> datetime:
-    """A time of the last year, now and then in the hour that a clock change repeats or skips, or in the future."""
+def moments(draw: random.Random) -> datetime:
+    """A local time of the last year, now and then in the hour that a clock change repeats or skips, or in the future."""
     odd = ["2025-10-26T02:30", "2025-10-26T00:30", "2026-03-29T02:30", "2026-12-01"]
     year = datetime.fromisoformat("2025-04-01") + timedelta(seconds=draw.randrange(31_000_000))
-    local = datetime.fromisoformat(draw.choice(odd)) if draw.random() < ODD else year
-    return local if wall else local.replace(tzinfo=UTC)
+    return datetime.fromisoformat(draw.choice(odd)) if draw.random() < ODD else year
+
+
+class Mix:
+    """Rows that are drawn; what an engine has no words for is left out (docs/scaling.md)."""
+
+    def __init__(self, seed: int, engine: str, size: int) -> None:
+        self.draw = random.Random(seed)  # noqa: S311 - the same rows each time
+        self.size = size
+        self.wall = AWARE if engine == "clickhouse" else WALL
+        composed = "Thé" if engine == "spark" else "The\u0301"
+        self.words = ["Thé", composed, "savon", " savon ", "SAVON", "", "  ", None, "a'b\"c", "été|noir", "\u00a0sel"]
+        self.ids = [f"c{n}" for n in range(size)]
+        self.known = [*self.ids, "c1 ", "nobody", None]
+        self.products = [f"p{n}" for n in range(size // 4)]
+
+    def some(self, values: Sequence[Any], nothing: float = 0.1) -> Any:
+        return None if self.draw.random() < nothing else self.draw.choice(values)
+
+    def word(self, nothing: float = 0.1) -> Any:
+        return self.some(self.words, nothing)
+
+    def who(self) -> Any:
+        return self.draw.choice(self.known)
+
+    def instant(self, nothing: float = 0.02) -> Any:
+        return self.some([moments(self.draw).replace(tzinfo=UTC)], nothing)
+
+    def local(self) -> Any:
+        return self.instant(0.03) if self.wall == AWARE else self.some([moments(self.draw)], 0.03)
+
+    def address(self, n: int) -> str | None:
+        host = self.draw.choice(["example.org", "Example.ORG", "exämple.org", "xn--exmple-cua.org"])
+        return self.draw.choice(
+            [f"u{n // 2}@{host}", f" U{n // 2}@{host} ", f"u{n}@example.net", "no address", "", None]
+        )
+
+    def customers(self) -> pa.Table:
+        some = self.some
+        rows = [
+            {
+                "customer_id": self.draw.choice([one, one, one, f" {one}", f"{one}\u00a0"]), "email": self.address(n), "first_name": self.word(), "gender": some(["F", "homme", "x", "female"]),
+                "country": some(["FR", "be"]), "phone": some(["06 12 34 56 78", "+33612345678", "0"]), "birth_date": some([date(1990, 2, 28), date(2000, 2, 29)]),
+                "created_at": self.instant(0.1), "consent_email": some(["subscribed", "Subscribed", "unsubscribed", "never", "perhaps"]),
+                "consent_email_at": self.instant(0.1), "consent_tracking": some([True, False]), "Loyalty Points": some([3, 40]), "score": some([0.5, 1.25, float("nan")]), "is vip": some([True, False]),
+            }
+            for n, one in enumerate(self.ids)
+        ]  # fmt: skip
+        rows += [{**rows[3], "first_name": "again"}, {**rows[5], "customer_id": None}]
+        texts = dict.fromkeys(
+            ("customer_id", "email", "first_name", "gender", "country", "phone", "consent_email"), TEXT
+        )
+        times = {"birth_date": DAY, "created_at": AWARE, "consent_email_at": AWARE}
+        return table(
+            {**texts, **times, "consent_tracking": FLAG, "Loyalty Points": WHOLE, "score": FLOAT, "is vip": FLAG}, rows
+        )
+
+    def orders(self) -> pa.Table:
+        some = self.some
+        rows = [
+            {
+                "order_id": some([n], 0.02), "customer_id": self.who(), "ordered_at": self.instant(), "total": some([10.005, 3.0, 250.5, float("nan"), float("inf"), 1e17, -4.0], 0.02),
+                "status": some(["paid", "Cancelled", "TEST", " refunded", ""]), "currency": some(["EUR", "eur", "USD"], 0.5), "refunded": some([Decimal("3.00"), Decimal("0.00"), Decimal("250.50")], 0.6),
+                "coupon": some(["SPRING", None]), "gift": some([0, 1]),
+            }
+            for n in range(self.size * 3)
+        ]  # fmt: skip
+        kinds = {"order_id": WHOLE, "customer_id": TEXT, "ordered_at": AWARE, "total": FLOAT, "status": TEXT}
+        return table({**kinds, "currency": TEXT, "refunded": MONEY, "coupon": TEXT, "gift": WHOLE}, rows + rows[:9])
+
+    def order_lines(self) -> pa.Table:
+        some, last = self.some, self.size * 3
+        rows = [
+            {"order_id": some([self.draw.randrange(last), 7, 99_999], 0.02), "product_id": some(self.products, 0.02), "quantity": some([1, 2, 5], 0.02), "price": some([Decimal("2.50"), Decimal("19.99")])}
+            for _ in range(self.size * 6)
+        ]  # fmt: skip
+        return table({"order_id": WHOLE, "product_id": TEXT, "quantity": WHOLE, "price": MONEY}, rows)
+
+    def goods(self) -> pa.Table:
+        rows = [
+            {"product_id": one, "name": one.upper(), "brand": self.word(), "category": self.word(), "colour": self.word(), "price": self.some([Decimal("2.50")]), "launched_at": self.instant(0.1)}
+            for one in self.products
+        ]  # fmt: skip
+        texts = dict.fromkeys(("product_id", "name", "brand", "category", "colour"), TEXT)
+        return table({**texts, "price": MONEY, "launched_at": AWARE}, [*rows, rows[0]])
+
+    def email_events(self) -> pa.Table:
+        some = self.some
+        kinds = ["send", "open", "open", "click", "bounce", "complaint", "unsubscribe", "strange"]
+        rows = [
+            {
+                "event_id": f"e{n}", "customer_id": some(self.known, 0.5), "email": self.address(self.draw.randrange(self.size)), "kind": some(kinds, 0.02), "happened_at": self.instant(),
+                "campaign": self.word(), "product_id": some(self.products, 0.7), "brand": self.word(0.8), "hard": some([True, False], 0.5), "is_machine": some([True, False], 0.5),
+            }
+            for n in range(self.size * 5)
+        ]  # fmt: skip
+        texts = dict.fromkeys(("event_id", "customer_id", "email", "kind", "campaign", "product_id", "brand"), TEXT)
+        return table({**texts, "happened_at": AWARE, "hard": FLAG, "is_machine": FLAG}, rows + rows[:9])
+
+    def small(self) -> dict[str, pa.Table]:
+        """Carts, views, searches, lists, and a table of the shop's own."""
+        size, some = self.size, self.some
+        carts = [{"customer_id": self.who(), "product_id": some(self.products), "happened_at": self.local(), "quantity": some([1.0, 2.5, float("nan")])} for _ in range(size * 2)]  # fmt: skip
+        views = [{"customer_id": self.who(), "happened_at": self.local(), "product_id": some(self.products), "category": self.word(), "kind": some(["page", "Product", "download", "page "], 0.3)} for _ in range(size * 4)]  # fmt: skip
+        views += [{"customer_id": "c1", "happened_at": self.local(), "kind": "other"}]
+        searches = [{"customer_id": self.who(), "term": self.word(), "day": date(2026, 1, 1 + self.draw.randrange(28))} for _ in range(size)]  # fmt: skip
+        lists = [{"customer_id": self.who(), "list": some(["interests", "Pref Content", "topics"]), "value": self.word()} for _ in range(size)]  # fmt: skip
+        notes = [{"client": self.who(), "written": self.local(), "score": some([1, 5]), "verified": some([True, False]), "title": self.word()} for _ in range(size)]  # fmt: skip
+        return {
+            "cart_adds": table({"customer_id": TEXT, "product_id": TEXT, "happened_at": self.wall, "quantity": FLOAT}, carts),
+            "views": table({"customer_id": TEXT, "happened_at": self.wall, "product_id": TEXT, "category": TEXT, "kind": TEXT}, views),
+            "searches": table({"customer_id": TEXT, "term": TEXT, "day": DAY}, searches),
+            "customer_lists": table({"customer_id": TEXT, "list": TEXT, "value": TEXT}, lists),
+            "notes": table({"client": TEXT, "written": self.wall, "score": WHOLE, "verified": FLAG, "title": TEXT}, notes),
+        }  # fmt: skip
+
+
+NOTED = ("reviews", "surveys", "referred")  # sources that recipes ask for
 
 
 def mixed(seed: int, engine: str, *, size: int = 40) -> Raw:
     """Tables of a shop with every fault that typed columns can have, but what `engine` has no words for."""
-    draw = random.Random(seed)  # noqa: S311 - the same rows each time
-    walls, decomposed = engine != "clickhouse", engine != "spark"  # docs/scaling.md
-    words = [
-        "Thé",
-        "The\u0301" if decomposed else "Thé",
-        "savon",
-        " savon ",
-        "SAVON",
-        "",
-        "  ",
-        None,
-        "a'b\"c",
-        "été|noir",
-        "\u00a0sel",
-    ]
-    ids = [f"c{n}" for n in range(size)]
-    products = [f"p{n}" for n in range(size // 4)]
-
-    def some(values: Sequence[Any], nothing: float = 0.1) -> Any:
-        return None if draw.random() < nothing else draw.choice(values)
-
-    def padded(value: str) -> str:
-        return draw.choice([value, value, value, f" {value}", f"{value}\u00a0"])
-
-    def address(n: int) -> str | None:
-        host = draw.choice(["example.org", "Example.ORG", "exämple.org", "xn--exmple-cua.org"])
-        return draw.choice([f"u{n // 2}@{host}", f" U{n // 2}@{host} ", f"u{n}@example.net", "no address", "", None])
-
-    people = [
-        {
-            "customer_id": padded(one), "email": address(n), "first_name": some(words), "gender": some(["F", "homme", "x", "female"]),
-            "country": some(["FR", "be"]), "phone": some(["06 12 34 56 78", "+33612345678", "0"]), "birth_date": some([date(1990, 2, 28), date(2000, 2, 29)]),
-            "created_at": some([moments(draw)]), "consent_email": some(["subscribed", "Subscribed", "unsubscribed", "never", "perhaps"]),
-            "consent_email_at": some([moments(draw)]), "consent_tracking": some([True, False]), "Loyalty Points": some([3, 40]), "score": some([0.5, 1.25, float("nan")]), "is vip": some([True, False]),
-        }
-        for n, one in enumerate(ids)
-    ]  # fmt: skip
-    people += [{**people[3], "first_name": "again"}, {**people[5], "customer_id": None}]
-    known = [*ids, "c1 ", "nobody", None]
-    time = "happened_at"
-    wall = WALL if walls else AWARE
-
-    def when() -> Any:
-        return some([moments(draw, wall=walls)], 0.03)
-
-    orders = [
-        {
-            "order_id": some([n], 0.02), "customer_id": draw.choice(known), "ordered_at": some([moments(draw)], 0.02), "total": some([10.005, 3.0, 250.5, float("nan"), float("inf"), 1e17, -4.0], 0.02),
-            "status": some(["paid", "Cancelled", "TEST", " refunded", ""]), "currency": some(["EUR", "eur", "USD"], 0.5), "refunded": some([Decimal("3.00"), Decimal("0.00"), Decimal("250.50")], 0.6),
-            "coupon": some(["SPRING", None]), "gift": some([0, 1]),
-        }
-        for n in range(size * 3)
-    ]  # fmt: skip
-    orders += orders[:9]
-    lines = [
-        {"order_id": some([draw.randrange(size * 3), 7, 99_999], 0.02), "product_id": some(products, 0.02), "quantity": some([1, 2, 5], 0.02), "price": some([Decimal("2.50"), Decimal("19.99")])}
-        for _ in range(size * 6)
-    ]  # fmt: skip
-    goods = [{"product_id": one, "name": one.upper(), "brand": some(words), "category": some(words), "colour": some(words), "price": some([Decimal("2.50")]), "launched_at": some([moments(draw)])} for one in products]  # fmt: skip
-    goods.append(goods[0])
-    carts = [{"customer_id": draw.choice(known), "product_id": some(products), time: when(), "quantity": some([1.0, 2.5, float("nan")])} for _ in range(size * 2)]  # fmt: skip
-    views = [{"customer_id": draw.choice(known), time: when(), "product_id": some(products), "category": some(words), "kind": some(["page", "Product", "download", "page "], 0.3)} for _ in range(size * 4)]  # fmt: skip
-    views += [{"customer_id": "c1", time: when(), "kind": "other"}]
-    searches = [{"customer_id": draw.choice(known), "term": some(words), "day": date(2026, 1, 1 + draw.randrange(28))} for _ in range(size)]  # fmt: skip
-    mails = [
-        {
-            "event_id": f"e{n}", "customer_id": some(known, 0.5), "email": address(draw.randrange(size)), "kind": some(["send", "open", "open", "click", "bounce", "complaint", "unsubscribe", "strange"], 0.02), time: some([moments(draw)], 0.02),
-            "campaign": some(words), "product_id": some(products, 0.7), "brand": some(words, 0.8), "hard": some([True, False], 0.5), "is_machine": some([True, False], 0.5),
-        }
-        for n in range(size * 5)
-    ]  # fmt: skip
-    mails += mails[:9]
-    lists = [{"customer_id": draw.choice(known), "list": some(["interests", "Pref Content", "topics"]), "value": some(words)} for _ in range(size)]  # fmt: skip
-    notes = [{"client": draw.choice(known), "written": when(), "score": some([1, 5]), "verified": some([True, False]), "title": some(words)} for _ in range(size)]  # fmt: skip
-    money = {"total": FLOAT, "status": TEXT, "currency": TEXT, "refunded": MONEY, "coupon": TEXT, "gift": WHOLE}
+    mix = Mix(seed, engine, size)
+    note = OwnTable(table="notes", customer="client", time="written_at", columns={"score": "number", "verified": "boolean"})  # fmt: skip
     return Raw(
         tables={
-            "customers": table({"customer_id": TEXT, "email": TEXT, "first_name": TEXT, "gender": TEXT, "country": TEXT, "phone": TEXT, "birth_date": DAY, "created_at": AWARE, "consent_email": TEXT, "consent_email_at": AWARE, "consent_tracking": FLAG, "Loyalty Points": WHOLE, "score": FLOAT, "is vip": FLAG}, people),
-            "orders": table({"order_id": WHOLE, "customer_id": TEXT, "ordered_at": AWARE, **money}, orders),
-            "order_lines": table({"order_id": WHOLE, "product_id": TEXT, "quantity": WHOLE, "price": MONEY}, lines),
-            "products": table({"product_id": TEXT, "name": TEXT, "brand": TEXT, "category": TEXT, "colour": TEXT, "price": MONEY, "launched_at": AWARE}, goods),
-            "cart_adds": table({"customer_id": TEXT, "product_id": TEXT, time: wall, "quantity": FLOAT}, carts),
-            "views": table({"customer_id": TEXT, time: wall, "product_id": TEXT, "category": TEXT, "kind": TEXT}, views),
-            "searches": table({"customer_id": TEXT, "term": TEXT, "day": DAY}, searches),
-            "email_events": table({"event_id": TEXT, "customer_id": TEXT, "email": TEXT, "kind": TEXT, time: AWARE, "campaign": TEXT, "product_id": TEXT, "brand": TEXT, "hard": FLAG, "is_machine": FLAG}, mails),
-            "customer_lists": table({"customer_id": TEXT, "list": TEXT, "value": TEXT}, lists),
-            "notes": table({"client": TEXT, "written": wall, "score": WHOLE, "verified": FLAG, "title": TEXT}, notes),
+            "customers": mix.customers(),
+            "orders": mix.orders(),
+            "order_lines": mix.order_lines(),
+            "products": mix.goods(),
+            "email_events": mix.email_events(),
+            **mix.small(),
         },
         mapping={
-            "customers": {"columns": {"loyalty_points": "Loyalty Points"}, "values": {"consent_email": {"perhaps": "pending"}}},
+            "customers": {
+                "columns": {"loyalty_points": "Loyalty Points"},
+                "values": {"consent_email": {"perhaps": "pending"}},
+            },
             "searches": {"columns": {"happened_at": "day"}},
             **{name: {"columns": {"written_at": "written"}} for name in NOTED},
         },
-        own={name: OwnTable(table="notes", customer="client", time="written_at", columns={"score": "number", "verified": "boolean"}) for name in NOTED},
-    )  # fmt: skip
+        own=dict.fromkeys(NOTED, note),
+    )
