@@ -41,5 +41,5 @@ def nfc(text: str) -> str:
 
 
 def _number(value: Decimal) -> exp.Expr:
-    spelled = exp.Literal.number(format(value.copy_abs(), "f")  # abs() rounds beyond 28 digits)
+    spelled = exp.Literal.number(format(value.copy_abs(), "f"))  # abs() rounds beyond 28 digits
     return exp.Paren(this=exp.Neg(this=spelled)) if value < 0 else spelled
