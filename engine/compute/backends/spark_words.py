@@ -10,8 +10,6 @@ from sqlglot import exp
 
 from engine.compute.backends.protocol import Backend, Spelling
 
-_BEYOND_BIGINT = 2**64
-_EPOCH = exp.cast(exp.Literal.string("1970-01-01 00:00:00"), exp.DType.TIMESTAMPNTZ)
 # Java lower-cases these two by their neighbours: İ becomes two letters, Σ at a word's end ς
 _UNEVEN, _EVEN = "İΣ", "i\N{GREEK SMALL LETTER SIGMA}"
 
@@ -24,27 +22,21 @@ def _number(value: int) -> exp.Expr:
     return exp.Literal.number(value)
 
 
+def _row(*values: exp.Expr) -> exp.Expr:
+    """Several values as one that sorts by each in turn; one wide number of both would take half as long again."""
+    return exp.Tuple(expressions=list(values))
+
+
 def _first(value: exp.Expr, time: exp.Expr, row: exp.Expr, condition: exp.Expr) -> exp.Expr:
-    return _filtered(_call("MIN_BY", value, _pair(exp.Sub, _epoch(time), row)), condition)
+    return _filtered(_call("MIN_BY", value, _row(time, exp.Neg(this=row))), condition)
 
 
 def _last(value: exp.Expr, time: exp.Expr, row: exp.Expr, condition: exp.Expr) -> exp.Expr:
-    return _filtered(_call("MAX_BY", value, _pair(exp.Add, _epoch(time), row)), condition)
+    return _filtered(_call("MAX_BY", value, _row(time, row)), condition)
 
 
 def _filtered(value: exp.Expr, condition: exp.Expr) -> exp.Expr:
     return exp.Filter(this=value, expression=exp.Where(this=condition))
-
-
-def _pair(operator: type[exp.Binary], first: exp.Expr, second: exp.Expr) -> exp.Expr:
-    """Two whole numbers as one that sorts by both: a struct would make the whole aggregation sort its rows."""
-    wide = exp.DataType.build("DECIMAL(19, 0)")
-    shifted = exp.Mul(this=exp.cast(first, wide), expression=_number(_BEYOND_BIGINT))
-    return operator(this=shifted, expression=exp.cast(second, wide))
-
-
-def _epoch(time: exp.Expr) -> exp.Expr:
-    return _micros(time, _EPOCH.copy())
 
 
 def _micros(later: exp.Expr, earlier: exp.Expr) -> exp.Expr:
@@ -72,7 +64,7 @@ def _double(value: exp.Expr) -> exp.Expr:
 SPELLINGS: dict[str, Spelling] = {
     "first": _first,
     "last": _last,
-    "weight": lambda number, time: _pair(exp.Add, number, _epoch(time)),
+    "weight": _row,
     "lowest": lambda value, key: _call("MIN_BY", value, key),
     "micros": _micros,
     "days": lambda later, earlier: _call("DATEDIFF", later, earlier),
@@ -92,13 +84,20 @@ SPELLINGS: dict[str, Spelling] = {
 
 
 def rewrite(query: exp.Query) -> exp.Query:
-    """Say which kind of instant is meant whatever the session says, and lower-case letter by letter (rule 23)."""
+    """Say which kind of instant is meant whatever the session says, fold letter by letter (rule 23), count sets.
+
+    Several `COUNT(DISTINCT …)` would read each row once for each of them; a set of the known values is one pass.
+    """
     for kind in query.find_all(exp.DataType):
         if kind.this == exp.DType.TIMESTAMP:
             kind.set("this", exp.DType.TIMESTAMPNTZ)
     for lower in query.find_all(exp.Lower):
         text = (lower.this, exp.Literal.string(_UNEVEN), exp.Literal.string(_EVEN))
         lower.set("this", _call("TRANSLATE", *text))
+    for count in [*query.find_all(exp.Count)]:
+        if isinstance(count.this, exp.Distinct):
+            known = _call("COLLECT_SET", *count.this.expressions)
+            count.replace(exp.cast(_call("SIZE", known), exp.DType.BIGINT))
     return query
 
 
