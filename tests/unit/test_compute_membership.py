@@ -128,6 +128,26 @@ def test_segments_together_are_what_each_is_alone(shop: ToyShop) -> None:
     assert together == {name: sorted(members(shop, text, NOW)) for name, text in texts.items()}
 
 
+def test_a_row_that_no_column_counts_is_not_read_and_changes_nothing(shop: ToyShop) -> None:
+    texts = {
+        "recent": "did(buys, last 7 days)",
+        "dear": "count(buys where m > 100) = 0",
+        "cheap": "sum(buys.m where m < 20, last 60 days) >= 20",
+    }
+    scan = dict(membership(catalogue(texts), ground(shop)).steps)["_by_customer_buying"]
+    assert " OR " in scan.args["where"].sql("duckdb")
+    assert flags(shop, catalogue(texts)) == {name: sorted(members(shop, text, NOW)) for name, text in texts.items()}
+    assert flags(shop, catalogue({**texts, "ever": "count(buys) = 2"}))["ever"] == ["c1"]
+
+
+def test_a_step_carries_only_what_later_ones_read(shop: ToyShop) -> None:
+    definitions = catalogue({"rich": "quintile(points) = 5 and city = 'Lyon'", "lyon": "city = 'Lyon'"})
+    steps = dict(membership(definitions, ground(shop)).steps)
+    assert "f_points" in steps["_step_1"].named_selects
+    assert "f_points" not in steps["_step_2"].named_selects
+    assert "segment_lyon" in steps["_step_2"].named_selects
+
+
 def test_two_hundred_segments_compile_in_a_moment(shop: ToyShop) -> None:
     texts = {
         f"s{n}": f"count(buys, last {n} days) > 1 and city != 'x{n}' and in segment s{n - 1}" for n in range(1, 200)
