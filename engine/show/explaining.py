@@ -59,8 +59,7 @@ def _about(result: look.Explained, lang: str) -> Iterator[RenderableType]:
     if result.recipe:
         yield Text(say("explain.recipe", lang, recipe=result.recipe, id=result.requirement or "–"), style="dim")
     if result.place:
-        place = say("explain.place", lang, place=result.place)
-        yield Text(place, style="dim", no_wrap=True, overflow="ignore")  # a path in one piece can be opened
+        yield Text(say("explain.place", lang, place=result.place), style="dim")
     if result.after:
         yield Text(say("explain.after", lang, titles=", ".join(result.after)))
     if result.stands_on:

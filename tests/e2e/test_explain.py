@@ -84,7 +84,7 @@ def test_a_recipe_says_what_it_is_for_and_where_it_is_used(tmp_path: Path, lang:
     assert {"en": "Best\n", "fr": "Les meilleurs\n"}[lang] in shown
     assert {"en": "Spent 50 EUR or more", "fr": "Ont dépensé au moins 50 EUR"}[lang] in shown
     assert "big_spenders (R-SEG-07)" in shown
-    assert "ciblage.toml:" in shown
+    assert "ciblage.toml:" in "".join(shown.split())  # a long folder's name is folded
 
 
 def test_what_a_segment_stands_on_is_said_too(tmp_path: Path) -> None:
