@@ -101,4 +101,5 @@ def rewrite(query: exp.Query) -> exp.Query:
     return query
 
 
-BACKEND = Backend(name="spark", dialect="spark", spellings=SPELLINGS, rewrite=rewrite)
+# a step that two others read would stand in the plan twice, and what it reads four times
+BACKEND = Backend(name="spark", dialect="spark", spellings=SPELLINGS, rewrite=rewrite, keeps_steps=True)
