@@ -24,7 +24,7 @@ HABITS = st.fixed_dictionaries(
 )
 
 
-EXAMPLES = {"duckdb": 80, "postgres": 40, "clickhouse": 40, "spark": 12}  # times CIBLAGE_HUNT
+EXAMPLES = {"duckdb": 80, "postgres": 40, "clickhouse": 40, "spark": 24}  # times CIBLAGE_HUNT
 
 
 def alike(mine: Any, theirs: Any) -> bool:
