@@ -54,7 +54,7 @@ class Query:
 
     def whole(self) -> exp.Select:
         """All of it as one statement."""
-        query = self.result
+        query = self.result.copy()
         for name, step in self.steps:
             query = query.with_(exp.to_identifier(name, quoted=True), as_=step, copy=False)
         return query
