@@ -185,6 +185,30 @@ def test_one_session_does_not_see_anothers_views_and_its_end_is_not_theirs(spark
     assert spark.query("SELECT 1 AS n").to_pylist() == [{"n": 1}]
 
 
+AGAIN = """
+import sys
+sys.path.insert(0, "tests")
+from pathlib import Path
+from spark_server import start_spark
+for _ in range(2):
+    with start_spark() as spark:
+        print(spark.query("SELECT 1 AS n").to_pylist())
+children = [one.read_text() for one in Path("/proc/self/task").glob("*/children")]
+print(len(" ".join(children).split()))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts the JVMs in /proc")
+def test_a_process_has_one_jvm_however_often_it_begins_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    environment = {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", AGAIN], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == ["[{'n': 1}]", "[{'n': 1}]", "1"]
+    assert done.stderr == ""
+    assert [*tmp_path.glob("ciblage*")] == []
+
+
 def test_a_schema_that_is_not_there_is_a_mistake_of_the_config(spark: Spark) -> None:
     spark.execute("CREATE DATABASE IF NOT EXISTS shop_of_tests")
     with connect("local[1]", schema="spark_catalog.shop_of_tests") as found:

@@ -6,6 +6,7 @@ Only the start and the end differ; between them it is one surface. Facts: pyspar
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from engine.errors import ConfigError
 
 if TYPE_CHECKING:
+    from py4j.java_gateway import JavaGateway
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
@@ -78,11 +80,19 @@ class _Driver:
 
     place: Place
     context: SparkContext
-    folder: tempfile.TemporaryDirectory[str]
     sessions: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Jvm:
+    """A process's JVM outlives its contexts, and so does what it calls its folder: removed at each end, made again."""
+
+    gateway: JavaGateway
+    folder: Path
+
+
 _DRIVERS: list[_Driver] = []  # at most one: Spark allows one context a process
+_JVMS: list[_Jvm] = []  # at most one, too
 
 
 def start(place: Place) -> tuple[SparkSession, Release]:
@@ -97,14 +107,23 @@ def start(place: Place) -> tuple[SparkSession, Release]:
     with quietly():
         try:
             session, release = (_connect if place.url.startswith(CONNECT) else _drive)(place)
-            for name, value in {**SETTINGS, **place.options}.items():
-                if session.conf.isModifiable(name):
-                    session.conf.set(name, value)
         except PySparkException as error:
-            failure = str(error).strip().splitlines()[0]
+            failure = _first_line(error)
         else:
-            return session, release
+            try:
+                for name, value in {**SETTINGS, **place.options}.items():
+                    if session.conf.isModifiable(name):
+                        session.conf.set(name, value)
+            except PySparkException as error:
+                failure = _first_line(error)
+                release()
+            else:
+                return session, release
     raise ConfigError(f"Spark at {_shown(place.url)} did not start a session: {failure}", place=PLACE, hint=_JAVA)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 @contextmanager
@@ -156,32 +175,38 @@ def _leave(driver: _Driver) -> None:
         _DRIVERS.remove(driver)
         with quietly():
             driver.context.stop()
-        driver.folder.cleanup()
+        for jvm in _JVMS:
+            _remove(jvm.folder)
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _launch(place: Place) -> _Driver:
-    """Start the JVM, which ends with this process, and the context in it."""
+    """Start the context, in this process's one JVM, which ends with it."""
+    from py4j.protocol import Py4JError
     from pyspark import SparkConf, SparkContext
     from pyspark.errors import PySparkException
     from pyspark.java_gateway import launch_gateway
 
     if not _java():
         raise ConfigError("Spark needs Java, and none was found", place=PLACE, hint=_JAVA)
-    folder = tempfile.TemporaryDirectory(prefix="ciblage-spark-")
-    log = Path(folder.name) / "java.log"
-    conf = SparkConf().setAll(list(_settings(place, Path(folder.name)).items()))
+    folder = _JVMS[0].folder if _JVMS else Path(tempfile.mkdtemp(prefix="ciblage-spark-"))
+    folder.mkdir(mode=0o700, exist_ok=True)
+    log = folder / "java.log"
+    conf = SparkConf().setAll(list(_settings(place, folder).items()))
     try:
         with log.open("wb") as words:
-            gateway = launch_gateway(conf, {"stdout": subprocess.DEVNULL, "stderr": words})  # type: ignore[no-untyped-call]  # pyspark types half of itself
-        context = SparkContext(conf=conf, gateway=gateway)
-    except PySparkException:
-        said = [
-            line for line in log.read_text("utf-8", "replace").splitlines() if line.strip() and _LAUNCHER not in line
-        ]
-        failure = "; ".join(said[:2]) or "it said nothing"
-        folder.cleanup()
+            if not _JVMS:
+                _JVMS.append(_Jvm(launch_gateway(conf, {"stdout": subprocess.DEVNULL, "stderr": words}), folder))  # type: ignore[no-untyped-call]  # pyspark types half of itself
+                atexit.register(_remove, folder)
+        driver = _Driver(place, SparkContext(conf=conf, gateway=_JVMS[0].gateway))
+    except (PySparkException, Py4JError, ValueError) as error:  # ValueError: somebody else's context runs already
+        said = log.read_text("utf-8", "replace").splitlines() + str(error).splitlines()
+        failure = "; ".join([line for line in said if line.strip() and _LAUNCHER not in line][:2])
+        _remove(folder)
     else:
-        driver = _Driver(place, context, folder)
         _DRIVERS.append(driver)
         return driver
     raise ConfigError(f"{_java()} did not start Spark: {failure}", place=PLACE, hint=_JAVA)
