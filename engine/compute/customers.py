@@ -42,7 +42,9 @@ class CustomerScope:
     def rows(self, source: str) -> RowScope:
         """One row of a source."""
         own = self.catalogue.vocabulary.sources[source].where
-        return RowScope(source, self.sources[source], self.calendar, self.backend, own)
+        at_rest = self.sources[source]
+        walls = self.steps.walls.setdefault(at_rest.table, {})
+        return RowScope(source, at_rest, self.calendar, self.backend, own, walls)
 
     def identifier(self) -> exp.Expr:
         """The customer's id."""

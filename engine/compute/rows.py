@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlglot import exp
@@ -12,7 +12,8 @@ from engine.compute.backends.protocol import Backend
 from engine.compute.bounds import Calendar, Interval
 from engine.compute.literals import literal
 from engine.compute.spelling import column, strict, within
-from engine.compute.zones import local, local_day
+from engine.compute.steps import Wall
+from engine.compute.zones import local
 from engine.errors import UnsupportedByBackend
 from engine.language import tree
 from engine.language.tree import Type
@@ -28,6 +29,7 @@ class RowScope:
     calendar: Calendar
     backend: Backend
     own: tree.Test | None = None  # the client's own filter of the source
+    walls: dict[exp.Expr, Wall] = field(default_factory=dict, compare=False)  # of the table, by their instants
 
     @property
     def time(self) -> exp.Column:
@@ -73,11 +75,14 @@ class RowScope:
 
     def local_day(self, instant: exp.Expr) -> exp.Expr:
         """The local day of an instant of the row."""
-        return local_day(instant, self.calendar, self.backend)
+        return exp.cast(self.local(instant), exp.DType.DATE)
 
     def local(self, instant: exp.Expr) -> exp.Expr:
-        """The local wall time of an instant of the row."""
-        return local(instant, self.calendar, self.backend)
+        """The local wall time of an instant of the row, as a column of the scan: a zone's changes are many."""
+        if instant not in self.walls:
+            alias = f"_local_{self.source.table}_{len(self.walls) + 1}"
+            self.walls[instant] = Wall(alias, local(instant, self.calendar, self.backend))
+        return column(self.walls[instant].alias)
 
     def aggregate(self, _: tree.Aggregate) -> exp.Expr:
         """Refused: a row holds no rows."""

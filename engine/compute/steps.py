@@ -27,6 +27,14 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class Wall:
+    """The local wall time of an instant of a table's rows."""
+
+    alias: str
+    value: exp.Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Beside:
     """One row over everyone, from the step before: what a column must know of the others."""
 
@@ -74,6 +82,7 @@ class Steps:
     tallies: dict[tuple[str, str, str], Tally] = field(default_factory=dict)
     sides: dict[Hashable, Side] = field(default_factory=dict)
     derived: dict[Hashable, Derived] = field(default_factory=dict)
+    walls: dict[str, dict[exp.Expr, Wall]] = field(default_factory=dict)
     _levels: dict[str, int] = field(default_factory=dict)
     _count: int = 0
 
@@ -124,10 +133,21 @@ class Steps:
 
     def _scans(self) -> Iterator[tuple[str, exp.Query]]:
         for tally in self.tallies.values():
-            yield tally.name, tally.select()
+            yield tally.name, self._with_walls(tally.select())
         for side in self.sides.values():
-            yield from side.earlier
+            for name, query in side.earlier:
+                yield name, self._with_walls(query)
             yield side.name, side.query
+
+    def _with_walls(self, scan: exp.Query) -> exp.Query:
+        """A scan whose tables have the wall times that it reads as columns."""
+        read = {found.name for found in scan.find_all(exp.Column)}
+        for table in list(scan.find_all(exp.Table)):
+            walls = [wall for wall in self.walls.get(table.name, {}).values() if wall.alias in read]
+            if walls:
+                rows = exp.select(exp.Star(), *(named(wall.value.copy(), wall.alias) for wall in walls))
+                table.replace(rows.from_(table.copy(), copy=False).subquery(exp.to_identifier(table.name, quoted=True)))
+        return scan
 
     def _base(self) -> exp.Select:
         columns: list[exp.Expr] = [column("customer_id", CUSTOMERS)]

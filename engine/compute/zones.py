@@ -40,10 +40,12 @@ def _latest(calendar: Calendar) -> int:
 
 
 def _shifted(value: exp.Expr, thresholds: list[tuple[datetime, int]], last: int, backend: Backend) -> exp.Expr:
+    """Each threshold with the shift before it; the latest come first, since most of a shop's instants are late."""
     if not thresholds:
         return spell(backend, "plus_seconds", value, literal(last)) if last else value
+    shifts = [*(seconds for _, seconds in thresholds), last]
     ifs = [
-        exp.If(this=exp.LT(this=value.copy(), expression=literal(at)), true=literal(seconds))
-        for at, seconds in thresholds
+        exp.If(this=exp.GTE(this=value.copy(), expression=literal(at)), true=literal(after))
+        for (at, _), after in zip(reversed(thresholds), reversed(shifts), strict=False)
     ]
-    return spell(backend, "plus_seconds", value, exp.Case(ifs=ifs, default=literal(last)))
+    return spell(backend, "plus_seconds", value, exp.Case(ifs=ifs, default=literal(shifts[0])))

@@ -140,6 +140,14 @@ def test_a_row_that_no_column_counts_is_not_read_and_changes_nothing(shop: ToySh
     assert flags(shop, catalogue({**texts, "ever": "count(buys) = 2"}))["ever"] == ["c1"]
 
 
+def test_the_changes_of_a_zone_stand_once_in_a_scan_however_many_tests_ask_for_the_hour(shop: ToyShop) -> None:
+    paris = replace(ground(shop), calendar=Calendar(NOW.replace(tzinfo=UTC), ZoneInfo("Europe/Paris")))
+    asked = {f"h{hour}": f"did(buys where hour(at) = {hour}, last 7 days)" for hour in range(24)}
+    scan = dict(membership(catalogue(asked), paris).steps)["_by_customer_buying"].sql("duckdb")
+    assert scan.count("2026-03-29 01:00:00") == 1
+    assert [found for found in flags(shop, catalogue(asked)).values() if found] == [["c1"]]
+
+
 def test_a_step_carries_only_what_later_ones_read(shop: ToyShop) -> None:
     definitions = catalogue({"rich": "quintile(points) = 5 and city = 'Lyon'", "lyon": "city = 'Lyon'"})
     steps = dict(membership(definitions, ground(shop)).steps)
