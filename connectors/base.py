@@ -13,12 +13,14 @@ from connectors.types import (
     Batch,
     Cursor,
     EngagementEvent,
+    EventKind,
     Fitted,
     Job,
     Outcome,
     Page,
     Profile,
     Ref,
+    State,
     Suppression,
     Target,
 )
@@ -71,3 +73,20 @@ class PullsEngagement(Protocol):
 @runtime_checkable
 class ReadsSuppressions(Protocol):
     def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[Suppression]]: ...
+
+
+@runtime_checkable
+class ReadsTotals(Protocol):
+    def totals(self, campaigns: Sequence[str]) -> Mapping[str, Mapping[EventKind, int]]: ...  # people, as reported
+
+
+@runtime_checkable
+class ReceivesEvents(Protocol):
+    def parse(
+        self, headers: Mapping[str, str], body: bytes, now: datetime
+    ) -> Sequence[EngagementEvent]: ...  # verified
+
+
+@runtime_checkable
+class Erases(Protocol):
+    def erase(self, profile: Profile) -> State: ...  # for good; NOOP: not there, PENDING: the provider works on it
