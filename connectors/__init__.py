@@ -6,11 +6,14 @@ Prose: docs/connector-spec.md; a walk through one: docs/writing-a-connector.md; 
 from connectors import errors
 from connectors.base import (
     Connector,
+    Erases,
     PullsEngagement,
     ReadsMembers,
     ReadsSuppressions,
+    ReadsTotals,
     ReadsTraits,
     Recalls,
+    ReceivesEvents,
     Resolves,
     RunsJobs,
 )
@@ -51,9 +54,9 @@ from connectors.types import (
 
 __all__ = [
     "Account", "AddCode", "AddContact", "AddMember", "Batch", "Change", "ClearTraits", "Clock", "Connector",
-    "Consent", "ContactChange", "Cursor", "EngagementEvent", "EventKind", "Field", "Fitted", "Handler", "Http",
-    "Job", "Left", "Limit", "Names", "Outcome", "Page", "Precision", "Profile", "PullsEngagement", "Rate",
-    "ReadsMembers", "ReadsSuppressions", "ReadsTraits", "Reason", "Recalls", "Ref", "RemoveMember", "Request",
-    "Resolves", "Response", "RunsJobs", "SetTraits", "Settings", "Spec", "State", "Suppress", "Suppression",
-    "Target", "TargetKind", "ValueKind", "cut", "errors", "mask", "normal",
+    "Consent", "ContactChange", "Cursor", "EngagementEvent", "Erases", "EventKind", "Field", "Fitted", "Handler",
+    "Http", "Job", "Left", "Limit", "Names", "Outcome", "Page", "Precision", "Profile", "PullsEngagement", "Rate",
+    "ReadsMembers", "ReadsSuppressions", "ReadsTotals", "ReadsTraits", "Reason", "Recalls", "ReceivesEvents", "Ref",
+    "RemoveMember", "Request", "Resolves", "Response", "RunsJobs", "SetTraits", "Settings", "Spec", "State",
+    "Suppress", "Suppression", "Target", "TargetKind", "ValueKind", "cut", "errors", "mask", "normal",
 ]  # fmt: skip

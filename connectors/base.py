@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence  # noqa: I001 - the contract fits on one screen
 from datetime import datetime
 from typing import ClassVar, Protocol, runtime_checkable
 
 from connectors.http import Http
 from connectors.spec import Settings, Spec
 from connectors.types import (
-    Account,
-    Batch,
-    Cursor,
-    EngagementEvent,
-    EventKind,
-    Fitted,
-    Job,
-    Outcome,
-    Page,
-    Profile,
-    Ref,
-    State,
-    Suppression,
+    Account, Batch, Cursor, EngagementEvent, EventKind, Fitted, Job, Outcome, Page, Profile, Ref, State, Suppression,
     Target,
-)
+)  # fmt: skip
 
 
 class Connector(Protocol):
@@ -82,9 +70,7 @@ class ReadsTotals(Protocol):
 
 @runtime_checkable
 class ReceivesEvents(Protocol):
-    def parse(
-        self, headers: Mapping[str, str], body: bytes, now: datetime
-    ) -> Sequence[EngagementEvent]: ...  # verified
+    def parse(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[EngagementEvent]: ...  # signed
 
 
 @runtime_checkable
