@@ -76,6 +76,8 @@ _PRODUCT = {
     "category": f"format('category {{}}', {draw(41, 20)})",
     "colour": f"format('colour {{}}', {draw(42, 10)})",
     "price": f"5 + {draw(43, 20_000)} / 100.0",
+    "complements": f"CASE WHEN {draw(44, 2)} = 0 THEN format('p{{:06d}}', {draw(45, 100)}) END",
+    "upgrade_of": "CASE WHEN i % 4 = 0 AND i > 0 THEN format('p{:06d}', i - 1) END",
 }
 _CUSTOMER_OF_ROW = "format('c{:08d}', CAST(hash(i * 7 + 5) % $n AS BIGINT))"
 _ORDERS = {
@@ -86,6 +88,7 @@ _ORDERS = {
     "status": f"CASE WHEN {draw(51, 25)} = 0 THEN 'cancelled' ELSE 'paid' END",
     "currency": "'EUR'",
     "discount": f"CASE WHEN {draw(52, 10)} < 3 THEN {draw(53, 2_000)} / 100.0 ELSE 0 END",
+    "coupon": f"CASE WHEN {draw(55, 10)} < 3 THEN format('CODE{{}}', {draw(56, 1_000)}) END",
     "channel": pick(54, "web", "store", "app"),
     "refunded": "0",
 }
@@ -96,10 +99,12 @@ _LINES = {
     "price": f"5 + {draw(62, 20_000)} / 100.0",
     "discount": "0",
 }
+_OF_ORDER = ("customer_id", "ordered_at", "delivered_at", "status", "is_purchase")
 _VIEWS = {
     "customer_id": _CUSTOMER_OF_ROW,
     "happened_at": _before_now(365 * 86_400, "(10 * $n)"),
     "product_id": f"format('p{{:06d}}', {draw(70, PRODUCTS)})",
+    "url": f"format('https://shop.example/{{}}/{{}}', {pick(72, 'sale', 'new', 'guide', 'shoes', 'bags', 'home')}, {draw(73, 1_000)})",
     "kind": f"CASE WHEN {draw(71, 50)} = 0 THEN 'download' ELSE 'product' END",
 }
 _CART_ADDS = {
@@ -122,7 +127,7 @@ _EMAIL_EVENTS = {
 }
 _LISTS = {
     "customer_id": "format('c{:08d}', i // 2)",
-    "list": "CASE WHEN i % 2 = 0 THEN 'interests' ELSE 'values' END",
+    "list": f"CASE WHEN i % 2 = 0 THEN 'interests' ELSE {pick(97, 'values', 'pref_content')} END",
     "value": pick(96, "yoga", "trail", "organic", "local", "art"),
 }
 
@@ -138,9 +143,12 @@ def build(database: Database, customers: int) -> None:
     )
     joined = "LEFT JOIN products p ON t.product_id = p.product_id"
     product = "p.brand AS brand, p.category AS category, p.colour AS colour"
+    related = "p.complements AS complements, p.upgrade_of AS upgrade_of"
     _create(database, "order_lines", _LINES, 20 * customers, customers)
-    order = "o.customer_id AS customer_id, o.ordered_at AS ordered_at, o.status AS status, o.is_purchase AS is_purchase"
-    _rejoin(database, "order_lines", f"{order}, {product}", f"JOIN orders o ON t.order_id = o.order_id {joined}")
+    order = ", ".join(f"o.{cell} AS {cell}" for cell in _OF_ORDER)
+    _rejoin(
+        database, "order_lines", f"{order}, {product}, {related}", f"JOIN orders o ON t.order_id = o.order_id {joined}"
+    )
     for table, columns, each in (("views", _VIEWS, 10), ("cart_adds", _CART_ADDS, 2)):
         _create(database, table, columns, each * customers, customers)
         _rejoin(database, table, product, joined)
