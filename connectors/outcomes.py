@@ -1,0 +1,55 @@
+"""Changes by address, and outcomes by change: what every connector writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from connectors.errors import UnexpectedResponse
+from connectors.types import AddCode, Batch, Change, ContactChange, Outcome, Reason, Ref, State, normal
+
+__all__ = ["applied", "by_address", "contacts", "each", "noop", "rejected"]
+
+
+def contacts(batch: Batch) -> list[ContactChange]:
+    """The changes of a batch, all of them of contacts. Raises UnexpectedResponse for a code."""
+    found: list[ContactChange] = []
+    for change in batch.changes:
+        if isinstance(change, AddCode):
+            raise UnexpectedResponse(f"change {change.id} is a code in a batch of contacts")
+        found.append(change)
+    return found
+
+
+def by_address(changes: Iterable[ContactChange]) -> dict[str, list[ContactChange]]:
+    """Changes by normal address, in order: an address may come twice in a batch."""
+    found: dict[str, list[ContactChange]] = {}
+    for change in changes:
+        found.setdefault(normal(change.profile.email), []).append(change)
+    return found
+
+
+def applied(change: Change, ref: Ref | None = None) -> Outcome:
+    """The provider has done it."""
+    return Outcome(id=change.id, state=State.APPLIED, ref=ref)
+
+
+def noop(change: Change, reason: Reason | None = None, *, words: str | None = None, ref: Ref | None = None) -> Outcome:
+    """It was so already, or there is nobody to do it to."""
+    return Outcome(id=change.id, state=State.NOOP, reason=reason, words=words, ref=ref)
+
+
+def rejected(change: Change, reason: Reason, words: str | None = None, *, wait: float | None = None) -> Outcome:
+    """One change refused; `words` are the provider's, masked; `wait` in seconds goes with TRY_LATER."""
+    return Outcome(id=change.id, state=State.REJECTED, reason=reason, words=words or None, wait=wait)
+
+
+def each(
+    changes: Sequence[Change],
+    state: State,
+    reason: Reason | None = None,
+    *,
+    words: str | None = None,
+    job: Ref | None = None,
+) -> Iterator[Outcome]:
+    """The same outcome for several changes."""
+    return (Outcome(id=change.id, state=state, reason=reason, words=words, job=job) for change in changes)
