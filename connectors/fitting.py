@@ -48,7 +48,7 @@ def number(value: object) -> Fitted | Reason:
     """A JSON number that is exact: whole ones as int."""
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or not math.isfinite(value):
         return Reason.INVALID_VALUE
-    if abs(value) > _LARGEST:
+    if not -_LARGEST <= value <= _LARGEST:
         return Reason.INVALID_VALUE
     return int(value) if value == int(value) else float(value)
 
