@@ -82,6 +82,10 @@ class Session:
         else:
             show.render(result, self.client.lang if self._client else "en")
 
+    def stop_working(self) -> None:
+        """What follows speaks for itself."""
+        self._working.close()
+
     def work(self) -> None:
         """A sign of life on a terminal until the result is shown."""
         if not self.json and sys.stderr.isatty():
@@ -408,6 +412,31 @@ def sandbox(
     command = [sys.executable, "-m", "connectors.sandbox", "--port", str(port), "--speed", str(speed), "--now", start]
     print(f"Look at http://127.0.0.1:{port}/ in a browser; Ctrl-C ends it.", file=sys.stderr)
     raise typer.Exit(subprocess.call(command))
+
+
+@app.command()
+def receive(
+    config: Config = HERE,
+    host: Annotated[
+        str, typer.Option("--host", help="Where to listen; a proxy with TLS stands before it.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8026,
+) -> None:
+    """Take the events that providers send by themselves (webhooks); Ctrl-C ends it."""
+    with session("receive", config, None, json=False) as it:
+        from engine import run, show
+        from engine.engagement.receiving import Doorway
+
+        lang = it.client.lang
+        clock = it.client.clock
+        receiver = run.receive(it.client, lambda received: show.received(received, clock.utc(), lang))
+        with Doorway(receiver, host, port) as doorway:
+            it.stop_working()
+            show.listening(f"http://{host}:{doorway.server_port}", sorted(receiver.connectors), lang)
+            try:
+                doorway.serve_forever()
+            finally:
+                receiver.finish()
 
 
 @app.command()

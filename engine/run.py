@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +14,12 @@ from engine.stages import carry_plan, load_review, make_plan, pull_all, reviewed
 
 if TYPE_CHECKING:
     from engine.client import Client
+    from engine.engagement.receiving import Received, Receiver
     from engine.offers import Confirmed
 
 __all__ = [
     "Approved", "Exported", "Options", "Planned", "PulledAll", "Pushed", "Retried", "Review", "Round", "approve", "confirm_codes",
-    "export_codes", "plan", "pull", "push", "retry", "run",
+    "export_codes", "plan", "pull", "push", "receive", "retry", "run",
 ]  # fmt: skip
 
 
@@ -80,6 +81,26 @@ def push(client: Client, options: Options, review: Review | None = None) -> Push
         pushed = carry_plan(client, planned, options)
         record.ended(planned, pushed)
         return pushed
+
+
+def receive(client: Client, tell: Callable[[Received], None]) -> Receiver:
+    """What takes the deliveries of this client's providers, one path a destination. It runs beside other commands.
+
+    Raises ConfigError where no destination's provider sends any.
+    """
+    from connectors.base import ReceivesEvents
+    from engine.engagement.receiving import Receiver
+
+    client.write()
+    built = {name: client.connector(name) for name in client.settings.destinations}
+    able = {name: one for name, one in built.items() if isinstance(one, ReceivesEvents)}
+    if not able:
+        raise ConfigError(
+            "no destination's provider sends events by itself",
+            place=client.config.place("destinations"),
+            hint="`ciblage connectors` says which do; `ciblage pull` brings them from the others",
+        )
+    return Receiver(able, client.ledger, client.parts, client.clock, tell)
 
 
 def export_codes(client: Client, out: Path | None) -> Exported:
