@@ -6,6 +6,7 @@ or unauthorised · 5 another run holds the lock · 6 stopped by time, more to do
 
 from __future__ import annotations
 
+import gc
 import json as jsonlib
 import signal
 import sys
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from engine.run import Options
 
 INTERNAL, INTERRUPTED, TERMINATED = 70, 130, 143
+_COLLECTED = (50_000, 20, 100)  # of 4.3 CPU seconds of a run Python's own took 0.6 to look for cycles, and found few
 
 app = typer.Typer(
     name="ciblage",
@@ -465,6 +467,7 @@ def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def main() -> None:
     """The command `ciblage`."""
+    gc.set_threshold(*_COLLECTED)
     signal.signal(signal.SIGTERM, _terminated)
     if "--json" not in sys.argv:
         app()

@@ -23,15 +23,14 @@ def boundaries(zone: ZoneInfo) -> tuple[tuple[datetime | None, int], ...]:
 
     A local time that a clock change skips or repeats belongs to the offset before the change (fold 0).
     """
-    found: list[tuple[datetime | None, int]] = [(None, _east(_FIRST, zone))]
-    before = _FIRST
-    while before < _LAST:
-        after = before + _STEP
-        old, new = _east(before, zone), _east(after, zone)
-        if old != new:
-            change = _change(before, after, zone).replace(tzinfo=None)
-            found.append((change + timedelta(seconds=max(old, new)), new))
-        before = after
+    local, last = (bound.astimezone(zone).replace(tzinfo=None, fold=0) for bound in (_FIRST, _LAST))
+    old = _offset(_FIRST.astimezone(zone), zone)
+    found: list[tuple[datetime | None, int]] = [(None, int(old.total_seconds()))]
+    while local < last:
+        new = _offset(local + _STEP, zone)
+        if new != old:
+            found.append((_change(local, local + _STEP, zone), int(new.total_seconds())))
+        local, old = local + _STEP, new
     return tuple(found)
 
 
@@ -71,13 +70,13 @@ def _case(local: str, steps: tuple[tuple[datetime | None, int], ...]) -> str:
 
 
 def _change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
-    old = _east(before, zone)
+    """The first local second of the offset that holds at `after`."""
+    old = _offset(before, zone)
     while after - before > _EXACT:
         middle = (before + (after - before) / 2).replace(microsecond=0)
-        before, after = (middle, after) if _east(middle, zone) == old else (before, middle)
+        before, after = (middle, after) if _offset(middle, zone) == old else (before, middle)
     return after
 
 
-def _east(instant: datetime, zone: ZoneInfo) -> int:
-    offset = instant.astimezone(zone).utcoffset()
-    return 0 if offset is None else int(offset.total_seconds())
+def _offset(local: datetime, zone: ZoneInfo) -> timedelta:
+    return zone.utcoffset(local) or timedelta()
