@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from connectors.http import Request, Response
+from connectors.sandbox.faults import FAULTS
 from connectors.sandbox.page import render
 from connectors.sandbox.readers import Habits, Readers, Sending
 from connectors.sandbox.till import Till, confirmation
@@ -54,6 +55,9 @@ class Control:
             ("POST", "/sandbox/till"): self._register,
             ("GET", "/sandbox/till"): self._registered,
             ("POST", "/sandbox/seed"): self._seed,
+            ("GET", "/sandbox/faults"): self._faults,
+            ("POST", "/sandbox/faults"): self._ask_fault,
+            ("DELETE", "/sandbox/faults"): self._clear_faults,
             ("POST", "/sandbox/reset"): self._reset,
         }
 
@@ -141,7 +145,7 @@ class Control:
             own = [call for call in calls if call.provider == name]
             rows = [
                 {"at": c.at.isoformat(), "method": c.method, "path": c.path, "query": c.query, "size": c.size}
-                | {"status": c.status, "seconds": c.seconds}
+                | {"status": c.status, "seconds": c.seconds, "fault": c.fault}
                 for c in own[len(own) - min(limit, len(own)) :]
             ]
             reads = sum(call.is_read for call in own)
@@ -204,8 +208,34 @@ class Control:
             provider.seed(dataclasses.replace(contact, mailable=row.get("mailable", status == "subscribed")))
         return json_response(200, {"seeded": len(body["contacts"])})
 
+    def _faults(self, request: Request, query: Mapping[str, str]) -> Response:
+        """What goes wrong now, and what could."""
+        del request, query
+        known = {name: fault.words for name, fault in FAULTS.items()}
+        return json_response(200, {"faults": self.sandbox.faults.told(), "known": known})
+
+    def _ask_fault(self, request: Request, query: Mapping[str, str]) -> Response:
+        """{fault, provider, times, when, …} lets one happen; {mix: 0.1, seed: 7} lets any happen to a share of calls."""
+        body = _json(request)
+        if provider := body.get("provider"):
+            self._provider({"provider": provider})
+        if "mix" in body:
+            book, faults = self.sandbox.faults, body.get("faults", ())
+            book.ask_mix(float(body["mix"]), seed=int(body.get("seed", 1)), faults=faults)
+        elif "fault" in body:
+            self.sandbox.faults.ask(str(body.pop("fault")), **body)
+        else:
+            raise Wrong(f"say {{fault: name}} or {{mix: share, seed: n}}; faults: {', '.join(FAULTS)}")
+        return self._faults(request, query)
+
+    def _clear_faults(self, request: Request, query: Mapping[str, str]) -> Response:
+        """Nothing goes wrong any more."""
+        del request, query
+        self.sandbox.faults.clear()
+        return json_response(204)
+
     def _reset(self, request: Request, query: Mapping[str, str]) -> Response:
-        """Empty accounts, an empty till and an empty log."""
+        """Empty accounts, an empty till and an empty log; nothing goes wrong."""
         del request, query
         self.till, self.sendings = Till(), []
         self.sandbox.reset()

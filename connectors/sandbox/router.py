@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from connectors.http import Request, Response
 from connectors.sandbox.control import Control
-from connectors.sandbox.world import START, Call, Provider, World, json_response
+from connectors.sandbox.faults import FaultBook
+from connectors.sandbox.world import START, Call, Faults, Provider, World, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -25,8 +26,9 @@ PROVIDERS = {"mailchimp": "MailchimpSandbox", "klaviyo": "KlaviyoSandbox", "brev
 class Sandbox:
     """Every built-in provider, emulated: `handle` answers by path prefix; `calls` is what arrived, in order.
 
-    `/sandbox` and `/` are its control and its page, and not logged. `options` go to every provider (`{"brevo.switch": "worst"}` to Brevo alone, as `switch`); `only` these are
-    loaded. Calls come one at a time: a lock keeps the world whole.
+    `/sandbox` and `/` are its control and its page, and not logged. `options` go to every provider
+    (`{"brevo.switch": "worst"}` to Brevo alone, as `switch`); `only` these are loaded; `faults` is what goes wrong on
+    demand. Calls come one at a time: a lock keeps the world whole.
     """
 
     def __init__(
@@ -45,18 +47,22 @@ class Sandbox:
         self._options = dict(options or {})
         self._only = frozenset(only)
         self._keep_bodies = keep_bodies
+        self.faults = FaultBook(self.world)
+        if type(self.world.faults) is Faults:  # nobody brought their own
+            self.world.faults = self.faults
         self.providers: dict[str, Provider] = {}
         self.control = Control(self)
         self.reset()
 
     def reset(self) -> None:
-        """Empty accounts and an empty log; the clock stays."""
+        """Empty accounts, an empty log, and nothing goes wrong; the clock stays."""
         with self.lock:
             self.calls.clear()
             self.providers = {
                 name: provider(self.world, _own(name, self._options))
                 for name, provider in _available(self._only).items()
             }
+            self.faults.clear()
 
     def handle(self, request: Request) -> Response:
         """Answer one call of any provider; an unknown path is a 404."""
@@ -69,28 +75,20 @@ class Sandbox:
                 return self.control.handle(request, parts.path, dict(parse_qsl(parts.query)))
             if provider is None:
                 return json_response(404, {"error": f"no emulated provider answers {parts.path}"})
-            response = self._answer(provider, request, parts.path.removeprefix(provider.prefix), parts.query)
-            call = Call(
-                self.world.now(),
-                provider.name,
-                request.method,
-                parts.path,
-                parts.query,
-                len(request.body),
-                response.status,
-                request.body if self._keep_bodies else b"",
-                time.perf_counter() - started,
-            )
-            self.calls.append(call)
+            status = 0
+            try:
+                response = self.world.faults.next(provider.name, request) or self.world.faults.serve(provider, request)
+                status = response.status
+            finally:
+                body = request.body if self._keep_bodies else b""
+                took, fault = time.perf_counter() - started, self.faults.struck
+                about = (provider.name, request.method, parts.path, parts.query, len(request.body), status)
+                self.calls.append(Call(self.world.now(), *about, body, took, fault))
             return response
 
     def _provider(self, path: str) -> Provider | None:
         named = (provider for provider in self.providers.values() if f"{path}/".startswith(f"{provider.prefix}/"))
         return next(named, None)
-
-    def _answer(self, provider: Provider, request: Request, path: str, query: str) -> Response:
-        fault = self.world.faults.next(provider.name, request)
-        return fault or provider.handle(request, path or "/", dict(parse_qsl(query, keep_blank_values=True)))
 
 
 def _own(name: str, options: Mapping[str, str]) -> dict[str, str]:

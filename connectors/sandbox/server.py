@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +21,7 @@ __all__ = ["Server", "serving"]
 
 HOST = "127.0.0.1"
 LINGER_S = 5.0
+PATIENCE_S = 300.0  # that a caller waits at most for an answer that does not come
 
 
 class Server(ThreadingHTTPServer):
@@ -53,7 +55,25 @@ class Exchange(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         url = f"http://{self.headers.get('host', HOST)}{self.path}"
-        self._send(self.server.sandbox.handle(Request(self.command, url, headers, body)))
+        try:
+            self._send(self.server.sandbox.handle(Request(self.command, url, headers, body)))
+        except TimeoutError:
+            self._keep_waiting()
+        except ConnectionError:
+            self._reset()
+
+    def _keep_waiting(self) -> None:
+        """No answer until the caller gives up."""
+        self.close_connection = True
+        self.connection.settimeout(PATIENCE_S)
+        with suppress(OSError):
+            self.rfile.read(1)
+
+    def _reset(self) -> None:
+        """Closes as a broken connection does: with a reset, not with an end."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
 
     def _refuse(self, response: Response) -> None:
         """Answers without the body, then reads on to its end: closing on unread bytes resets the caller's connection."""

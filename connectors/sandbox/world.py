@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qsl, urlsplit
 
 from connectors.http import Clock, Rate, Request, Response, SystemClock
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from connectors.types import EventKind, Fitted
 
-__all__ = ["Call", "Contact", "Faults", "NoFaults", "Provider", "Windows", "World", "json_response"]
+__all__ = ["Call", "Contact", "Faults", "Provider", "Windows", "World", "answered", "json_response"]
 
 START = datetime(2018, 1, 1, 9, tzinfo=UTC)
 
@@ -42,7 +43,10 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as the sandbox saw it; `size` is the body's bytes and `seconds` the sandbox's work."""
+    """One request as the sandbox saw it; `size` is the body's bytes and `seconds` the sandbox's work.
+
+    `status` 0: no answer came; `fault`: what was asked to go wrong with it.
+    """
 
     at: datetime
     provider: str
@@ -53,6 +57,7 @@ class Call:
     status: int
     body: bytes = b""
     seconds: float = 0.0
+    fault: str = ""
 
     @property
     def is_read(self) -> bool:
@@ -98,20 +103,41 @@ class Provider(Protocol):
         """A reader's act; it changes the contact's status as the provider would."""
 
 
-class Faults(Protocol):
-    """What goes wrong on demand."""
+class Faults:
+    """Nothing goes wrong; what goes wrong on demand overrides it (`faults.FaultBook`, or a test's own)."""
 
     def next(self, provider: str, request: Request) -> Response | None:
         """The faulty answer to this request, or None when it is to be served."""
-
-
-class NoFaults:
-    """Nothing goes wrong."""
-
-    def next(self, provider: str, request: Request) -> Response | None:
-        """Never a fault."""
         _ = provider, request
         return None
+
+    def serve(self, provider: Provider, request: Request) -> Response:
+        """Let the provider answer. Raises ConnectionError or TimeoutError: no answer comes."""
+        return answered(provider, request)
+
+    def changing(self) -> None:
+        """Something that waited for its time is about to happen."""
+
+    def refuses(self, provider: str, fault: str, record: str) -> bool:
+        """The provider is to refuse this record (an address, an operation's path), good as it is."""
+        _ = provider, fault, record
+        return False
+
+    def dated(self, provider: str, at: datetime) -> datetime:
+        """The time that the provider gives to an event of `at`."""
+        _ = provider
+        return at
+
+    def holds(self) -> bool:
+        """What is now put off will never happen."""
+        return False
+
+
+def answered(provider: Provider, request: Request) -> Response:
+    """The provider's own answer to a request that its prefix names."""
+    parts = urlsplit(request.url)
+    path = parts.path.removeprefix(provider.prefix) or "/"
+    return provider.handle(request, path, dict(parse_qsl(parts.query, keep_blank_values=True)))
 
 
 class World:
@@ -133,7 +159,7 @@ class World:
     ) -> None:
         self.random = random.Random(seed)
         self.strict_addresses = strict_addresses
-        self.faults: Faults = faults or NoFaults()
+        self.faults = faults or Faults()
         self.base_url = "http://sandbox.test"
         self.archive_url = "http://archive.test"
         self._speed = speed
@@ -163,6 +189,8 @@ class World:
 
     def later(self, seconds: float, effect: Callable[[], None]) -> None:
         """Let `effect` happen that much later, at the first call or advance that finds it due, in order of time."""
+        if self.faults.holds():
+            return
         heapq.heappush(self._waiting, (self.now() + timedelta(seconds=seconds), next(self._order), effect))
 
     def settle(self) -> None:
@@ -171,6 +199,7 @@ class World:
             due, _, effect = heapq.heappop(self._waiting)
             self._at = due
             try:
+                self.faults.changing()
                 effect()
             finally:
                 self._at = None

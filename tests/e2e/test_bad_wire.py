@@ -12,7 +12,7 @@ import pytest
 from round_lab import PROVIDERS, SEGMENTS, TITLES, Lab, Said, told, writes
 
 from connectors.http import Request, Response
-from connectors.sandbox import json_response
+from connectors.sandbox import Faults, json_response
 
 WRONG = {"MAILCHIMP_KEY": "wrongsecret-us9", "KLAVIYO_KEY": "pk_wrongsecret", "BREVO_KEY": "xkeysib-wrongsecret"}
 KEY_OF = {"newsletter": "MAILCHIMP_KEY", "flows": "KLAVIYO_KEY", "mailing": "BREVO_KEY"}
@@ -76,7 +76,7 @@ def test_a_wrong_key_is_told_without_showing_it_and_the_others_go_on(begun: Lab,
 
 
 @dataclass
-class Sick:
+class Sick(Faults):
     """A provider whose writes all fail for a while."""
 
     name: str
@@ -125,7 +125,7 @@ def test_a_list_deleted_at_the_provider_is_made_again_only_when_somebody_says_so
 
 
 @dataclass
-class Rival:
+class Rival(Faults):
     """Starts another run of the same client while the first one is under way."""
 
     lab: Lab
@@ -224,7 +224,7 @@ def test_a_reviewed_plan_is_pushed_as_it_is_and_only_once(begun: Lab) -> None:
 
 
 @dataclass
-class Exchanged:
+class Exchanged(Faults):
     """Brevo's key opens another account from now on."""
 
     lab: Lab
@@ -252,7 +252,7 @@ def test_sigterm_stops_a_process_at_a_safe_point(begun: Lab) -> None:
     rename_somebody(begun)
 
     @dataclass
-    class Ending:
+    class Ending(Faults):
         process: subprocess.Popen[str] | None = None
         is_sent: bool = False
 

@@ -12,14 +12,14 @@ import pytest
 from round_lab import PROVIDERS, Lab, contact, mentions
 
 from connectors.http import Request, Response
-from connectors.sandbox import Sandbox
+from connectors.sandbox import Faults, Sandbox
 
 STATES = ("subscribed", "unsubscribed", "pending", "cleaned", "archived", "never", "suppressed", "complained")
 LEAVER = "c04@example.com"  # in lists of all three
 
 
 @dataclass
-class Witness:
+class Witness(Faults):
     """Looks at one person's truth everywhere at the moment a write arrives, before it is served."""
 
     sandbox: Sandbox

@@ -12,12 +12,13 @@ import pytest
 from round_lab import Lab, contact, laboratory, writes
 
 from connectors.http import Request, Response
+from connectors.sandbox import Faults
 
 OBJECTING = "c04@example.com"  # a member of segments who left each platform long ago
 
 
 @dataclass
-class Death:
+class Death(Faults):
     """Kills the process when its nth write arrives, before that is carried out or just after: nobody hears the answer."""
 
     at: int

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connectors.http import Rate, Request, Response
-from connectors.sandbox import Contact, Sandbox, Windows, World, json_response
+from connectors.sandbox import Contact, Faults, Sandbox, Windows, World, json_response
 from connectors.sandbox.lab import SandboxClock
 from connectors.types import EventKind
 
@@ -202,7 +202,7 @@ def test_an_unknown_path_is_not_found(sandbox: Sandbox, path: str) -> None:
 
 
 def test_a_fault_takes_the_provider_s_place() -> None:
-    class Storm:
+    class Storm(Faults):
         def next(self, provider: str, request: Request) -> Response | None:
             return json_response(503, {"of": provider}) if request.method == "POST" else None
 

@@ -37,7 +37,8 @@ def run_import(account: Account, body: Json, process: Process) -> None:
     columns = {name for row in body["jsonBody"] for name in row.get("attributes") or ()}
     for row in body["jsonBody"]:
         email = str(row.get("email") or "").strip().lower()
-        if not is_address(account, email):
+        is_refused = any(account.world.faults.refuses("brevo", fault, email) for fault in ("bad-record", "job-fails"))
+        if is_refused or not is_address(account, email):
             refused.invalid_emails.append(str(row.get("email") or ""))
             continue
         attributes = dict(row.get("attributes") or {})

@@ -260,7 +260,8 @@ def change_list(verb: str, at: Account, path: tuple[str, ...], _query: Mapping[s
     success, failure = [], []
     for one in given[0]:
         person = at.find_person(str(one))
-        if person is None or (mailbox.id in person.lists) == (verb == "add"):
+        is_refused = at.world.faults.refuses("brevo", "bad-record", str(one))
+        if person is None or is_refused or (mailbox.id in person.lists) == (verb == "add"):
             failure.append(one)
             continue
         (person.lists.add if verb == "add" else person.lists.discard)(mailbox.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,7 @@ def react(account: Account, campaign: str, email: str, act: Act) -> None:
     person = account.person(email)
     if person is None:
         raise KeyError(email)
-    _record(account, campaign, person, act)
+    _record(account, campaign, person, replace(act, at=account.world.faults.dated("klaviyo", act.at)))
     reason = _LEFT.get(act.kind)
     if reason:
         account.suppress(person, reason, act.at)

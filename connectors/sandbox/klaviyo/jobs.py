@@ -70,7 +70,8 @@ def _membership(call: Call) -> tuple[Mailing, list[str]]:
     if len(data) > _MOST_MEMBERS:
         raise invalid(f"A maximum of {_MOST_MEMBERS} profiles is allowed.")
     refs = [item["id"] for item in data]
-    unknown = [ref for ref in refs if ref not in call.account.people]
+    faults = call.account.world.faults
+    unknown = [r for r in refs if r not in call.account.people or faults.refuses("klaviyo", "bad-record", r)]
     if unknown:
         raise _bad_ids(unknown)
     return mailing, refs
@@ -93,6 +94,7 @@ def import_profiles(call: Call) -> Response:
             raise missing("list", unknown[0])
         raise invalid(f"List {unknown[0]} does not exist.", pointer="/data/relationships/lists/data/0/id")
     found = list(_record_problems(records, is_strict=call.options["address_check"] == "sync"))
+    found += _refused_records(call, records)
     if found:
         raise Refused(400, *found)
     job = _queue(call, "profile-bulk-import-job", records)
@@ -139,6 +141,14 @@ def _record_problems(records: list[dict[str, Any]], *, is_strict: bool) -> Itera
             yield problem(400, "invalid", "A profile may not be larger than 100KB.", pointer=place)
 
 
+def _refused_records(call: Call, records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Those that are refused on demand."""
+    for index, record in enumerate(records):
+        email = str((record.get("attributes") or {}).get("email") or "")
+        if call.account.world.faults.refuses("klaviyo", "bad-record", email):
+            yield problem(400, "invalid", "Invalid email address", pointer=f"{_PROFILES}/{index}/attributes/email")
+
+
 def _queue(call: Call, kind: str, records: list[dict[str, Any]]) -> Job:
     job = Job(call.account.ulid(), kind, call.account.world.now(), records)
     call.account.jobs[job.id] = job
@@ -155,7 +165,8 @@ def _finish_import(call: Call, job: Job) -> None:
     for record in job.records:
         inner = record["attributes"]
         email = str(inner.get("email") or "")
-        if not _ADDRESS.fullmatch(email) or (marker and marker in email):
+        is_refused = account.world.faults.refuses("klaviyo", "job-fails", email)
+        if is_refused or not _ADDRESS.fullmatch(email) or (marker and marker in email):
             job.errors.append(_import_error(call, record, len(job.errors)))
             continue
         is_late = email.lower() in seen and call.options["duplicates"] == "first"

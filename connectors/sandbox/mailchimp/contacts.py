@@ -214,6 +214,8 @@ class _Batch:
                     return
                 raise Refusal("twice", email)
             self._seen.add(ref)
+            if self._call.account.world.faults.refuses("mailchimp", "bad-record", email):
+                raise Refusal("fake", email)
             self._carry(entry, self._audience.members.get(ref))
         except Refusal as refusal:
             self._errors.append(self._error(email, refusal))

@@ -220,7 +220,8 @@ class MailchimpSandbox:
         when = at.replace(microsecond=0)
         left = Leaving(next(self.account.numbers), one.email, when)
         if kind in _ACTIONS:
-            sent.acts.setdefault(one.email, []).append(Act(_ACTIONS[kind], when, url or "", is_machine))
+            told = self.account.world.faults.dated("mailchimp", when)
+            sent.acts.setdefault(one.email, []).append(Act(_ACTIONS[kind], told, url or "", is_machine))
         if kind is EventKind.UNSUBSCRIBE:
             left.reason = "None given"
             sent.unsubscribes.append(left)

@@ -133,8 +133,9 @@ def _moved(
 ) -> Member | None:
     """The member to show as moved; None when it is passed over or an error."""
     account, member = call.account, audience.members.get(subscriber(email))
-    if member is None or member.status == "archived":
-        if account.says("absent", "error"):
+    is_refused = account.world.faults.refuses("mailchimp", "bad-record", email)
+    if member is None or member.status == "archived" or is_refused:
+        if is_refused or account.says("absent", "error"):
             errors.setdefault(Refusal("stranger").detail(account.language), []).append(email)
         return None
     was_in = one.id in member.segments
