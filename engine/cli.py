@@ -322,12 +322,19 @@ def push(
 
 
 @app.command()
-def pull(config: Config = HERE, now: Now = None, json: Json = False) -> None:
+def pull(
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    totals: Annotated[
+        bool, typer.Option("--totals", help="Compare campaigns with the providers' own reports.")
+    ] = False,
+) -> None:
     """Bring back engagement and departures."""
     with session("pull", config, now, json=json) as it:
         from engine import run
 
-        it.show(run.pull(it.client))
+        it.show(run.pull(it.client, totals=totals))
 
 
 @app.command(name="run")

@@ -13,6 +13,7 @@ from engine.errors import GuardRefused
 
 if TYPE_CHECKING:
     from engine.engagement import Pulled
+    from engine.engagement.totals import Compared
     from engine.plan.guard import Refusal
     from engine.plan.plan import Plan
     from engine.push.result import Result
@@ -51,11 +52,12 @@ class Review:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PulledAll:
-    """What came back: by destination, and codes that orders show as used or that are over."""
+    """What came back: by destination, codes that orders show as used or that are over, and campaigns compared if asked for."""
 
     destinations: Sequence[Pulled]
     redeemed: int = 0
     expired: int = 0
+    totals: Sequence[Compared] = ()
 
     @property
     def failed(self) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from engine.errors import ConfigError
 from engine.history import recorded
 from engine.results import Approved, Exported, Options, Planned, PulledAll, Pushed, Retried, Review, Round
-from engine.stages import carry_plan, load_review, make_plan, pull_all, reviewed_plan, write_codes
+from engine.stages import carry_plan, compare_totals, load_review, make_plan, pull_all, reviewed_plan, write_codes
 
 if TYPE_CHECKING:
     from engine.client import Client
@@ -33,10 +33,12 @@ def run(client: Client, options: Options) -> Round:
         return Round(pulled=pulled, planned=planned, pushed=pushed)
 
 
-def pull(client: Client) -> PulledAll:
-    """Bring back suppressions, engagement and redemptions."""
+def pull(client: Client, *, totals: bool = False) -> PulledAll:
+    """Bring back suppressions, engagement and redemptions; with `totals` compare campaigns with the providers' reports."""
     with recorded(client, "pull") as record:
         pulled = pull_all(client)
+        if totals:
+            pulled = replace(pulled, totals=compare_totals(client, skip=pulled.failed))
         record.summary = {"destinations": len(pulled.destinations), "redeemed": pulled.redeemed}
         record.exit_code = pulled.exit_code
         return pulled

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,13 @@ from engine.results import Exported, Options, Planned, PulledAll, Pushed, Review
 
 if TYPE_CHECKING:
     from engine.client import Client
+    from engine.engagement.totals import Compared
     from engine.plan.plan import Plan
     from engine.plan.survey import Survey
 
-__all__ = ["carry_plan", "load_review", "make_plan", "pull_all", "reviewed_plan", "write_codes"]
+__all__ = ["carry_plan", "compare_totals", "load_review", "make_plan", "pull_all", "reviewed_plan", "write_codes"]
 
+_REPORTED = timedelta(days=30)  # after the last event of a campaign its figures hardly move
 _OVERLAID = {"email_events", "codes"}  # rows that the shop did not bring
 
 
@@ -45,6 +48,23 @@ def pull_all(client: Client, *, engagement: bool = True) -> PulledAll:
         if redeemed or expired:
             client.forget()
     return PulledAll(destinations=found, redeemed=redeemed, expired=expired)
+
+
+def compare_totals(client: Client, *, skip: Collection[str]) -> list[Compared]:
+    """The campaigns of the last thirty days as we hold them, beside what each provider reports of them."""
+    from connectors.base import ReadsTotals
+    from engine.engagement.totals import Compared, compare
+
+    found = []
+    for name in client.settings.destinations:
+        connector = client.connector(name)
+        if name in skip or not isinstance(connector, ReadsTotals):
+            continue
+        try:
+            found.append(compare(name, connector, client.parts, since=client.now - _REPORTED))
+        except ConnectorError as error:
+            found.append(Compared(destination=name, error=client.told(name, error)))
+    return found
 
 
 def make_plan(client: Client, options: Options, *, skip: Mapping[str, str]) -> Planned:

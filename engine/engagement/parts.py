@@ -32,6 +32,10 @@ class Parts:
         """All parts, in a stable order."""
         return sorted(self.folder.glob(f"*{_SUFFIX}"))
 
+    def of(self, destination: str) -> list[Path]:
+        """The parts of one destination, in a stable order."""
+        return sorted(self.folder.glob(f"{destination}-*{_SUFFIX}"))  # no destination's name holds a hyphen
+
     def keep(self, destination: str, since: Cursor | None, events: Sequence[EngagementEvent]) -> Counter[str]:
         """Write those events of a page that no part holds yet; returns how many of each kind.
 
@@ -64,7 +68,7 @@ class Parts:
         import pyarrow.parquet as pq
 
         found = [pa.array([], pa.string())]
-        for path in self.folder.glob(f"{destination}-*{_SUFFIX}"):
+        for path in self.of(destination):
             part = pq.ParquetFile(path)
             at = part.schema_arrow.get_field_index("happened_at")
             groups = [part.metadata.row_group(index).column(at) for index in range(part.metadata.num_row_groups)]

@@ -17,6 +17,7 @@ from engine.words import amount, number, say
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from engine.engagement.totals import Compared
     from engine.plan.guard import Refusal
     from engine.plan.plan import DestinationSummary, Plan
     from engine.push.result import Result
@@ -184,6 +185,29 @@ def pull_lines(result: run.PulledAll, lang: str) -> Iterator[RenderableType]:
         yield Text(
             say("pull.codes", lang, redeemed=number(result.redeemed, lang), expired=number(result.expired, lang))
         )
+    for one in result.totals:
+        yield from _totals(one, lang)
+
+
+def _totals(one: Compared, lang: str) -> Iterator[RenderableType]:
+    """The campaigns of a destination, and where its report says otherwise."""
+    yield Text()
+    if one.error:
+        yield Text(say("pull.unreported", lang, name=one.destination, error=one.error), style="yellow")
+        return
+    count, differing = number(one.campaigns, lang), len({found.campaign for found in one.differences})
+    if not differing:
+        yield Text(say("pull.agrees", lang, name=one.destination, count=count), style="green")
+        return
+    yield Text(say("pull.differs", lang, name=one.destination, count=count, differing=differing), style="yellow")
+    titles = [
+        (say(f"pull.{word}", lang), word in {"ours", "theirs"}) for word in ("campaign", "what", "ours", "theirs")
+    ]
+    rows = [
+        (found.campaign, say(f"events.{found.kind.value}", lang), number(found.ours, lang), number(found.theirs, lang))
+        for found in one.differences
+    ]
+    yield table(titles, rows)
 
 
 @view.register

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from hand_clock import HandClock
 from connectors.types import EngagementEvent, EventKind, Left, Page, Suppression
 from engine.engagement import Patience, is_swept, pull
 from engine.engagement.parts import Parts
+from engine.engagement.totals import Compared, Difference, compare
 from engine.ledger import Ledger
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -128,3 +130,50 @@ def test_a_provider_that_prepares_an_answer_is_waited_for_but_not_for_ever(ledge
 def test_parts_can_be_read_by_their_owner_alone(ledger: Ledger, parts: Parts) -> None:
     bring(Provider(EVENTS, LEFT), ledger, parts)
     assert {path.stat().st_mode & 0o777 for path in parts.paths()} == {0o600}
+
+
+class Reporter(Provider):
+    """Reports what it is told to."""
+
+    def __init__(self, events: list[Page[EngagementEvent]], reports: dict[str, dict[EventKind, int]]) -> None:
+        super().__init__(events, LEFT)
+        self.reports = reports
+        self.reported: list[str] = []
+
+    def totals(self, campaigns: list[str]) -> dict[str, dict[EventKind, int]]:
+        self.reported = campaigns
+        return {campaign: found for campaign, found in self.reports.items() if campaign in campaigns}
+
+
+def named(event: EngagementEvent, campaign: str | None, **more: object) -> EngagementEvent:
+    return replace(event, id=f"{event.id}:{campaign}", campaign=campaign, **more)  # type: ignore[arg-type]
+
+
+def test_campaigns_are_compared_in_people_and_only_by_what_the_provider_reports(ledger: Ledger, parts: Parts) -> None:
+    twice = replace(event(1), id="again", email="p0@example.com")  # one person opened twice
+    events = [event(0), twice, event(2), event(3, EventKind.CLICK), event(4, EventKind.BOUNCE)]
+    reporter = Reporter([Page(events, "1", last=True)], {"c": {EventKind.OPEN: 2, EventKind.CLICK: 4}})
+    bring(reporter, ledger, parts)
+    found = compare("news", reporter, parts, since=NOW - timedelta(days=30))
+    assert found == Compared(
+        destination="news",
+        campaigns=1,
+        differences=(Difference(campaign="c", kind=EventKind.CLICK, ours=1, theirs=4),),
+    )
+
+
+def test_a_kind_that_we_hold_nothing_of_differs_too(ledger: Ledger, parts: Parts) -> None:
+    reporter = Reporter([Page([event(0)], "1", last=True)], {"c": {EventKind.OPEN: 1, EventKind.COMPLAINT: 1}})
+    bring(reporter, ledger, parts)
+    (found,) = compare("news", reporter, parts, since=NOW - timedelta(days=30)).differences
+    assert (found.kind, found.ours, found.theirs) == (EventKind.COMPLAINT, 0, 1)
+
+
+def test_only_the_newest_campaigns_of_this_destination_are_asked_for(ledger: Ledger, parts: Parts) -> None:
+    old = named(event(0), "old", happened_at=NOW - timedelta(days=40))
+    events = [old, named(event(1), "first"), named(event(2), "second"), named(event(3), None)]
+    parts.keep("other", "0", [named(event(9), "elsewhere")])
+    reporter = Reporter([Page(events, "1", last=True)], {})
+    bring(reporter, ledger, parts)
+    assert compare("news", reporter, parts, since=NOW - timedelta(days=30)) == Compared(destination="news")
+    assert reporter.reported == ["second", "first"]
