@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from connectors.http import Request, Response
-from connectors.sandbox.faults import FAULTS
+from connectors.sandbox.faults import FAULTS, nearest
 from connectors.sandbox.page import render
 from connectors.sandbox.readers import Habits, Readers, Sending
 from connectors.sandbox.till import Till, confirmation
-from connectors.sandbox.world import Contact, Provider, json_response
+from connectors.sandbox.world import STATUSES, Contact, Provider, json_response
 from connectors.types import EventKind
 
 if TYPE_CHECKING:
@@ -202,6 +202,10 @@ class Control:
         del query
         body = _json(request)
         provider = self._provider(body)
+        for row in body["contacts"]:
+            status = row.get("status", "subscribed")
+            if status not in STATUSES:
+                raise Wrong(nearest("status", status, STATUSES))
         for row in body["contacts"]:
             status = row.get("status", "subscribed")
             contact = Contact(row["email"], status, dict(row.get("fields", {})), set(row.get("lists", ())))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from connectors.http import Request, Response
 
-__all__ = ["FAULTS", "Asked", "FaultBook"]
+__all__ = ["FAULTS", "Asked", "FaultBook", "nearest"]
 
 _READS = frozenset({"GET", "HEAD"})
 _DRAWN = 10  # a seed chooses among so many records
@@ -87,7 +87,7 @@ class FaultBook(Faults):
         """
         known = FAULTS.get(fault)
         if known is None:
-            raise ValueError(_nearest("fault", fault, FAULTS))
+            raise ValueError(nearest("fault", fault, FAULTS))
         provider = about.get("provider") or ""
         if provider and not known.fits(provider):
             message = f"{provider} never does '{fault}': it is a fault of {', '.join(known.providers)}"
@@ -95,7 +95,7 @@ class FaultBook(Faults):
         seed = about.pop("seed", None)
         fields = [name for name in Asked.__slots__ if name not in {"fault", "struck"}]
         if strange := about.keys() - set(fields):
-            raise ValueError(_nearest("word about a fault", min(strange), fields))
+            raise ValueError(nearest("word about a fault", min(strange), fields))
         defaults = {"times": known.times, "when": known.when, "seconds": known.seconds}
         asked = Asked(fault, **(defaults | about | {"provider": provider}))
         _check(asked)
@@ -110,7 +110,7 @@ class FaultBook(Faults):
             raise ValueError(f"a mix is a share of all calls, between 0 and 1: not {share}")
         for fault in faults:
             if fault not in FAULTS or FAULTS[fault].act is None:
-                raise ValueError(_nearest("fault of a mix", fault, [name for name in FAULTS if FAULTS[name].act]))
+                raise ValueError(nearest("fault of a mix", fault, [name for name in FAULTS if FAULTS[name].act]))
         chosen = tuple(faults) or tuple(name for name, fault in FAULTS.items() if fault.is_passing)
         self._mix = (share, random.Random(seed), chosen)
 
@@ -245,7 +245,8 @@ def _check(asked: Asked) -> None:
         raise ValueError("`times` is at least 1, or null for ever")
 
 
-def _nearest(what: str, said: str, known: Collection[str] | Mapping[str, object]) -> str:
+def nearest(what: str, said: str, known: Collection[str] | Mapping[str, object]) -> str:
+    """A refusal that names what was probably meant."""
     near = difflib.get_close_matches(said, known, n=1, cutoff=0.0)
     return f"there is no {what} '{said}': did you mean '{near[0]}'? Known: {', '.join(known)}"
 

@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 
     from connectors.types import EventKind, Fitted
 
-__all__ = ["Call", "Contact", "Faults", "Provider", "Windows", "World", "answered", "json_response"]
+__all__ = ["STATUSES", "Call", "Contact", "Faults", "Provider", "Windows", "World", "answered", "json_response"]
 
 START = datetime(2018, 1, 1, 9, tzinfo=UTC)
+STATUSES = (
+    "subscribed", "unsubscribed", "pending", "cleaned", "archived", "transactional", "never", "suppressed", "complained",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
 class Contact:
     """The truth about one contact, in neutral words, for the kit, the demo and the page.
 
-    `status`: subscribed, unsubscribed, pending, cleaned, archived, transactional, never, suppressed, complained.
+    `status`: one of STATUSES.
     `fields` by the name people see there, `lists` by the provider's ids; `mailable`: a campaign would reach them.
     """
 
