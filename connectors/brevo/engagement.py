@@ -7,21 +7,15 @@ was read. While exports run, an empty page that is not the last says "come back 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 
-from connectors.brevo.events import ACTIONS, events
-from connectors.brevo.wire import export_rows, instant, moment
+from connectors.brevo.events import ACTIONS, exported
+from connectors.brevo.reads import Reads
+from connectors.brevo.wire import Json, export_rows, instant, moment
 from connectors.errors import InvalidRequest
 from connectors.types import Cursor, EngagementEvent, Page
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
-
-    from connectors.brevo.reads import Reads
-    from connectors.brevo.wire import Json
 
 __all__ = ["Reading"]
 
@@ -46,44 +40,29 @@ class Export:
     attempts: int = 0
 
 
-@dataclass(slots=True)
-class State:
-    """The cursor's content; `seen` are the figures, by campaign and action, whose people were read."""
-
-    pulled: str = ""
-    seen: dict[str, dict[str, list[int]]] = field(default_factory=dict)
-    exports: list[Export] = field(default_factory=list)
-
-    @classmethod
-    def load(cls, cursor: Cursor | None) -> State:
-        """The state that a cursor holds."""
-        if cursor is None:
-            return cls()
-        kept = json.loads(cursor)
-        return cls(kept["pulled"], kept["seen"], [Export(**export) for export in kept["exports"]])
-
-    def cursor(self) -> Cursor:
-        """The state as a cursor."""
-        return json.dumps(asdict(self), separators=(",", ":"), ensure_ascii=False)
-
-
 class Reading:
-    """One pull."""
+    """One pull; `seen` are the figures, by campaign and action, whose people were read."""
 
     def __init__(self, account: Reads, since: Cursor | None, now: datetime) -> None:
-        self._account = account
-        self._state = State.load(since)
-        self._now = now
+        kept: Json = json.loads(since) if since else {}
+        self._account, self._now = account, now
+        self._pulled: str = kept.get("pulled", "")
+        self._seen: dict[str, dict[str, list[int]]] = kept.get("seen", {})
+        self._exports = [Export(**export) for export in kept.get("exports", ())]
+
+    def _page(self, found: list[EngagementEvent], *, last: bool = False) -> Page[EngagementEvent]:
+        kept = {"pulled": self._pulled, "seen": self._seen, "exports": [asdict(export) for export in self._exports]}
+        return Page(found, json.dumps(kept, separators=(",", ":"), ensure_ascii=False), last)
 
     def pages(self) -> Iterator[Page[EngagementEvent]]:
         """What earlier readings left first, then what moved since; ends early when exports take too long."""
-        while self._state.exports or self._state.pulled != moment(self._now):
-            if not self._state.exports:
+        while self._exports or self._pulled != moment(self._now):
+            if not self._exports:
                 self._look()
             idle = 0
-            while self._state.exports:
+            while self._exports:
                 if self._request():
-                    yield Page([], self._state.cursor())
+                    yield self._page([])
                 collected = False
                 for page in self._collect():
                     collected = True
@@ -91,71 +70,58 @@ class Reading:
                 idle = 0 if collected else idle + 1
                 if idle > PATIENCE:
                     return
-                if not collected and self._state.exports:
-                    yield Page([], self._state.cursor())
-        yield Page([], self._state.cursor(), last=True)
+                if not collected and self._exports:
+                    yield self._page([])
+        yield self._page([], last=True)
 
     def _look(self) -> None:
-        state = self._state
         since = self._now - FIRST
-        if state.pulled:
-            since = max(since, min(self._now - WINDOW, instant(state.pulled) - timedelta(days=1)))
-        known, state.seen = state.seen, {}
+        if self._pulled:
+            since = max(since, min(self._now - WINDOW, instant(self._pulled) - timedelta(days=1)))
+        known, self._seen = self._seen, {}
         for campaign in self._account.campaigns(since, self._now):
             key = str(campaign["id"])
-            state.seen[key] = known.get(key, {})
-            state.exports += _moved(campaign, state.seen[key])
-        state.pulled = moment(self._now)
+            self._seen[key] = known.get(key, {})
+            self._exports += _moved(campaign, self._seen[key])
+        self._pulled = moment(self._now)
 
     def _request(self) -> bool:
         """Ask for what fits in; True when something was asked for."""
-        waiting = [export for export in self._state.exports if export.process is None]
-        for export in waiting[: AT_ONCE - (len(self._state.exports) - len(waiting))]:
+        waiting = [export for export in self._exports if export.process is None]
+        for export in waiting[: AT_ONCE - (len(self._exports) - len(waiting))]:
             try:
                 export.process = self._account.request_export(export.campaign, export.action)
             except InvalidRequest:  # the campaign is gone: its figures stay unread, and it is not asked for again now
-                self._state.exports.remove(export)
+                self._exports.remove(export)
         return any(export.process is not None for export in waiting)
 
     def _collect(self) -> Iterator[Page[EngagementEvent]]:
-        running = {export.process: export for export in self._state.exports if export.process is not None}
-        if not running:
-            return
+        running = {export.process: export for export in self._exports if export.process is not None}
         for ref, process in self._account.processes(running.keys()).items():
             status, url = process.get("status"), process.get("export_url")
-            if status == "completed" and url:
-                yield from self._read(running[ref], url)
+            text = self._account.file(url) if status == "completed" and url else None
+            if text is not None:
+                yield from self._read(running[ref], text)
             elif status in {"completed", "failed", "cancelled"}:
                 self._again(running[ref])
 
-    def _read(self, export: Export, url: str) -> Iterator[Page[EngagementEvent]]:
-        text = self._account.file(url)
-        if text is None:
-            self._again(export)
-            return
-        rows, sent_at = export_rows(text)[export.rows :], instant(export.sent)
-        while True:
-            part, rows = rows[:ROWS], rows[ROWS:]
-            found = [
-                event for email, row in part for event in events(export.action, export.campaign, sent_at, email, row)
-            ]
+    def _read(self, export: Export, text: str) -> Iterator[Page[EngagementEvent]]:
+        rows, sent_at = export_rows(text), instant(export.sent)
+        while export in self._exports:
+            part = rows[export.rows : export.rows + ROWS]
             export.rows += len(part)
-            if not rows:
-                self._finish(export)
-            yield Page(found, self._state.cursor())
-            if not rows:
-                return
-
-    def _finish(self, export: Export) -> None:
-        self._state.exports.remove(export)
-        if export.figures is not None:
-            self._state.seen[str(export.campaign)][export.action] = export.figures
+            if export.rows >= len(rows):
+                self._exports.remove(export)
+                if export.figures is not None:
+                    self._seen[str(export.campaign)][export.action] = export.figures
+            told = (exported(export.action, export.campaign, sent_at, email, row) for email, row in part)
+            yield self._page([event for events in told for event in events])
 
     def _again(self, export: Export) -> None:
         """Its file failed or is gone (links live for a while only): ask once more, then leave it to the next pull."""
         export.process, export.rows, export.attempts = None, 0, export.attempts + 1
         if export.attempts >= ATTEMPTS:
-            self._state.exports.remove(export)
+            self._exports.remove(export)
 
 
 def _moved(campaign: Json, seen: Mapping[str, list[int]]) -> Iterator[Export]:

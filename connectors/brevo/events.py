@@ -1,22 +1,23 @@
-"""One table: Brevo's exports of a campaign's people → our kinds of event."""
+"""Brevo's words for engagement as ours: exports of a campaign's people, its totals, and what webhooks tell."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
-from connectors.types import EngagementEvent, EventKind, Precision
+from connectors.errors import SettingsError, Unauthorized, UnexpectedResponse
+from connectors.types import EngagementEvent, EventKind, Precision, normal
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
+__all__ = ["ACTIONS", "TOTALS", "Action", "exported", "received", "total", "verify"]
 
-    from connectors.brevo.wire import Json
-
-__all__ = ["ACTIONS", "Action", "events"]
+Json: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +42,42 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
     }
 )
 
+# globalStats, in people: `uniqueClicks` are people and `clickers` all their clicks (GET /emailCampaigns, 2026-11-22).
+TOTALS: Mapping[EventKind, tuple[str, ...]] = MappingProxyType(
+    {
+        EventKind.SEND: ("sent",),
+        EventKind.DELIVERED: ("delivered",),
+        EventKind.OPEN: ("uniqueViews",),
+        EventKind.CLICK: ("uniqueClicks",),
+        EventKind.BOUNCE: ("hardBounces", "softBounces"),
+        EventKind.COMPLAINT: ("complaints",),
+        EventKind.UNSUBSCRIBE: ("unsubscriptions",),
+    }
+)
 
-def events(action: str, campaign: int, sent_at: datetime, email: str, row: Json) -> Iterator[EngagementEvent]:
+# Names as they arrive: not those that one subscribes to (developers.brevo.com/docs/marketing-webhooks, 2026-11-22).
+_RECEIVED: Mapping[object, tuple[EventKind, bool | None]] = MappingProxyType(
+    {
+        "delivered": (EventKind.DELIVERED, None),
+        "opened": (EventKind.OPEN, None),
+        "proxy_open": (EventKind.OPEN, None),
+        "click": (EventKind.CLICK, None),
+        "hard_bounce": (EventKind.BOUNCE, True),
+        "soft_bounce": (EventKind.BOUNCE, False),
+        "spam": (EventKind.COMPLAINT, None),
+        "unsubscribe": (EventKind.UNSUBSCRIBE, None),
+    }
+)
+_REPEATED = frozenset({"click", "proxy_open"})  # told each time; a pull knows the rest of them once a campaign
+
+
+def exported(action: str, campaign: int, sent_at: datetime, email: str, row: Json) -> Iterator[EngagementEvent]:
     """What one row of an export says: the campaign's send time stands in for the time of each act."""
     about = ACTIONS[action]
     for kind in about.kinds:
         hard = about.hard if kind is EventKind.BOUNCE else None
-        key = f"{campaign}|{kind}|{hard}|{email}"
         yield EngagementEvent(
-            id=f"brevo:{hashlib.sha256(key.encode()).hexdigest()[:32]}",
+            id=_id(campaign, kind, hard, email),
             kind=kind,
             email=email,
             happened_at=sent_at,
@@ -58,3 +86,79 @@ def events(action: str, campaign: int, sent_at: datetime, email: str, row: Json)
             precision=Precision.CAMPAIGN,
             raw=json.dumps({"action": action, "campaign": campaign, "row": row}, ensure_ascii=False),
         )
+
+
+def total(statistics: Json) -> dict[EventKind, int]:
+    """A campaign's figures by kind; one that the report has not is absent: it is unknown, never zero."""
+    known = {
+        kind: names for kind, names in TOTALS.items() if all(isinstance(statistics.get(name), int) for name in names)
+    }
+    return {kind: sum(statistics[name] for name in names) for kind, names in known.items()}
+
+
+def verify(headers: Mapping[str, str], secret: str) -> None:
+    """Brevo signs nothing: the secret comes as a bearer token, or as the password in the webhook's own URL.
+
+    Raises SettingsError without a secret, Unauthorized for another. A delivery that is repeated brings the same ids.
+    """
+    if not secret:
+        message = (
+            'brevo: set webhook_secret, and create the webhook with "auth": {"type": "bearer", "token": <the same>}'
+        )
+        raise SettingsError(message, key="webhook_secret")
+    scheme, _, word = headers.get("authorization", "").strip().partition(" ")
+    given = word.strip().encode()
+    if scheme.lower() == "basic":
+        try:
+            given = base64.b64decode(given, validate=True).partition(b":")[2]
+        except ValueError:
+            given = b""
+    if not hmac.compare_digest(given, secret.encode()) or scheme.lower() not in {"bearer", "basic"}:
+        raise Unauthorized("brevo: a delivery without this webhook's secret")
+
+
+def received(body: bytes, now: datetime) -> Sequence[EngagementEvent]:
+    """The events of one delivery: an object, an array, or {"events": […]}; who is named by no address did nothing."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        raise UnexpectedResponse("brevo: a delivery that is not JSON") from None
+    rows = told.get("events", [told]) if isinstance(told, dict) else told
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UnexpectedResponse("brevo: a delivery of an unknown shape")
+    return [_event(row, str(email), now) for row in rows for email in _people(row.get("email"))]
+
+
+def _event(row: Json, address: str, now: datetime) -> EngagementEvent:
+    kind, hard = _RECEIVED.get(row.get("event"), (EventKind.OTHER, None))
+    email, campaign, url = normal(address), row.get("camp_id"), row.get("URL") or row.get("url") or row.get("link")
+    is_once = kind is not EventKind.OTHER and row["event"] not in _REPEATED and campaign is not None
+    apart = () if is_once else (row.get("event"), _seconds(row), url)
+    return EngagementEvent(
+        id=_id(campaign, kind, hard, email, *apart),
+        kind=kind,
+        email=email,
+        happened_at=now if (at := _seconds(row)) is None else datetime.fromtimestamp(at, UTC),
+        campaign=None if campaign is None else str(campaign),
+        url=url,
+        is_machine=row.get("event") == "proxy_open",
+        hard=hard,
+        raw=json.dumps(row, ensure_ascii=False),
+    )
+
+
+def _people(told: object) -> list[object]:
+    """Whom a row is about: one address, or several; a contact with only a phone has none."""
+    return [one for one in (told if isinstance(told, list) else [told]) if isinstance(one, str) and "@" in one]
+
+
+def _seconds(row: Json) -> float | None:
+    """When it happened; `ts` and the dates are of other zones (django-anymail trusts `ts_epoch`, ms, before all)."""
+    exact = row.get("ts_epoch")
+    found = exact / 1000 if isinstance(exact, (int, float)) else row.get("ts_event") or row.get("ts")
+    return float(found) if isinstance(found, (int, float)) else None
+
+
+def _id(campaign: object, kind: EventKind, hard: bool | None, email: str, *apart: object) -> str:  # noqa: FBT001 - a fact, not a switch
+    key = "|".join(str(part) for part in (campaign, kind, hard, email, *apart))
+    return f"brevo:{hashlib.sha256(key.encode()).hexdigest()[:32]}"

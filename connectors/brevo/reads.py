@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from connectors import errors
 from connectors.brevo import wire
-from connectors.types import Ref, TargetKind, ValueKind, normal
+from connectors.brevo.spec import CONTACTS, FILES, OTHER, TYPES
+from connectors.brevo.wire import Json
+from connectors.http import Http, Response
+from connectors.types import Ref, Target, ValueKind, normal
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-    from datetime import datetime
+__all__ = ["FEW", "Reads", "Slice"]
 
-    from connectors.brevo.wire import Json
-    from connectors.http import Http, Response
-    from connectors.types import Target
-
-__all__ = ["CONTACTS", "FILES", "LISTED", "OTHER", "Reads", "Slice"]
-
-CONTACTS, OTHER, FILES = "contacts", "other", "files"  # families of calls: /contacts/…, all else, files elsewhere
-LISTED = frozenset({TargetKind.CONTACTS, TargetKind.SEGMENT})
+FEW = 20  # contacts read one by one; more are found by paging
 OVERLAP = 20  # records that a page of contacts repeats, so that deletions during a read hide nobody
-PROCESS_PAGE = 50
-PROCESS_PAGES = 10  # looked through for a job before it is asked for by its id
+PROCESS_PAGES = 10  # of fifty, looked through for a job
+CAMPAIGN_PAGES = 5  # of a hundred, looked through for campaigns before they are asked for one by one
 _GONE = frozenset({403, 404, 410})  # of a file whose link lived its time
+_MISSING = frozenset({HTTPStatus.NOT_FOUND})
 _BLOCKED = re.compile(r"authori[sz]ed_ips|unrecogni[sz]ed IP", re.IGNORECASE)
 _BLOCKED_WORDS = (
     "brevo refuses calls from this machine's IP address, not the key: authorise the address, or switch the blocking "
     "of unknown addresses off, at https://app.brevo.com/security/authorised_ips"
 )
+_SENT: Mapping[str, str | int] = {
+    "type": "classic",
+    "status": "sent",
+    "statistics": "globalStats",
+    "excludeHtmlContent": "true",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,11 @@ class Reads:
             blocked = errors.Unauthorized(_BLOCKED_WORDS, status=error.status, request_id=error.request_id)
             raise blocked from None
 
+    def get(self, path: str, *, rate: str = CONTACTS, params: Mapping[str, str | int] | None = None) -> Response | None:
+        """What is there, or None."""
+        answer = self.call("GET", path, rate=rate, params=params, accept=_MISSING)
+        return answer if answer.status == HTTPStatus.OK else None
+
     def pages(
         self,
         path: str,
@@ -71,16 +80,19 @@ class Reads:
         overlap: int = 0,
         params: Mapping[str, str | int] | None = None,
     ) -> Iterator[Slice]:
-        """Pages until `count` is reached, whatever their size; `rate` None: the family that the answers themselves tell."""
+        """Pages until `count` is reached, or without one until an empty page, whatever their size.
+
+        `rate` None: the family that the answers themselves tell.
+        """
         family, last = rate or OTHER, False
         while not last:
             asked = {"limit": size, "offset": offset, "sort": "asc", **(params or {})}
             answer = self.call("GET", path, rate=family, params=asked)
             body = answer.json()
             total = body.get("count") if isinstance(body, dict) else None
-            rows = [] if total == 0 else wire.part(body, key)
+            rows = [] if total == 0 else _rows(body, key)
             reached = offset + len(rows)
-            last = not rows or (reached >= total if isinstance(total, int) else len(rows) < size)
+            last = not rows or (isinstance(total, int) and reached >= total)
             offset = reached if last or len(rows) <= overlap else reached - overlap
             if rate is None and wire.is_fast(answer.headers):
                 family = CONTACTS
@@ -106,28 +118,25 @@ class Reads:
                 break
         return found
 
+    def inside(self, list_ref: Ref, people: Collection[str]) -> set[str]:
+        """Those of a list: a few are asked for one by one."""
+        if len(people) > FEW:
+            return set(self.held(list_ref, people))
+        rows = {email: self.contact(email) or {} for email in people}
+        return {email for email, row in rows.items() if int(list_ref) in row.get("listIds", ())}
+
     def contact(self, email: str) -> Json | None:
         """One contact, or None."""
-        path = f"/contacts/{quote(email, safe='')}"
-        answer = self.call("GET", path, params={"identifierType": "email_id"}, accept=frozenset({HTTPStatus.NOT_FOUND}))
-        found: Json | None = answer.json() if answer.status == HTTPStatus.OK else None
-        return found
+        answer = self.get(f"/contacts/{quote(email, safe='')}", params={"identifierType": "email_id"})
+        return None if answer is None else answer.json()
 
-    def titles(self, path: str, key: str) -> dict[str, Ref]:
+    def titles(self, path: str, key: str, size: int = 50, rate: str = CONTACTS) -> dict[str, Ref]:
         """Names are not unique: the oldest of a name is ours."""
         found: dict[str, Ref] = {}
-        for part in self.pages(path, key, 50):
+        for part in self.pages(path, key, size, rate=rate):
             for row in part.rows:
                 found.setdefault(row["name"], str(row["id"]))
         return found
-
-    def folder(self, name: str) -> Ref | None:
-        """Our folder's id."""
-        return self.titles("/contacts/folders", "folders").get(name)
-
-    def lists(self, folder: Ref | None) -> dict[str, Ref]:
-        """The lists of a folder, by name."""
-        return self.titles(f"/contacts/folders/{folder}/lists", "lists") if folder else {}
 
     def attributes(self, targets: Sequence[Target]) -> dict[Target, Ref]:
         """Those attributes that exist. Raises SettingsError where one of another type has the name."""
@@ -135,7 +144,7 @@ class Reads:
         known = {row["name"]: (row.get("category"), row.get("type")) for row in rows}
         found = {target: target.title for target in targets if target.title in known}
         for target in found:
-            wanted, there = wire.TYPES[target.value or ValueKind.TEXT], known[target.title]
+            wanted, there = TYPES[target.value or ValueKind.TEXT], known[target.title]
             if there != ("normal", wanted):
                 message = (
                     f"brevo: the account has an attribute {target.title} of type {there[1] or there[0]}, merge tag "
@@ -144,28 +153,28 @@ class Reads:
                 raise errors.SettingsError(message)
         return found
 
+    def coupons(self, collection: Ref) -> tuple[int, datetime | None] | None:
+        """How many codes a collection has ever held, and Brevo's own time of saying so; None when it is gone."""
+        answer = self.get(f"/couponCollections/{collection}", rate=OTHER)
+        if answer is None:
+            return None
+        body, date = answer.json(), answer.headers.get("date")
+        about = body[0] if isinstance(body, list) and body else body  # its examples wrap it (2026-11-22)
+        return int(wire.part(about, "totalCoupons")), parsedate_to_datetime(date) if date else None
+
     def processes(self, ids: Collection[int]) -> dict[int, Json]:
-        """Processes by id, fifty a call; one that is in no page is asked for by itself."""
+        """Processes by id, newest first and fifty a call; never a call a process: the window has 100 calls an hour."""
         found: dict[int, Json] = {}
-        offset = 0
-        for _ in range(PROCESS_PAGES if ids else 0):
-            rows = self.recent_processes(offset)
-            found |= {row["id"]: row for row in rows if row["id"] in ids}
-            offset += len(rows)
+        for number, part in enumerate(self.recent_processes() if ids else (), 1):
+            found |= {row["id"]: row for row in part.rows if row["id"] in ids}
             missing = ids - found.keys()
-            if not missing or len(rows) < PROCESS_PAGE or rows[-1]["id"] < min(missing):
+            if number == PROCESS_PAGES or not missing or (part.rows and part.rows[-1]["id"] < min(missing)):
                 break
-        for ref in sorted(ids - found.keys()):
-            answer = self.call("GET", f"/processes/{ref}", rate=OTHER, accept=frozenset({HTTPStatus.NOT_FOUND}))
-            if answer.status == HTTPStatus.OK:
-                found[ref] = answer.json()
         return found
 
-    def recent_processes(self, offset: int = 0) -> Sequence[Json]:
-        """A page of processes, newest first."""
-        params = {"limit": PROCESS_PAGE, "offset": offset, "sort": "desc"}
-        rows: Sequence[Json] = wire.part(self.call("GET", "/processes", params=params, rate=OTHER).json(), "processes")
-        return rows
+    def recent_processes(self) -> Iterator[Slice]:
+        """Pages of processes, newest first."""
+        return self.pages("/processes", "processes", 50, rate=OTHER, params={"sort": "desc"})
 
     def file(self, url: str) -> str | None:
         """A result file, kept on another host for a while; None when it is gone."""
@@ -174,16 +183,24 @@ class Reads:
 
     def campaigns(self, since: datetime, until: datetime) -> Iterator[Json]:
         """Campaigns sent within, with their totals."""
-        params: dict[str, str | int] = {
-            "type": "classic",
-            "status": "sent",
-            "statistics": "globalStats",
-            "startDate": wire.moment(since),
-            "endDate": wire.moment(until),
-            "excludeHtmlContent": "true",
-        }
+        params = {**_SENT, "startDate": wire.moment(since), "endDate": wire.moment(until)}
         for part in self.pages("/emailCampaigns", "campaigns", 100, rate=OTHER, params=params):
             yield from part.rows
+
+    def statistics(self, campaigns: Collection[str]) -> dict[str, Json]:
+        """The totals of campaigns by id: a hundred a call, then those that the list tells nothing of, one by one."""
+        found: dict[str, Json] = {}
+        pages = self.pages("/emailCampaigns", "campaigns", 100, rate=OTHER, params={**_SENT, "sort": "desc"})
+        for number, part in enumerate(pages if campaigns else (), 1):
+            found |= {str(row["id"]): told for row in part.rows if (told := _told(row)) and str(row["id"]) in campaigns}
+            if number == CAMPAIGN_PAGES or len(found) == len(set(campaigns)):
+                break
+        for ref in sorted(set(campaigns) - found.keys()):
+            answer = self.get(
+                f"/emailCampaigns/{quote(ref, safe='')}", rate=OTHER, params={"statistics": "globalStats"}
+            )
+            found |= {ref: _told(answer.json())} if answer else {}
+        return found
 
     def request_export(self, campaign: int, action: str) -> int:
         """Ask for the people of one campaign and action: the id of the process."""
@@ -192,4 +209,15 @@ class Reads:
             "exportAttributes": ["EMAIL"],
             "disableNotification": True,
         }
-        return wire.process_id(self.call("POST", "/contacts/export", json=body).json())
+        return int(wire.part(self.call("POST", "/contacts/export", json=body).json(), "processId"))
+
+
+def _rows(body: object, key: str) -> Sequence[Json]:
+    if key == "collections" and isinstance(body, list):  # described as one object, shown wrapped (2026-11-22)
+        return body
+    rows: Sequence[Json] = wire.part(body, key)
+    return rows
+
+
+def _told(campaign: Json) -> Json:
+    return (campaign.get("statistics") or {}).get("globalStats") or {}

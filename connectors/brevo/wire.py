@@ -3,55 +3,39 @@
 from __future__ import annotations
 
 import csv
-import math
 import re
-import unicodedata
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from connectors.errors import UnexpectedResponse
 from connectors.http import mask
 from connectors.types import (
-    AddCode,
     AddContact,
-    AddMember,
+    Change,
     ClearTraits,
     Consent,
+    ContactChange,
+    Fitted,
     Left,
     Reason,
+    Ref,
     SetTraits,
     Suppress,
     Suppression,
-    ValueKind,
     normal,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-
-    from connectors.types import Change, ContactChange, Fitted, Ref
+)  # fmt: skip
 
 __all__ = [
-    "FILES", "NO_CHANGE", "NO_LIST", "TYPES", "Import", "Json", "contact_changes", "export_rows", "files", "fit",
-    "import_body", "imports", "instant", "is_done", "is_fast", "is_importable", "is_person", "may_be", "moment", "named",
-    "part", "plan", "process_id", "scalars", "succeeded", "suppression", "words",
+    "FILES", "NO_CHANGE", "NO_LIST", "Json", "export_rows", "files", "import_body", "imports", "instant", "is_done",
+    "is_fast", "is_importable", "is_person", "may_be", "moment", "named", "part", "plan", "scalars", "succeeded",
+    "suppression", "words",
 ]  # fmt: skip
 
 Json: TypeAlias = dict[str, Any]
-
-TYPES: Mapping[ValueKind, str] = MappingProxyType(
-    {
-        ValueKind.TEXT: "text",
-        ValueKind.NUMBER: "float",  # there is no integer type
-        ValueKind.BOOLEAN: "text",  # an import leaves `true` where it says `false` (APIv3-python-library#95, 2024)
-        ValueKind.DATE: "date",
-        ValueKind.INSTANT: "text",  # Brevo's date holds no time of day
-        ValueKind.URL: "text",
-    }
-)
+Import: TypeAlias = tuple[Json, Mapping[str, Sequence[ContactChange]]]
+"""What one POST /contacts/import carries: its switches, and changes by address (one address may have several)."""
 
 # The files of a finished import that name the records it refused (`GET /processes/{id}`, info.import).
 FILES: Mapping[str, Reason] = MappingProxyType(
@@ -65,7 +49,6 @@ FILES: Mapping[str, Reason] = MappingProxyType(
         "duplicate_landline_number_id": Reason.INVALID_VALUE,
     }
 )
-
 NO_CHANGE = re.compile(r"already (in|removed from) list and/or does not exist", re.IGNORECASE)
 NO_LIST = re.compile(r"\blists?\b.*(not exist|not found|invalid|unknown)", re.IGNORECASE)
 
@@ -76,24 +59,6 @@ _SWITCHES: Mapping[type[Change], Json] = MappingProxyType(
 )
 _SYNTHETIC = "@mailin-sms.com"  # Brevo's made-up address of a contact that has only a phone
 _SLOWEST_FAST = 600  # calls: the largest hourly window of the slow family, any plan (api-limits, 2026-08)
-
-
-@dataclass(frozen=True, slots=True)
-class Import:
-    """What one call of POST /contacts/import carries: changes by address (one address may have several)."""
-
-    switches: Json
-    changes: Mapping[str, Sequence[ContactChange]]
-
-
-def contact_changes(changes: Iterable[Change]) -> list[ContactChange]:
-    """The changes, all of them about contacts. Raises UnexpectedResponse for a code: Brevo carries none."""
-    found: list[ContactChange] = []
-    for change in changes:
-        if isinstance(change, AddCode):
-            raise UnexpectedResponse(f"brevo carries no codes (change {change.id})")
-        found.append(change)
-    return found
 
 
 def is_importable(change: ContactChange) -> bool:
@@ -111,50 +76,39 @@ def imports(changes: Iterable[ContactChange]) -> Iterator[Import]:
     for change in changes:
         columns = tuple(sorted(change.fields)) if isinstance(change, ClearTraits) else ()
         groups.setdefault((type(change), columns), {}).setdefault(change.profile.email, []).append(change)
-    return (Import(_SWITCHES.get(kind, {}), group) for (kind, _), group in groups.items())
+    return ((_SWITCHES.get(kind, {}), group) for (kind, _), group in groups.items())
 
 
 def import_body(part: Import, list_ref: Ref) -> Json:
     """The body of POST /contacts/import; a list is obligatory there."""
+    switches, changes = part
     return {
         "listIds": [int(list_ref)],
         "updateExistingContacts": True,
         "emptyContactsAttributes": False,
         "disableNotification": True,  # else the account's owner gets a mail an import
-        **part.switches,
-        "jsonBody": [_record(email, changes) for email, changes in part.changes.items()],
+        **switches,
+        "jsonBody": [_record(email, same) for email, same in changes.items()],
     }
 
 
 def _record(email: str, changes: Sequence[ContactChange]) -> Json:
-    attributes: dict[Ref, Fitted] = {}
-    for change in changes:
-        attributes |= _attributes(change)
+    attributes = {name: value for change in changes for name, value in _attributes(change).items()}
     return {"email": email, "attributes": attributes} if attributes else {"email": email}
 
 
 def _attributes(change: ContactChange) -> Mapping[Ref, Fitted]:
-    match change:
-        case AddContact() | SetTraits():
-            return change.traits
-        case ClearTraits():
-            return dict.fromkeys(change.fields, "")
-    return {}
+    if isinstance(change, (AddContact, SetTraits)):
+        return change.traits
+    return dict.fromkeys(change.fields, "") if isinstance(change, ClearTraits) else {}
 
 
 def is_done(change: ContactChange, contact: Json | None) -> bool:
     """A contact of the list, as read back, shows that the change took effect."""
-    if contact is None:
+    if contact is None or (isinstance(change, Suppress) and contact.get("emailBlacklisted") is not True):
         return False
-    held = contact.get("attributes") or {}
-    match change:
-        case AddContact() | SetTraits():
-            return all(held.get(name) == value for name, value in change.traits.items())
-        case ClearTraits():
-            return all(held.get(name) in {None, ""} for name in change.fields)
-        case Suppress():
-            return contact.get("emailBlacklisted") is True
-    return isinstance(change, AddMember)
+    held = {name: value for name, value in (contact.get("attributes") or {}).items() if value is not None}
+    return all(held.get(name, "") == value for name, value in _attributes(change).items())
 
 
 def part(answer: object, key: str) -> Any:  # noqa: ANN401 - JSON of any kind, as Response.json
@@ -168,11 +122,6 @@ def plan(account: Json) -> str | None:
     """What the account pays for where marketing is concerned."""
     rows = [row for row in account.get("planVerticals") or () if row.get("planCategory") == "Marketing"]
     return next((row.get("planType") or row.get("type") for row in (*rows, *(account.get("plan") or ()))), None)
-
-
-def process_id(answer: object) -> int:
-    """The process that an import or an export began. Raises UnexpectedResponse."""
-    return int(part(answer, "processId"))
 
 
 def may_be(process: Json, since: datetime) -> bool:
@@ -189,7 +138,7 @@ def succeeded(answer: Json | None) -> set[str]:
 
 def words(body: object) -> str:
     """What a refusal says, without addresses."""
-    return mask(str(body.get("message") or "")) if isinstance(body, dict) else mask(str(body or ""))[:200]
+    return mask(str((body.get("message") if isinstance(body, dict) else body) or ""))[:200]
 
 
 def scalars(contact: Json) -> dict[Ref, Fitted]:
@@ -267,46 +216,3 @@ def instant(text: str) -> datetime:
 def moment(at: datetime) -> str:
     """An instant as Brevo's filters take it."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
-
-
-def fit(kind: ValueKind, value: object) -> Fitted | Reason:
-    """Our value as an attribute takes it, or why not: what does not fit, an import would silently drop."""
-    return _FIT[kind](value)
-
-
-def _text(value: object) -> Fitted | Reason:
-    text = unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else ""
-    return text or Reason.INVALID_VALUE  # a blank erases nothing there
-
-
-def _number(value: object) -> Fitted | Reason:
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or not math.isfinite(value):
-        return Reason.INVALID_VALUE
-    return int(value) if value == int(value) else float(value)
-
-
-def _boolean(value: object) -> Fitted | Reason:
-    return ("yes" if value else "no") if isinstance(value, bool) else Reason.INVALID_VALUE
-
-
-def _date(value: object) -> Fitted | Reason:
-    day = value.date() if isinstance(value, datetime) else value
-    return day.isoformat() if isinstance(day, date) else Reason.INVALID_VALUE
-
-
-def _instant(value: object) -> Fitted | Reason:
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        return Reason.INVALID_VALUE
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-_FIT: Mapping[ValueKind, Callable[[object], Fitted | Reason]] = MappingProxyType(
-    {
-        ValueKind.TEXT: _text,
-        ValueKind.NUMBER: _number,
-        ValueKind.BOOLEAN: _boolean,
-        ValueKind.DATE: _date,
-        ValueKind.INSTANT: _instant,
-        ValueKind.URL: _text,
-    }
-)

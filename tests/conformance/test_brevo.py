@@ -13,6 +13,10 @@ from connectors.testing import ConnectorSuite
 KEY = "xkeysib-sandbox-0123456789abcdef"
 STATUSES = ("subscribed", "unsubscribed", "cleaned", "suppressed", "complained")  # beside its blocklist, Brevo has none
 WORST = {
+    "collection_name": "word",
+    "coupon_shape": "array",
+    "repeated_codes": "kept",
+    "webhook_envelope": "object",
     "bare_contacts": "slow",
     "bad_address_in_list": "refuse",
     "date_format": "dmy",

@@ -8,17 +8,19 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
+from brevo_account import LOYAL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.brevo import Brevo, wire
-from connectors.brevo.events import events
+from connectors.brevo.events import exported
 from connectors.errors import UnexpectedResponse
+from connectors.outcomes import contacts
 from connectors.spec import cut
 from connectors.types import (
-    AddCode,
     AddContact,
     AddMember,
+    Batch,
     ClearTraits,
     Consent,
     EventKind,
@@ -57,7 +59,7 @@ ADA, BOB, CLEO = Profile("ada@shop.test"), Profile("bob@shop.test"), Profile("cl
     ],
 )
 def test_a_value_is_fitted_or_refused_with_a_reason(kind: ValueKind, value: object, fitted: object) -> None:
-    found = wire.fit(kind, value)
+    found = Brevo.spec.fit(kind, value)
     assert found == fitted
     assert type(found) is type(fitted)
 
@@ -126,12 +128,7 @@ def test_one_address_twice_in_a_batch_is_one_record() -> None:
     ]
     [part] = wire.imports(changes)
     assert wire.import_body(part, "1")["jsonBody"] == [{"email": ADA.email, "attributes": {"A": "new", "B": "kept"}}]
-    assert [change.id for change in part.changes[ADA.email]] == ["1", "2"]
-
-
-def test_a_code_is_a_broken_contract() -> None:
-    with pytest.raises(UnexpectedResponse, match="carries no codes"):
-        wire.contact_changes([AddCode(id="1", code="X")])
+    assert [change.id for change in part[1][ADA.email]] == ["1", "2"]
 
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -145,7 +142,7 @@ def test_a_cut_batch_never_makes_a_body_over_the_limit(traits: list[dict[str, st
     changes = [
         SetTraits(id=str(at), profile=Profile(f"p{at}@shop.test"), traits=held) for at, held in enumerate(traits)
     ]
-    batches = [wire.contact_changes(part) for part in cut(changes, tight)]
+    batches = [contacts(Batch(LOYAL, "1", part)) for part in cut(changes, tight)]
     for part in batches:
         [one] = wire.imports(part)
         body = json.dumps(wire.import_body(one, "123456"), ensure_ascii=False, separators=(",", ":")).encode()
@@ -226,7 +223,7 @@ def test_an_event_id_depends_on_who_what_and_which_campaign_alone() -> None:
     sent = datetime(2018, 1, 1, tzinfo=UTC)
 
     def ids(action: str, campaign: int, email: str, at: datetime, row: wire.Json) -> dict[EventKind, str]:
-        return {event.kind: event.id for event in events(action, campaign, at, email, row)}
+        return {event.kind: event.id for event in exported(action, campaign, at, email, row)}
 
     first = ids("openers", 1, "a@b.c", sent, {"EMAIL": "a@b.c"})
     assert ids("openers", 1, "a@b.c", sent + timedelta(days=1), {}) == first

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from connectors.sandbox.world import World
 
-__all__ = ["OPTIONS", "Account", "Attribute", "Campaign", "Json", "Mailbox", "Person", "Process", "stamp"]
+__all__ = ["OPTIONS", "Account", "Attribute", "Campaign", "Collection", "Json", "Mailbox", "Person", "Process", "stamp"]
 
 Json: TypeAlias = dict[str, Any]
 
@@ -23,6 +23,8 @@ OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ip": ("known", "blocked"),
         "bare_contacts": ("fast", "slow"),  # which rate family GET /contacts belongs to
         "bad_address_in_list": ("failure", "refuse"),  # add/remove with a malformed address
+        "collection_name": ("words", "word"),  # may the name of a collection have blanks
+        "coupon_shape": ("object", "array"),  # of one collection, and of their list
         "date_format": ("iso", "dmy"),  # of dates that an import accepts and a contact shows
         "empty_scope": ("record", "import"),  # whose blanks emptyContactsAttributes erases
         "existing_join": ("yes", "no"),  # updateExistingContacts: false still adds to the list
@@ -34,9 +36,11 @@ OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "oversize": ("413", "400"),
         "process_info": ("url", "count"),  # info.import.invalid_emails
         "process_times": ("yes", "no"),  # created_at is there
+        "repeated_codes": ("ignored", "kept"),  # a code that the collection has
         "unique_subscribers": ("all", "mailable"),
         "unknown_list": ("400", "404", "ignored"),  # listIds of an import
         "unsubscribe_moves_modified": ("yes", "no"),
+        "webhook_envelope": ("array", "events", "object"),  # of a delivery; an object holds one event
     }
 )
 
@@ -104,6 +108,17 @@ class Campaign:
     machine: set[int] = field(default_factory=set)  # opened by a machine (Apple MPP)
 
 
+@dataclass(slots=True)
+class Collection:
+    """One collection of coupons, in the order in which they came."""
+
+    id: str
+    name: str
+    default: str
+    created: datetime
+    codes: list[str] = field(default_factory=list)
+
+
 class Account:
     """All of it; `switch(name)` is the reading of one unconfirmed fact."""
 
@@ -116,6 +131,8 @@ class Account:
         self.lists: dict[int, Mailbox] = {}
         self.processes: dict[int, Process] = {}
         self.campaigns: dict[int, Campaign] = {}
+        self.collections: dict[str, Collection] = {}
+        self.deliveries: list[Json] = []  # what a webhook has still to tell
         self.files: dict[str, str] = {}
         self.notifications = 0  # mails to the account's owner about imports and exports
         self.attributes = {

@@ -82,10 +82,10 @@ def run_export(account: Account, body: Json, process: Process) -> None:
     process.export_url = account.keep_file(found)
 
 
-def campaign_json(account: Account, campaign: Campaign, *, with_totals: bool) -> Json:
-    """One campaign as the list of campaigns shows it."""
+def campaign_json(account: Account, campaign: Campaign, *, with_totals: bool, is_alone: bool = False) -> Json:
+    """One campaign as the list of campaigns shows it, or alone."""
     mailbox = account.lists.get(campaign.list_id)
-    is_told = with_totals and account.world.now() - campaign.sent <= _TOLD
+    is_told = with_totals and (is_alone or account.world.now() - campaign.sent <= _TOLD)
     return {
         "id": campaign.id,
         "name": campaign.subject,

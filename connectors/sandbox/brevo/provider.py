@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from email.utils import format_datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from connectors.http import Rate, Request, Response
 from connectors.sandbox.brevo import mailing
 from connectors.sandbox.brevo.account import OPTIONS, Account
-from connectors.sandbox.brevo.routes import ROUTES, Refusal, delete_list
+from connectors.sandbox.brevo.call import Refusal
+from connectors.sandbox.brevo.routes import ROUTES, delete_list
 from connectors.sandbox.world import Contact, Windows, json_response
 
 if TYPE_CHECKING:
@@ -61,7 +63,8 @@ class BrevoSandbox:
             status, body_ = self._route(request, path, query)
         except Refusal as refusal:
             status, body_ = refusal.status, {"code": refusal.code, "message": refusal.message}
-        headers = self._limits(family) | {"sib-request-id": f"sandbox-{status}"}
+        date = format_datetime(self.account.world.now(), usegmt=True)
+        headers = self._limits(family) | {"sib-request-id": f"sandbox-{status}", "date": date}
         return Response(status, headers) if body_ is None else json_response(status, body_, headers)
 
     def _file(self, request: Request, path: str) -> Response:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote
 
-from connectors.sandbox.brevo import imports, mailing
+from connectors.sandbox.brevo import coupons, imports, mailing
 from connectors.sandbox.brevo.account import Attribute, Mailbox, Person, Process, stamp
+from connectors.sandbox.brevo.call import Answer, Refusal, moment, number, page, required
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from connectors.sandbox.brevo.account import Account, Json
 
-__all__ = ["IMPORT_SECONDS", "ROUTES", "Refusal"]
+__all__ = ["IMPORT_SECONDS", "ROUTES"]
 
-Answer: TypeAlias = tuple[int, Any]
+OWNER = "owner@example.com"
 IMPORT_SECONDS = 25.0  # for two contacts (pass-culture's measure); an export is as quick
 _TYPES: Mapping[str, frozenset[str | None]] = {
     "normal": frozenset({"text", "date", "float", "boolean", "multiple-choice", "user"}),
@@ -30,48 +30,6 @@ _TYPES: Mapping[str, frozenset[str | None]] = {
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{0,49}")
 
 
-class Refusal(Exception):
-    """A refusal with Brevo's code and words."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
-
-
-def _page(rows: Sequence[Any], query: Mapping[str, str], *, default: int, most: int, newest_first: bool) -> list[Any]:
-    """One page of rows (given in order of creation); the default order is the other way round."""
-    limit, offset = (_number(query, "limit", default), _number(query, "offset", 0))
-    if not 0 <= limit <= most:
-        raise Refusal(400, "out_of_range", f"Limit exceeds max value: {most}")
-    if query.get("sort", "desc" if newest_first else "asc") not in {"asc", "desc"}:
-        raise Refusal(400, "invalid_parameter", "Invalid sort")
-    if query.get("sort", "desc" if newest_first else "asc") == "asc":
-        return list(rows[offset : offset + limit])
-    end = len(rows) - offset
-    return list(rows[max(0, end - limit) : max(0, end)])[::-1]
-
-
-def _number(query: Mapping[str, str], name: str, default: int) -> int:
-    text = query.get(name, str(default))
-    if not text.isdecimal():
-        raise Refusal(400, "invalid_parameter", f"{name} should be an integer")
-    return int(text)
-
-
-def _moment(text: str, name: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refusal(400, "invalid_parameter", f"{name} should be a valid date-time") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def _required(body: Json, *names: str) -> None:
-    for name in names:
-        if body.get(name) in (None, ""):
-            raise Refusal(400, "missing_parameter", f"{name} is missing")
-
-
 def account(at: Account, _path: tuple[str, ...], _query: Mapping[str, str], _body: Json) -> Answer:
     """GET /account."""
     _ = at
@@ -80,7 +38,7 @@ def account(at: Account, _path: tuple[str, ...], _query: Mapping[str, str], _bod
         "user_id": 1234567,
         "enterprise": False,
         "companyName": "Sandbox shop",
-        "email": "owner@example.com",
+        "email": OWNER,
         "firstName": "Ada",
         "lastName": "Martin",
         "address": {"street": "1 rue du Bac", "city": "Paris", "zipCode": "75007", "country": "France"},
@@ -99,12 +57,12 @@ def folders(at: Account, _path: tuple[str, ...], query: Mapping[str, str], _body
     """GET /contacts/folders."""
     totals = {"totalBlacklisted": 0, "totalSubscribers": 0, "uniqueSubscribers": 0}
     rows = [{"id": number, "name": name} | totals for number, name in at.folders.items()]
-    return 200, {"count": len(rows), "folders": _page(rows, query, default=10, most=50, newest_first=True)}
+    return 200, {"count": len(rows), "folders": page(rows, query, default=10, most=50, newest_first=True)}
 
 
 def create_folder(at: Account, _path: tuple[str, ...], _query: Mapping[str, str], body: Json) -> Answer:
     """POST /contacts/folders."""
-    _required(body, "name")
+    required(body, "name")
     number = at.number("folder")
     at.folders[number] = str(body["name"])
     return 201, {"id": number}
@@ -129,14 +87,14 @@ def lists(at: Account, path: tuple[str, ...], query: Mapping[str, str], _body: J
     if path and int(path[0]) not in at.folders:
         raise Refusal(404, "document_not_found", "Folder ID does not exist")
     found = [mailbox for mailbox in at.lists.values() if not path or mailbox.folder == int(path[0])]
-    part = _page(found, query, default=10, most=50, newest_first=True)
+    part = page(found, query, default=10, most=50, newest_first=True)
     rows = [_list_json(at, mailbox) for mailbox in part]
     return 200, {"count": len(found), "lists": rows}
 
 
 def create_list(at: Account, _path: tuple[str, ...], _query: Mapping[str, str], body: Json) -> Answer:
     """POST /contacts/lists: names need not be unique."""
-    _required(body, "name", "folderId")
+    required(body, "name", "folderId")
     if body["folderId"] not in at.folders:
         raise Refusal(400, "invalid_parameter", "Folder ID does not exist")
     mailbox = Mailbox(at.number("list"), str(body["name"]), body["folderId"], at.world.now())
@@ -183,13 +141,13 @@ def _contact_json(person: Person) -> Json:
 
 def contacts(at: Account, path: tuple[str, ...], query: Mapping[str, str], _body: Json) -> Answer:
     """GET /contacts and GET /contacts/lists/{id}/contacts: pages of 1,000 and 500 at most."""
-    number = _mailbox(at, path[0]).id if path else _number(query, "listIds", 0)
-    found = at.members(number) if number else at.view("all", lambda _person: True)
+    ref = _mailbox(at, path[0]).id if path else number(query, "listIds", 0)
+    found = at.members(ref) if ref else at.view("all", lambda _person: True)
     if "modifiedSince" in query:
-        since = _moment(query["modifiedSince"], "modifiedSince")
-        key = ("since", number, since)
-        found = at.view(key, lambda one: one.modified >= since and (not number or number in one.lists))
-    part = _page(found, query, default=50, most=500 if path else 1000, newest_first=True)
+        since = moment(query["modifiedSince"], "modifiedSince")
+        key = ("since", ref, since)
+        found = at.view(key, lambda one: one.modified >= since and (not ref or ref in one.lists))
+    part = page(found, query, default=50, most=500 if path else 1000, newest_first=True)
     return 200, {"count": len(found), "contacts": [_contact_json(person) for person in part]}
 
 
@@ -240,8 +198,11 @@ def _write(at: Account, person: Person, body: Json) -> None:
 
 
 def delete_contact(at: Account, path: tuple[str, ...], _query: Mapping[str, str], _body: Json) -> Answer:
-    """DELETE /contacts/{email or id}."""
-    at.drop_person(_person(at, path))
+    """DELETE /contacts/{email or id}: the account's owner cannot be deleted."""
+    person = _person(at, path)
+    if person.email == OWNER:
+        raise Refusal(405, "method_not_allowed", "You are not allowed to delete this contact")
+    at.drop_person(person)
     return 204, None
 
 
@@ -351,7 +312,7 @@ def _process_json(at: Account, process: Process) -> Json:
 
 def processes(at: Account, _path: tuple[str, ...], query: Mapping[str, str], _body: Json) -> Answer:
     """GET /processes."""
-    part = _page([*at.processes.values()], query, default=10, most=50, newest_first=True)
+    part = page([*at.processes.values()], query, default=10, most=50, newest_first=True)
     return 200, {"count": len(at.processes), "processes": [_process_json(at, process) for process in part]}
 
 
@@ -370,14 +331,22 @@ def campaigns(at: Account, _path: tuple[str, ...], query: Mapping[str, str], _bo
     if query.get("status", "sent") != "sent" or query.get("type", "classic") != "classic":
         found = []
     if "startDate" in query:
-        since, until = _moment(query["startDate"], "startDate"), _moment(query["endDate"], "endDate")
+        since, until = moment(query["startDate"], "startDate"), moment(query["endDate"], "endDate")
         found = [campaign for campaign in found if since <= campaign.sent <= until]
-    part = _page(found, query, default=50, most=100, newest_first=True)
+    part = page(found, query, default=50, most=100, newest_first=True)
     told = query.get("statistics") == "globalStats"
     return 200, {
         "count": len(found),
         "campaigns": [mailing.campaign_json(at, campaign, with_totals=told) for campaign in part],
     }
+
+
+def one_campaign(at: Account, path: tuple[str, ...], query: Mapping[str, str], _body: Json) -> Answer:
+    """GET /emailCampaigns/{id}: also of old ones, its statistics are told when asked for."""
+    if int(path[0]) not in at.campaigns:
+        raise Refusal(404, "document_not_found", "Campaign ID does not exist")
+    campaign, told = at.campaigns[int(path[0])], query.get("statistics") == "globalStats"
+    return 200, mailing.campaign_json(at, campaign, with_totals=told, is_alone=True)
 
 
 _Endpoint: TypeAlias = "Callable[[Account, tuple[str, ...], Mapping[str, str], Json], Answer]"
@@ -405,5 +374,10 @@ _TABLE: tuple[tuple[str, str, _Endpoint], ...] = (
     ("GET", r"/processes", processes),
     ("GET", r"/processes/(\d+)", one_process),
     ("GET", r"/emailCampaigns", campaigns),
+    ("GET", r"/emailCampaigns/(\d+)", one_campaign),
+    ("GET", r"/couponCollections", coupons.collections),
+    ("POST", r"/couponCollections", coupons.create_collection),
+    ("GET", r"/couponCollections/([^/]+)", coupons.one_collection),
+    ("POST", r"/coupons", coupons.create_coupons),
 )
 ROUTES = tuple((method, re.compile(pattern), endpoint) for method, pattern, endpoint in _TABLE)

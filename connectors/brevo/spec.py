@@ -1,0 +1,101 @@
+"""What Brevo takes: settings, limits, windows, types of attributes. Each fact's source is in README.md (2026-11-22)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from connectors import fitting
+from connectors.brevo.events import ACTIONS
+from connectors.errors import SettingsError
+from connectors.http import Rate
+from connectors.spec import Field, Limit, Names, Spec
+from connectors.types import (
+    AddCode,
+    AddContact,
+    AddMember,
+    ClearTraits,
+    Fitted,
+    Precision,
+    Reason,
+    RemoveMember,
+    SetTraits,
+    Suppress,
+    ValueKind,
+)  # fmt: skip
+
+__all__ = ["AT_ONCE", "CONTACTS", "FILES", "OTHER", "SPEC", "TYPES", "BrevoSettings"]
+
+CONTACTS, OTHER, FILES = "contacts", "other", "files"  # families of calls: /contacts/…, all else, files elsewhere
+AT_ONCE = 150  # addresses in one add or remove
+_RESERVED = "EMAIL SMS EXT_ID WHATSAPP LANDLINE_NUMBER ADDED_TIME MODIFIED_TIME"
+_IMPORT = Limit(items=10_000, bytes=8_000_000, each=60)  # 10 MB a body, 8 advised
+_LATER = Limit(items=10_000, bytes=8_000_000, each=60, after=frozenset({AddContact}))
+
+TYPES: Mapping[ValueKind, str] = MappingProxyType(
+    {
+        ValueKind.TEXT: "text",
+        ValueKind.NUMBER: "float",  # there is no integer type
+        ValueKind.BOOLEAN: "text",  # an import leaves `true` where it says `false` (APIv3-python-library#95, 2024)
+        ValueKind.DATE: "date",
+        ValueKind.INSTANT: "text",  # Brevo's date holds no time of day
+        ValueKind.URL: "text",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrevoSettings:
+    """What opens the account; `folder` holds our lists there (default: the prefix without its separators).
+
+    `default_coupon` is what people read once a collection of codes is used up; `webhook_secret` opens `parse`.
+    """
+
+    api_key: str = field(repr=False)
+    prefix: str = ""
+    folder: str = ""
+    default_coupon: str = "-"
+    webhook_secret: str = field(default="", repr=False)
+    base_url: str = "https://api.brevo.com/v3"
+
+    def __post_init__(self) -> None:
+        if not self.api_key.strip():
+            raise SettingsError("brevo: api_key is empty", key="api_key")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"api-key": self.api_key}
+
+    def place(self) -> str:
+        """The name of our folder."""
+        return self.folder or self.prefix.strip(" -_:/|·") or "ciblage"
+
+
+def _text(value: object) -> Fitted | Reason:
+    """Text without outer blanks: an import that says a blank says nothing."""
+    plain = value.strip() if isinstance(value, str) else ""
+    return fitting.text(plain) if plain else Reason.INVALID_VALUE
+
+
+SPEC = Spec(
+    name="brevo",
+    version="2",
+    settings=BrevoSettings,
+    carries={
+        AddContact: _IMPORT,
+        SetTraits: _LATER,
+        ClearTraits: _LATER,
+        AddMember: _LATER,
+        RemoveMember: Limit(items=AT_ONCE),
+        Suppress: _LATER,
+        AddCode: Limit(items=10_000, names=r"\S{1,100}"),
+    },
+    fields={kind: Field(type=name) for kind, name in TYPES.items()},
+    fit=fitting.fitter({ValueKind.TEXT: _text, ValueKind.BOOLEAN: fitting.words("yes", "no")}),
+    field_names=Names(length=50, upper=True, reserved=frozenset(_RESERVED.split())),
+    rates=MappingProxyType({CONTACTS: (Rate(10, 1), Rate(36_000, 3600)), OTHER: (Rate(100, 3600),), FILES: ()}),
+    share={OTHER: 0.5},
+    in_flight=2,
+    poll_after=(30.0, 60.0, 120.0, 300.0),
+    reports={kind: Precision.CAMPAIGN for action in ACTIONS.values() for kind in action.kinds},
+)
