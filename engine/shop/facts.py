@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from engine.shop.addresses import add_addresses
 from engine.shop.files import ROW, Raw
+from engine.shop.identity import is_large
 from engine.shop.loading import SetAside, Typed, flag_repeats, planned, report
 from engine.shop.mapping import TableMapping
 from engine.shop.schema import EMAIL_SOURCES, PURCHASE, TABLES
@@ -17,7 +18,6 @@ _ORDER = ("customer_id", "ordered_at", "delivered_at", "status")
 _PRODUCT = {"brand", "category", "colour", "complements", "upgrade_of"}
 _FLAGS = ", ".join(f"{condition} AS in_{source}" for source, condition in EMAIL_SOURCES.items())
 UTC_ZONE = ZoneInfo("UTC")
-_LARGE = 1_000_000  # customers: sorting for 250,000 cost 4 CPU seconds and saved one
 
 
 def load_fact(database: Database, table: str, plan: Typed, *, currency: str) -> list[SetAside]:
@@ -28,7 +28,7 @@ def load_fact(database: Database, table: str, plan: Typed, *, currency: str) -> 
         select = plan.select
     else:
         select = _attached(database, table, plan, currency)
-    order = " ORDER BY customer_id" if table != "products" and _is_large(database) else ""
+    order = " ORDER BY customer_id" if table != "products" and is_large(database) else ""
     database.execute(f"CREATE OR REPLACE TABLE {name(table)} AS SELECT * FROM ({select}){order}")
     shape = TABLES.get(table)
     if shape is not None and shape.key is not None:
@@ -40,17 +40,12 @@ def load_fact(database: Database, table: str, plan: Typed, *, currency: str) -> 
     return report(database, table, plan.places)
 
 
-def _is_large(database: Database) -> bool:
-    """Whether one person's rows should lie together: sorting costs less than what grouping then saves."""
-    return int(database.scalar("SELECT count(*) FROM customers")) >= _LARGE
-
-
 def _attached(database: Database, table: str, plan: Typed, currency: str) -> str:
     person, joins = "a.canonical", "LEFT JOIN aliases a ON t.customer_id = a.customer_id"
     if plan.has_email:
         add_addresses(database, f"SELECT email FROM ({plan.select})")
         person = "coalesce(a.canonical, c.customer_id)"
-        joins += " LEFT JOIN addresses n ON t.email = n.raw LEFT JOIN customers c ON n.normal = c.email"
+        joins += " LEFT JOIN addresses n ON t.email = n.raw LEFT JOIN persons c ON n.normal = c.email"
     reasons = [f"WHEN {person} IS NULL THEN 'its customer is not in customers'"]
     if table == "orders":
         reasons.append(f"WHEN upper(t.currency) <> {text(currency)} THEN 'is in another currency than {currency}'")
@@ -152,15 +147,11 @@ def _cell(column: str, kind: str, given: Mapping[str, str]) -> str:
     return f"CAST({quoted} AS {kind}) AS {name(column)}"
 
 
-def add_lists(database: Database, taken: Container[str], words: Mapping[str, Sequence[str]]) -> list[str]:
-    """Give customers one VARCHAR[] column for each list (its name → its spellings); a name that is taken is left out."""
+def lists_of(taken: Container[str], words: Mapping[str, Sequence[str]]) -> tuple[list[str], str]:
+    """Name each list (its name → its spellings), but one whose name is taken; a select has one VARCHAR[] of it a customer."""
     lists = {column: spelled for column, spelled in words.items() if column not in taken}
     cells = ", ".join(
         f"list_sort(list_distinct(list(value) FILTER (list IN ({', '.join(text(word) for word in spelled)})))) AS {name(column)}"
         for column, spelled in lists.items()
     )
-    database.execute(
-        f"CREATE OR REPLACE TABLE customers AS SELECT c.*, l.* EXCLUDE (customer_id) FROM customers c LEFT JOIN"
-        f" (SELECT customer_id, {cells} FROM customer_lists GROUP BY customer_id) l ON c.customer_id = l.customer_id{' ORDER BY c.customer_id' if _is_large(database) else ''}"
-    )
-    return sorted(lists)
+    return sorted(lists), f"SELECT customer_id, {cells} FROM customer_lists GROUP BY customer_id"

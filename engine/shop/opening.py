@@ -30,6 +30,7 @@ from engine.tables import Database, QueryError, name, text
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_LISTED = "customer_lists"
 _ORDER = (
     "products",
     "orders",
@@ -40,7 +41,7 @@ _ORDER = (
     "sessions",
     "email_events",
     "referrals",
-    "customer_lists",
+    _LISTED,
 )
 
 
@@ -120,12 +121,11 @@ def _opened(
             loading.fact(table)
     _overlay(database, overlays, now)
     tables = loading.tables
-    lists = tuple(facts.add_lists(database, tables["customers"].everything, _list_names(database)))
     counts = {table: int(database.scalar(f"SELECT count(*) FROM {name(table)}")) for table in tables}
     return Shop(
         database=database,
         tables=tables,
-        lists=lists,
+        lists=tuple(loading.lists),
         set_aside=tuple(loading.set_aside),
         counts=counts,
         newest=_newest(database, tables, now),
@@ -151,6 +151,8 @@ class _Loading:
             columns = {"customer_id": own.customer, **given.columns}
             self.mapping[name_] = replace(given, file=given.file or self._file(own.table), columns=columns)
         self.set_aside: list[SetAside] = []
+        self.lists: list[str] = []
+        self._aside: dict[str, list[SetAside]] = {}
         create_addresses(self.database)
 
     def customers(self) -> None:
@@ -164,7 +166,10 @@ class _Loading:
         self.reader.release()
         flag_repeats(self.database, "staged_customers", "customer_id")
         normalise_phones(self.database, "staged_customers", self.reader.zone)
-        identity.merge(self.database, plan.columns)
+        identity.identify(self.database)
+        self._aside[_LISTED] = self._load(_LISTED)
+        self.lists, lists = facts.lists_of(self.tables["customers"].everything, _list_names(self.database))
+        identity.merge(self.database, plan.columns, lists)
         aside = report(self.database, "staged_customers", plan.places)
         self.set_aside += [
             *aside,
@@ -174,15 +179,20 @@ class _Loading:
         self.database.execute("DROP TABLE staged_customers")
 
     def fact(self, table: str) -> None:
+        """Load a table of what customers did; their lists came with them."""
+        self.set_aside += self._aside.pop(table) if table in self._aside else self._load(table)
+
+    def _load(self, table: str) -> list[SetAside]:
         paths = self._paths(table)
         if not paths:
             create_empty(self.database, table, self.tables[table])
             if table == "orders":
                 self.database.execute("CREATE OR REPLACE TEMP TABLE orders_aside (order_id VARCHAR)")
-            return
+            return []
         plan = self._read(table, paths)
-        self.set_aside += facts.load_fact(self.database, table, plan, currency=self.currency)
+        aside = facts.load_fact(self.database, table, plan, currency=self.currency)
         self.reader.release()
+        return aside
 
     def fingerprint(self) -> str:
         checksums = sorted(self.reader.checksums.items())
