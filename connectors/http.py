@@ -296,15 +296,11 @@ class Http:
     def _send(self, request: Request, family: str, accept: frozenset[int]) -> Response:
         family = family if family in self._windows else _FAMILY
         try:
-            with self._pace.slot(self._in_flight):  # before the turn: what waits for a slot has not called yet
-                self._wait_for_turn(family)
-                started = self._clock.monotonic()
-                response = self._handler.handle(request)
+            response = self._in_turn(request, family)
         except (TimeoutError, ConnectionError) as error:
             sent = request.method not in _READS and not isinstance(error, ConnectionRefusedError)
             message = f"{_place(request)}: no answer ({type(error).__name__}: {mask(str(error))})"
             raise errors.Unavailable(message, ambiguous=sent) from None
-        _log.debug("%s %s in %.3f s", _place(request), response.status, self._clock.monotonic() - started)
         if response.status // 100 == 2 or response.status in accept:  # noqa: PLR2004 - HTTP's own number
             return response
         failure = _failure(request, self._masked(response), self._clock.utc())
@@ -319,9 +315,17 @@ class Http:
             body = body.replace(secret, b"...")
         return Response(response.status, response.headers, body)
 
-    def _wait_for_turn(self, family: str) -> None:
+    def _in_turn(self, request: Request, family: str) -> Response:
+        """The answer, once a slot and every window have room; who waits for a window holds no slot meanwhile."""
         windows = self._windows.get(family, ())
-        while (wait := self._pace.take(family, windows, self._clock.monotonic())) > 0:
+        while True:
+            with self._pace.slot(self._in_flight):  # before the turn: what waits for a slot has not called yet
+                started = self._clock.monotonic()
+                wait = self._pace.take(family, windows, started)
+                if wait <= 0:
+                    response = self._handler.handle(request)
+                    _log.debug("%s %s in %.3f s", _place(request), response.status, self._clock.monotonic() - started)
+                    return response
             self._clock.sleep(max(wait, _TICK))  # a rounded wait must not end just before its time, for ever
 
 

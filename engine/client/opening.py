@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -185,8 +186,7 @@ class Client:
         from connectors import registry
 
         destination = self.settings.destinations[name]
-        account = (destination.connector, destination.options.get("api_key"), destination.options.get("base_url"))
-        pace = self._paces.setdefault(account, LocalPace())  # two destinations at one account share its windows
+        pace = self._pace(name)
         options = {"prefix": self._prefix(name), **destination.options}
         share = None if destination.share is None else float(destination.share)
         try:
@@ -196,6 +196,25 @@ class Client:
         except SettingsError as error:
             place = self.config.place("destinations", name, error.key or "connector")
             raise ConfigError(str(error), place=place) from None
+
+    def _pace(self, name: str) -> Pace:
+        """The pace of the account that a destination opens: whoever calls it keeps the same one."""
+        destination = self.settings.destinations[name]
+        known = self.ledger.accounts.get(name) or destination.options.get(
+            "api_key"
+        )  # the key, until the account is known
+        account = (destination.connector, destination.options.get("base_url"), known)
+        if account not in self._paces:
+            self._paces[account] = LocalPace() if self.settings.sandbox else self._shared_pace(account)
+        return self._paces[account]
+
+    def _shared_pace(self, account: tuple[object, ...]) -> Pace:
+        from engine.ledger.pace import SharedPace, account_key, state_folder
+
+        folder = state_folder(os.environ) / "pace"
+        pace = SharedPace(account_key(*account), self.clock, folder=folder, url=self.settings.pace.url)
+        self._open.callback(pace.close)
+        return pace
 
     def told(self, name: str, error: ConnectorError) -> str:
         """Why a destination does not go on: a refused key points at its line, anything else is the call's own words."""

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 __all__ = [
-    "Compute", "Destination", "Group", "Holdout", "Ledger", "MergeTag", "Offer", "Place", "Sandbox", "Secrets", "Segment",
+    "Compute", "Destination", "Group", "Holdout", "Ledger", "MergeTag", "Offer", "Pace", "Place", "Sandbox", "Secrets", "Segment",
     "Settings", "Shop", "Size", "Source", "Split", "Trait",
 ]  # fmt: skip
 
@@ -339,6 +339,12 @@ class Ledger(_Table):
     url: str | None = None
 
 
+class Pace(_Table):
+    """Where the calls to each account are counted, for several machines; without it, in the user's state folder."""
+
+    url: str | None = Field(default=None, repr=False)
+
+
 class Sandbox(_Table):
     """For destinations that are all emulated on this machine: how fast their clock runs, and so ours."""
 
@@ -395,6 +401,7 @@ class Settings(BaseSettings):
     destinations: dict[Name, Destination] = Field(default_factory=dict)
     compute: Compute = Field(default_factory=Compute)
     ledger: Ledger = Ledger()
+    pace: Pace = Pace()
     sandbox: Sandbox | None = None
 
     @classmethod

@@ -14,12 +14,15 @@ from engine.push.trip import Trip
 
 __all__ = ["await_jobs"]
 
+_LEAST = 0.5  # seconds between two polls, whatever a connector declares: nobody asks without a pause
+
 
 def await_jobs(trip: Trip, *, deadline: float | None = None) -> None:
     """Poll what waits, at least once; what is under way after `deadline` seconds stays pending for the next run."""
     until = trip.clock.monotonic() + (trip.limits.job_deadline if deadline is None else deadline)
-    delays = trip.carrier.destination.spec.poll_after or (2.0,)
-    for delay in chain(delays, repeat(delays[-1])):
+    first, *rest = trip.carrier.destination.spec.poll_after or (2.0,)
+    later = [max(delay, _LEAST) for delay in (rest or [first])]
+    for delay in chain([first], later, repeat(later[-1])):
         if not trip.waiting:
             return
         trip.pause()

@@ -1,0 +1,120 @@
+"""Laws of the pace on a simulated clock: no window is ever exceeded, and next to nothing of the tightest is wasted."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pace_lab import SharedHands, best, call_all, most, shares, used
+
+from connectors import registry
+from connectors.http import LocalPace, Pace, Rate
+from engine.ledger.pace import SharedPace
+
+RATES = st.lists(
+    st.builds(Rate, calls=st.integers(1, 40), seconds=st.sampled_from([0.1, 1.0, 3.3, 10.0, 60.0, 3600.0, 86_400.0])),
+    min_size=1,
+    max_size=4,
+).map(tuple)
+BUILT_IN = ("mailchimp", "klaviyo", "brevo")
+FAMILIES = [(name, family) for name in BUILT_IN for family in registry.load(name).spec.rates]
+
+
+@contextmanager
+def threads(clock: SharedHands, count: int) -> Iterator[list[Pace]]:
+    pace = LocalPace()
+    yield [pace] * count
+
+
+@contextmanager
+def processes(clock: SharedHands, count: int) -> Iterator[list[Pace]]:
+    """As the database sees them: each has a connection of its own to one file."""
+    with tempfile.TemporaryDirectory() as folder:
+        paces = [SharedPace("account", clock, folder=Path(folder)) for _ in range(count)]
+        yield list(paces)
+        for pace in paces:
+            pace.close()
+
+
+KINDS = pytest.mark.parametrize("kind", [threads, processes])
+
+
+@KINDS
+@settings(max_examples=40, deadline=None)
+@given(windows=RATES, callers=st.integers(1, 5), count=st.integers(1, 90))
+def test_no_window_is_exceeded_and_the_tightest_is_used(
+    kind: Callable[..., Iterator[list[Pace]]], windows: tuple[Rate, ...], callers: int, count: int
+) -> None:
+    clock = SharedHands()
+    with kind(clock, callers) as paces:  # type: ignore[attr-defined]  # a context manager
+        calls = call_all(clock, paces, "bulk", windows, count)
+    for rate in windows:
+        assert most(calls, rate.seconds) <= rate.calls
+    assert used(calls, windows) >= 0.95
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    windows=st.dictionaries(st.sampled_from("abc"), RATES, min_size=1),
+    steps=st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc"), st.floats(0, 5), st.booleans()), max_size=80),
+)
+def test_families_processes_and_silences_in_any_order_keep_every_window(
+    windows: dict[str, tuple[Rate, ...]], steps: Sequence[tuple[int, str, float, bool]]
+) -> None:
+    clock = SharedHands()
+    calls: dict[str, list[float]] = {}
+    silent: dict[str, float] = {}
+    with processes(clock, 4) as paces:
+        for number, family, gap, is_throttled in steps:
+            clock.sleep(gap)
+            if is_throttled:
+                silent[family] = max(clock.at + gap, silent.get(family, 0.0))
+                paces[number].rest(family, clock.at + gap)
+            elif paces[number].take(family, windows.get(family, ()), clock.at) == 0:
+                assert clock.at >= silent.get(family, 0.0) - 1e-5
+                calls.setdefault(family, []).append(clock.at)
+    for family, rates in windows.items():
+        for rate in rates:
+            assert most(calls.get(family, []), rate.seconds) <= rate.calls
+
+
+@settings(max_examples=30, deadline=None)
+@given(windows=RATES, steps=st.lists(st.floats(-4000, 4000), min_size=1, max_size=20))
+def test_a_clock_that_is_put_back_and_forward_exceeds_nothing(windows: tuple[Rate, ...], steps: list[float]) -> None:
+    class Put(SharedHands):
+        step = 0.0
+
+        def utc(self) -> datetime:
+            return super().utc() + timedelta(seconds=self.step)
+
+    clock, calls = Put(), list[float]()
+    with processes(clock, 2) as paces:
+        for number, step in enumerate(steps * 3):
+            clock.step = step
+            wait = paces[number % 2].take("bulk", windows, clock.at)
+            if wait == 0:
+                calls.append(clock.at)
+            clock.sleep(min(wait, 100.0) + 0.05)
+    for rate in windows:
+        assert most(calls, rate.seconds) <= rate.calls
+
+
+@pytest.mark.parametrize(("name", "family"), FAMILIES)
+def test_a_built_in_connector_uses_its_share_of_every_family(name: str, family: str) -> None:
+    windows = shares(registry.load(name).spec, family)
+    count = min(4000, 2 * max((rate.calls for rate in windows), default=1) + 1)
+    clock = SharedHands()
+    with threads(clock, 4) as paces:
+        calls = call_all(clock, paces, family, windows, count)
+    assert all(most(calls, rate.seconds) <= rate.calls for rate in windows)
+    assert used(calls, windows) >= 0.95
+
+
+def test_the_best_is_known_where_it_can_be_seen() -> None:
+    assert best((Rate(2, 1), Rate(3, 10)), 7) == [0, 0, 1, 10, 10, 11, 20]
