@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -46,7 +45,9 @@ def text(value: object) -> Fitted | Reason:
 
 def number(value: object) -> Fitted | Reason:
     """A JSON number that is exact: whole ones as int."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        return Reason.INVALID_VALUE
+    if isinstance(value, Decimal) and not value.is_finite():  # a signalling NaN refuses to be compared
         return Reason.INVALID_VALUE
     if not -_LARGEST <= value <= _LARGEST:
         return Reason.INVALID_VALUE
