@@ -1,20 +1,23 @@
-"""What is written to: the audience, static segments, merge fields."""
+"""What is written to: the audience, static segments, merge fields, and promo rules as pools of codes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 
 from connectors import errors
 from connectors.http import Http
-from connectors.mailchimp import pages, sdk, wire
-from connectors.mailchimp.spec import FIELD_TYPES, FIELDS_AT_MOST
+from connectors.mailchimp import reading, sdk, wire
+from connectors.mailchimp.spec import FIELDS, FIELDS_AT_MOST, SPEC, MailchimpSettings
 from connectors.types import Ref, Target, TargetKind
+
+_TITLE_BYTES = 100  # of a promo rule
 
 
 def audience_of(http: Http, wanted: str) -> str:
     """The id of the audience of that id or name. Raises SettingsError."""
     fields = ["lists.id", "lists.name", "total_items"]
-    lists = sdk.ask(http, "lists.get_all_lists", count=pages.COUNT, fields=fields)
+    lists = sdk.ask(http, "lists.get_all_lists", count=reading.COUNT, fields=fields)
     known = {str(entry["id"]): str(entry["name"]) for entry in wire.items(lists, "lists")}
     found = [wanted] if wanted in known else [ref for ref, name in known.items() if name == wanted]
     if len(found) != 1:
@@ -23,44 +26,38 @@ def audience_of(http: Http, wanted: str) -> str:
     return found[0]
 
 
-def find(http: Http, audience: str, targets: Sequence[Target]) -> dict[Target, Ref]:
-    """The targets that exist: an audience's id, "audience/segment", a merge tag."""
+def find(http: Http, audience: str, settings: MailchimpSettings, targets: Sequence[Target]) -> dict[Target, Ref]:
+    """The targets that exist: an audience's id, "audience/segment", a merge tag, "store/promo rule".
+
+    Raises SettingsError for a merge field of another type, and when the audience has no room for those that are missing.
+    """
     by_kind = {kind: [target for target in targets if target.kind is kind] for kind in TargetKind}
     found: dict[Target, Ref] = dict.fromkeys(by_kind[TargetKind.CONTACTS], audience)
     found |= _segments(http, audience, by_kind[TargetKind.SEGMENT])
-    return found | _fields(http, audience, by_kind[TargetKind.FIELD])[0]
+    found |= _fields(http, audience, by_kind[TargetKind.FIELD], settings.max_merge_fields)
+    return found | _pools(http, audience, settings, by_kind[TargetKind.POOL])
 
 
-def create(http: Http, audience: str, targets: Sequence[Target]) -> dict[Target, Ref]:
-    """The targets, made where they are missing. Raises SettingsError when a merge field has no room."""
-    found = find(http, audience, targets)
-    missing = [target for target in targets if target not in found]
-    fields = [target for target in missing if target.kind is TargetKind.FIELD]
-    present = _fields(http, audience, fields)[1]
-    if fields and present + len(fields) > FIELDS_AT_MOST:
-        raise errors.SettingsError(
-            f"mailchimp: the audience has {present} merge fields and takes {FIELDS_AT_MOST} at most"
-        )
-    return found | {target: _create(http, audience, target) for target in missing}
+def create(http: Http, audience: str, settings: MailchimpSettings, targets: Sequence[Target]) -> dict[Target, Ref]:
+    """The targets, made where they are missing; of an e-commerce store only when its currency is given."""
+    found = find(http, audience, settings, targets)
+    return found | {target: _create(http, audience, settings, target) for target in targets if target not in found}
 
 
 def _segments(http: Http, audience: str, targets: Sequence[Target]) -> dict[Target, Ref]:
-    if not targets:
-        return {}
-    params = {"type": "static", "fields": "segments.id,segments.name,total_items"}
     names: dict[str, int] = {}
-    for part in pages.read(http, f"/lists/{audience}/segments", "segments", params=params):
+    params = {"type": "static", "fields": "segments.id,segments.name,total_items"}
+    for part in reading.pages(http, f"/lists/{audience}/segments", "segments", params=params) if targets else ():
         for entry in part.items:
             names[entry["name"]] = min(entry["id"], names.get(entry["name"], entry["id"]))
     return {target: f"{audience}/{names[target.title]}" for target in targets if target.title in names}
 
 
-def _fields(http: Http, audience: str, targets: Sequence[Target]) -> tuple[dict[Target, Ref], int]:
-    """The targets that exist, and how many merge fields there are."""
+def _fields(http: Http, audience: str, targets: Sequence[Target], limit: int) -> dict[Target, Ref]:
     if not targets:
-        return {}, 0
+        return {}
     names = ["merge_fields.tag", "merge_fields.type", "total_items"]
-    answer = sdk.ask(http, "lists.get_list_merge_fields", audience, count=pages.COUNT, fields=names)
+    answer = sdk.ask(http, "lists.get_list_merge_fields", audience, count=reading.COUNT, fields=names)
     types = {str(entry["tag"]): str(entry["type"]) for entry in wire.items(answer, "merge_fields")}
     for target in targets:
         wanted = _field_type(target)
@@ -69,26 +66,87 @@ def _fields(http: Http, audience: str, targets: Sequence[Target]) -> tuple[dict[
                 f"mailchimp: merge field {target.title} exists with type {types[target.title]}, "
                 f"and '{target.name}' needs {wanted}; give the merge tag another name"
             )
-    return {target: target.title for target in targets if target.title in types}, len(types)
+    missing = [target for target in targets if target.title not in types]
+    room = FIELDS_AT_MOST if len(types) > FIELDS else min(limit, FIELDS_AT_MOST)  # more than 30: it is Premium
+    if missing and len(types) + len(missing) > room:
+        hint = f"on the Premium plan say max_merge_fields = {FIELDS_AT_MOST}" if room < FIELDS_AT_MOST else "drop some"
+        words = f"the audience has {len(types)} merge fields, takes {room} at most, and {len(missing)} more are needed"
+        raise errors.SettingsError(f"mailchimp: {words}; {hint}", key="max_merge_fields")
+    return {target: target.title for target in targets if target.title in types}
 
 
-def _create(http: Http, audience: str, target: Target) -> Ref:
+def _pools(http: Http, audience: str, settings: MailchimpSettings, targets: Sequence[Target]) -> dict[Target, Ref]:
+    store = _store(http, audience, settings) if targets else None
+    refs = {target: f"{store}/{target.title}" for target in targets} if store else {}
+    return {target: ref for target, ref in refs.items() if _is_there(http, wire.rule(ref))}
+
+
+def _is_there(http: Http, path: str) -> bool:
+    response = http("GET", path, params={"fields": "id"}, accept=frozenset({HTTPStatus.NOT_FOUND}))
+    return response.status != HTTPStatus.NOT_FOUND
+
+
+def _store(http: Http, audience: str, settings: MailchimpSettings) -> str | None:
+    """The id of the store of that id or name, which must belong to the audience. Raises SettingsError."""
+    if not settings.store or not settings.store_url:
+        words = "discount codes as Mailchimp's own need 'store' and 'store_url', where a code is redeemed"
+        raise errors.SettingsError(f"mailchimp: {words}", key="store_url" if settings.store else "store")
+    params = {"fields": "stores.id,stores.name,stores.list_id,total_items"}
+    stores = [
+        entry for part in reading.pages(http, "/ecommerce/stores", "stores", params=params) for entry in part.items
+    ]
+    found = [entry for key in ("id", "name") for entry in stores if entry.get(key) == settings.store]
+    if found and found[0].get("list_id") != audience:
+        raise errors.SettingsError(f"mailchimp: the store '{settings.store}' belongs to another audience", key="store")
+    return str(found[0]["id"]) if found else None
+
+
+def _create(http: Http, audience: str, settings: MailchimpSettings, target: Target) -> Ref:
     if target.kind is TargetKind.SEGMENT:
         made = sdk.ask(http, "lists.create_segment", audience, {"name": target.title, "static_segment": []})
         return f"{audience}/{made['id']}"
-    if target.kind is not TargetKind.FIELD:
-        raise errors.SettingsError(f"mailchimp: {target.kind.value} '{target.title}' cannot be created")
+    if target.kind is TargetKind.FIELD:
+        return _create_field(http, audience, target)
+    if target.kind is TargetKind.POOL:
+        return _create_pool(http, audience, settings, target.title)
+    raise errors.SettingsError(f"mailchimp: {target.kind.value} '{target.title}' cannot be created")
+
+
+def _create_field(http: Http, audience: str, target: Target) -> Ref:
     body = {"tag": target.title, "name": target.name[:50], "type": _field_type(target), "public": False}
-    try:
-        made = sdk.ask(http, "lists.add_list_merge_field", audience, body | {"required": False})
-    except errors.InvalidRequest as error:
-        raise errors.SettingsError(f"mailchimp: merge field {target.title} was refused: {error}") from None
+    made = _made(http, f"/lists/{audience}/merge-fields", body | {"required": False}, f"merge field {target.title}")
     if made.get("tag") != target.title:
         raise errors.UnexpectedResponse(f"mailchimp: merge field {target.title} was created as {made.get('tag')}")
     return target.title
 
 
+def _create_pool(http: Http, audience: str, settings: MailchimpSettings, title: str) -> Ref:
+    """A promo rule; what the discount is worth is the shop's business, so that the rule names no amount."""
+    store = _store(http, audience, settings)
+    if store is None:
+        if not settings.store_currency:
+            hint = "connect the shop to Mailchimp, or give 'store_currency' (such as EUR) to have it made"
+            raise errors.SettingsError(f"mailchimp: there is no store '{settings.store}'; {hint}", key="store_currency")
+        body = {"id": settings.store, "list_id": audience, "name": settings.store}
+        body |= {"currency_code": settings.store_currency}
+        store = str(_made(http, "/ecommerce/stores", body, f"the store {settings.store}")["id"])
+    cut = title.encode()[:_TITLE_BYTES].decode("utf-8", "ignore")
+    rule = {"id": title, "title": cut, "description": title, "enabled": True}
+    rule |= {"type": "fixed", "target": "total", "amount": 0.0}
+    path = wire.rule(f"{store}/{title}")
+    _made(http, path.rpartition("/")[0], rule, f"the promo rule {title}")
+    return f"{store}/{title}"
+
+
+def _made(http: Http, path: str, body: Mapping[str, object], what: str) -> wire.Json:
+    try:
+        answer: wire.Json = http("POST", path, json=body).json()
+    except errors.InvalidRequest as error:
+        raise errors.SettingsError(f"mailchimp: {what} was refused: {error}") from None
+    return answer
+
+
 def _field_type(target: Target) -> str:
     if target.value is None:
         raise errors.SettingsError(f"mailchimp: the field '{target.name}' has no value kind")
-    return FIELD_TYPES[target.value].type
+    return SPEC.fields[target.value].type

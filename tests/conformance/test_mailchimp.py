@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
 import pytest
@@ -13,7 +12,15 @@ from connectors.testing import ConnectorSuite
 
 KEY = "sandbox-us1"
 STATUSES = ("subscribed", "unsubscribed", "pending", "cleaned", "archived", "transactional", "complained")
-SETTINGS = {"api_key": KEY, "audience": "Newsletter", "base_url": "http://sandbox.test/mailchimp/3.0"}
+SETTINGS = {
+    "api_key": KEY,
+    "audience": "Newsletter",
+    "base_url": "http://sandbox.test/mailchimp/3.0",
+    "store": "shop",
+    "store_currency": "EUR",
+    "store_url": "https://shop.example/?code={code}",
+    "max_merge_fields": 80,  # the Premium plan: a law asks for more fields than another holds
+}
 
 # the other reading of every switch, in two accounts
 SILENT = {
@@ -25,6 +32,8 @@ SILENT = {
     "segment_names": "allowed",
     "trims": "yes",
     "list_archived": "yes",
+    "clears": "text",
+    "operations_limit": "1000",
 }
 TALKATIVE = {
     "left_add": "generic",
@@ -32,15 +41,14 @@ TALKATIVE = {
     "language": "de",
     "unknown_keys": "ignored",
     "booleans": "loose",
-    "field_limit": "80",
     "double_optin": "yes",
     "job_seconds": "3600",
 }
 
 
-def lab(options: Mapping[str, str], statuses: tuple[str, ...] = STATUSES) -> SandboxLab:
+def lab(options: dict[str, str], statuses: tuple[str, ...] = STATUSES) -> SandboxLab:
     connect = partial(registry.build, "mailchimp", SETTINGS)
-    return SandboxLab("mailchimp", connect, secrets=[KEY], statuses=statuses, options=options)
+    return SandboxLab("mailchimp", connect, secrets=[KEY], statuses=statuses, options={"field_limit": "80"} | options)
 
 
 class TestMailchimp(ConnectorSuite):

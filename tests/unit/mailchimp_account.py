@@ -49,7 +49,7 @@ class Shop:
     """The account, what is sent to it, and a hook that may answer first."""
 
     options: dict[str, str] = field(default_factory=dict)
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     answer: Callable[[Request], Response | None] = lambda _: None
     requests: list[Request] = field(default_factory=list)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from mailchimp_account import AUDIENCE, CONTACTS, FAVOURITE, LOYAL, Shop, add, person
+from mailchimp_account import AUDIENCE, CONTACTS, FAVOURITE, LOYAL, SETTINGS, Shop, add, person
 
 from connectors import registry
 from connectors.errors import InvalidRequest, RateLimited, SettingsError, Unauthorized, Unavailable, UnexpectedResponse
@@ -105,17 +105,40 @@ def test_a_field_of_another_type_is_a_setting_to_change() -> None:
         shop.connector.find([wanted])
 
 
-def test_a_field_without_room_is_a_setting_to_change() -> None:
-    shop = Shop()
-    fields = [
+def numbered(count: int) -> list[Target]:
+    return [
         Target(kind=TargetKind.FIELD, name=f"f{number}", title=f"F{number}", value=ValueKind.TEXT)
-        for number in range(77)
+        for number in range(count)
     ]
-    with pytest.raises(SettingsError, match="takes 80 at most"):
-        shop.connector.create(fields)
+
+
+def test_a_field_without_room_is_a_setting_to_change_before_anything_is_made() -> None:
+    shop = Shop()
+    for ask in (shop.connector.find, shop.connector.create):
+        with pytest.raises(SettingsError, match=r"has 4 merge fields, takes 30 at most, and 27 more .* = 80"):
+            ask(numbered(27))
     assert {request.method for request in shop.requests} == {"GET"}
+    assert len(shop.connector.create(numbered(26))) == 26
+
+
+def test_the_premium_plan_holds_eighty_fields() -> None:
+    shop = Shop({"field_limit": "80"}, {"max_merge_fields": 80})
+    with pytest.raises(SettingsError, match="takes 80 at most"):
+        shop.connector.find(numbered(77))
+    assert len(shop.connector.create(numbered(40))) == 40
+    unsaid = registry.build("mailchimp", SETTINGS, handler=shop, clock=shop.clock)
+    assert len(unsaid.find(numbered(76))) == 40, "an audience with more than thirty fields is on that plan"
+
+
+def test_a_plan_that_holds_less_than_said_is_a_setting_to_change() -> None:
     with pytest.raises(SettingsError, match="limit of 30"):
-        shop.connector.create(fields[:27])
+        Shop(settings={"max_merge_fields": 80}).connector.create(numbered(27))
+
+
+def test_merge_fields_are_read_once() -> None:
+    shop = Shop()
+    shop.connector.create(numbered(3))
+    assert sum("merge-fields" in request.url and request.method == "GET" for request in shop.requests) == 1
 
 
 # contacts

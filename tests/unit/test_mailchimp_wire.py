@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from connectors import mailchimp
 from connectors.errors import UnexpectedResponse
 from connectors.mailchimp import wire
-from connectors.mailchimp.spec import SPEC, fit
+from connectors.mailchimp.spec import SPEC
 from connectors.types import Outcome, Profile, Reason, SetTraits, State, Suppress, ValueKind
 
 
@@ -42,7 +42,7 @@ from connectors.types import Outcome, Profile, Reason, SetTraits, State, Suppres
     ],
 )
 def test_a_value_is_fitted_or_refused(kind: ValueKind, value: object, fitted: object) -> None:
-    assert fit(kind, value) == fitted
+    assert SPEC.fit(kind, value) == fitted
 
 
 @given(
@@ -50,14 +50,14 @@ def test_a_value_is_fitted_or_refused(kind: ValueKind, value: object, fitted: ob
     st.one_of(st.text(), st.integers(), st.decimals(), st.dates(), st.datetimes(), st.booleans()),
 )
 def test_what_is_fitted_stays_within_the_declared_field(kind: ValueKind, value: object) -> None:
-    fitted = fit(kind, value)
+    fitted = SPEC.fit(kind, value)
     if isinstance(fitted, Reason):
         return
     json.dumps(fitted, allow_nan=False)
     limit = SPEC.fields[kind].max_bytes
     assert limit is None or len(str(fitted).encode()) <= limit
     if kind in {ValueKind.TEXT, ValueKind.URL}:
-        assert fit(kind, fitted) == fitted
+        assert SPEC.fit(kind, fitted) == fitted
 
 
 def test_a_member_is_known_by_the_trimmed_lower_case_address() -> None:
@@ -135,8 +135,9 @@ def test_words_hold_no_address() -> None:
 
 def test_a_refusal_names_its_field_before_its_words() -> None:
     entry = {"email_address": "a@b.c", "error": "already a list member", "error_code": "ERROR_GENERIC", "field": "BORN"}
-    assert wire.refusal(entry).reason is Reason.INVALID_VALUE
-    assert wire.refusal(entry | {"error_code": "ERROR_CONTACT_EXISTS"}).reason is Reason.EXISTS
+    change = SetTraits(id="c", profile=Profile("a@b.c"))
+    assert wire.refused(change, entry).reason is Reason.INVALID_VALUE
+    assert wire.refused(change, entry | {"error_code": "ERROR_CONTACT_EXISTS"}).reason is Reason.EXISTS
 
 
 def test_an_answer_of_another_shape_is_unexpected() -> None:
@@ -144,7 +145,7 @@ def test_an_answer_of_another_shape_is_unexpected() -> None:
         with pytest.raises(UnexpectedResponse):
             wire.items(answer, "members")
     with pytest.raises(UnexpectedResponse):
-        wire.field([], "id")
+        wire.part([], "id")
 
 
 @pytest.mark.parametrize(

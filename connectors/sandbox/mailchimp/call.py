@@ -6,15 +6,21 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from connectors.sandbox.mailchimp.store import Audience, Campaign, Member
 from connectors.sandbox.mailchimp.words import Refusal
 from connectors.sandbox.world import World
 
+if TYPE_CHECKING:
+    from connectors.sandbox.mailchimp.commerce import Store
+    from connectors.sandbox.mailchimp.webhooks import Delivery, Webhook
+
 DEFAULTS: Mapping[str, str] = {
     "archived_add": "exists", "left_add": "exists", "patch_archived": "ok", "readd": "listed", "absent": "error",
     "batch_params": "any", "segment_names": "refused", "unknown_keys": "refused", "booleans": "strict", "trims": "no",
-    "list_archived": "no", "language": "en", "field_limit": "30", "job_seconds": "15", "double_optin": "no",
+    "list_archived": "no", "clears": "all", "operations_limit": "0", "signing": "yes", "webhook_body": "form",
+    "webhook_zone": "utc", "language": "en", "field_limit": "30", "job_seconds": "15", "double_optin": "no",
 }  # fmt: skip
 _MOST = 1000
 
@@ -27,6 +33,9 @@ class Account:
     options: Mapping[str, str]
     audiences: dict[str, Audience] = field(default_factory=dict)
     campaigns: dict[str, Campaign] = field(default_factory=dict)
+    stores: dict[str, Store] = field(default_factory=dict)
+    webhooks: dict[str, Webhook] = field(default_factory=dict)
+    outbox: list[Delivery] = field(default_factory=list)  # what webhooks would have been sent
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(10_001))
 
     def says(self, option: str, value: str) -> bool:

@@ -297,5 +297,6 @@ def _write(call: Call, audience: Audience, one: Member, body: Mapping[str, objec
 
 def _merge(call: Call, audience: Audience, body: Mapping[str, object]) -> dict[str, Fitted]:
     given = body.get("merge_fields")
-    trims = call.account.says("trims", "yes")
-    return values.merge(audience, given if isinstance(given, dict) else {}, language=call.account.language, trims=trims)
+    trims, clears = call.account.says("trims", "yes"), call.account.says("clears", "all")
+    known = given if isinstance(given, dict) else {}
+    return values.merge(audience, known, language=call.account.language, trims=trims, clears=clears)

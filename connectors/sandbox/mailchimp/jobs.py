@@ -61,6 +61,9 @@ class Jobs:
         strict = self._account.says("unknown_keys", "refused")
         body = values.checked(call.body, {"operations": list}, required=("operations",), strict=strict)
         operations = body["operations"]
+        most = int(self._account.options.get("operations_limit", "0"))
+        if most and len(operations) > most:  # type: ignore[arg-type]  # a list, checked above
+            raise Refusal("too_many_operations", str(most))
         for place, one in enumerate(operations if isinstance(operations, list) else ()):
             where = f"operations.item:{place}"
             values.checked(one, _KEYS, required=("method", "path"), strict=strict, place=where)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from connectors.http import Request, Response
-from connectors.sandbox.mailchimp import contacts, reports, segments, shapes
+from connectors.sandbox.mailchimp import commerce, contacts, reports, segments, shapes, webhooks
 from connectors.sandbox.mailchimp.call import DEFAULTS, Account, Call
 from connectors.sandbox.mailchimp.jobs import Jobs
 from connectors.sandbox.mailchimp.shapes import Json
@@ -65,6 +65,17 @@ _ROUTES: tuple[tuple[str, str, frozenset[str], Action], ...] = (
     ("PATCH", "/lists/{list}/segments/{segment}", frozenset(), segments.replace),
     ("DELETE", "/lists/{list}/segments/{segment}", frozenset(), segments.remove),
     ("GET", "/lists/{list}/segments/{segment}/members", _PAGED | _SHOWN, segments.members),
+    ("GET", "/lists/{list}/webhooks", frozenset(), webhooks.webhooks),
+    ("POST", "/lists/{list}/webhooks", frozenset(), webhooks.add),
+    ("DELETE", "/lists/{list}/webhooks/{webhook}", frozenset(), webhooks.remove),
+    ("GET", "/ecommerce/stores", _PAGED, commerce.stores),
+    ("POST", "/ecommerce/stores", frozenset(), commerce.add_store),
+    ("GET", "/ecommerce/stores/{store}/promo-rules", _PAGED, commerce.rules),
+    ("POST", "/ecommerce/stores/{store}/promo-rules", frozenset(), commerce.add_rule),
+    ("GET", "/ecommerce/stores/{store}/promo-rules/{rule}", _PARTIAL, commerce.rule),
+    ("DELETE", "/ecommerce/stores/{store}/promo-rules/{rule}", frozenset(), commerce.remove_rule),
+    ("GET", "/ecommerce/stores/{store}/promo-rules/{rule}/promo-codes", _PAGED, commerce.codes),
+    ("POST", "/ecommerce/stores/{store}/promo-rules/{rule}/promo-codes", frozenset(), commerce.add_code),
     ("GET", "/campaigns", _PAGED | _SENT | _CAMPAIGNS, reports.campaigns),
     ("GET", "/reports", _PAGED | _SENT, reports.reports),
     ("GET", "/reports/{campaign}", _PARTIAL, reports.report),
@@ -232,6 +243,9 @@ class MailchimpSandbox:
             one.is_complaint = True
         if kind in _CONSEQUENCES and one.status != "archived":
             one.status, one.is_locked, one.changed, one.reason = _CONSEQUENCES[kind], True, when, left.reason
+            word, about = _DELIVERED[kind]
+            data = {"id": shapes.unique(one), "email": one.email, "email_type": "html", "campaign_id": sent.id, **about}
+            webhooks.deliver(self.account, sent.audience, word, {**data, "merges": {"EMAIL": one.email}})
 
     def _segment(self, ref: str) -> tuple[Audience, Segment]:
         audience, _, segment = ref.partition("/")
@@ -247,6 +261,12 @@ _CONSEQUENCES = {
     EventKind.UNSUBSCRIBE: "unsubscribed",
     EventKind.COMPLAINT: "unsubscribed",
     EventKind.BOUNCE: "cleaned",
+}
+
+_DELIVERED: Mapping[EventKind, tuple[str, Mapping[str, str]]] = {
+    EventKind.UNSUBSCRIBE: ("unsubscribe", {"action": "unsub", "reason": "manual"}),
+    EventKind.COMPLAINT: ("unsubscribe", {"action": "unsub", "reason": "abuse"}),
+    EventKind.BOUNCE: ("cleaned", {"reason": "hard"}),
 }
 
 

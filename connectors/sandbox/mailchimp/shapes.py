@@ -10,6 +10,11 @@ from connectors.sandbox.mailchimp.store import Audience, Campaign, Member, Merge
 Json = dict[str, object]
 
 
+def unique(one: Member) -> str:
+    """The id that webhooks and links name a contact by."""
+    return hashlib.sha256(one.id.encode()).hexdigest()[:10]
+
+
 def member(audience: Audience, one: Member) -> Json:
     """A full list member."""
     tags = [audience.segments[place] for place in sorted(one.segments) if place in audience.segments]
@@ -17,7 +22,7 @@ def member(audience: Audience, one: Member) -> Json:
     return {
         "id": one.id,
         "email_address": one.email,
-        "unique_email_id": hashlib.sha256(one.id.encode()).hexdigest()[:10],
+        "unique_email_id": unique(one),
         "contact_id": hashlib.sha256(f"{audience.id}{one.id}".encode()).hexdigest()[:32],
         "full_name": f"{first} {last}".strip(),
         "web_id": one.number,

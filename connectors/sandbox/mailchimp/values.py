@@ -19,6 +19,11 @@ MEMBER_KEYS: Mapping[str, type] = {
     "email_address": str, "email_type": str, "status": str, "merge_fields": dict, "interests": dict, "language": str,
     "vip": bool, "location": dict, "ip_signup": str, "timestamp_signup": str, "ip_opt": str, "timestamp_opt": str,
 }  # fmt: skip
+_TYPES: Mapping[type, str] = {
+    str: "string", dict: "object", list: "array", bool: "boolean", int: "integer", float: "number",
+}  # fmt: skip
+_TAKES: Mapping[type, tuple[type, ...]] = {float: (int, float)}
+_KEEP_THEIRS = frozenset({"number", "date"})  # an empty text may leave them as they are
 STATUSES = frozenset({"subscribed", "unsubscribed", "cleaned", "pending", "transactional"})
 
 
@@ -36,8 +41,10 @@ def checked(
         if name not in keys:
             if strict:
                 raise Refusal("invalid", errors=[{"field": field, "message": "This field was not expected"}])
-        elif not isinstance(value, keys[name]) or (isinstance(value, bool) and keys[name] is not bool):
-            raise schema({str: "string", dict: "object", list: "array", bool: "boolean"}[keys[name]], value, field)
+        elif not isinstance(value, _TAKES.get(keys[name], keys[name])) or (
+            isinstance(value, bool) and keys[name] is not bool
+        ):
+            raise schema(_TYPES[keys[name]], value, field)
     return body
 
 
@@ -60,13 +67,15 @@ def address(text: str, *, strict: bool) -> str:
     return found
 
 
-def merge(audience: Audience, values: Mapping[str, object], *, language: str, trims: bool) -> dict[str, Fitted]:
+def merge(
+    audience: Audience, values: Mapping[str, object], *, language: str, trims: bool, clears: bool = True
+) -> dict[str, Fitted]:
     """Values as they are kept; unknown tags are dropped in silence. Raises Refusal with every field's trouble."""
     errors: list[dict[str, str]] = []
     kept: dict[str, Fitted] = {}
     for tag, value in values.items():
         field = audience.fields.get(tag.upper())
-        if field is None:
+        if field is None or (value == "" and field.type in _KEEP_THEIRS and not clears):
             continue
         try:
             found = _value(field, value)

@@ -36,6 +36,11 @@ _TABLE: Mapping[str, tuple[int, str, str, str, str]] = {
     "tag_twice": (400, "Invalid Resource", 'A Merge Field with the tag "{0}" already exists for this list.', "Ungültige Ressource", "Das Merge-Feld {0} gibt es schon."),
     "fields_full": (400, "Invalid Resource", "You have reached the limit of {0} merge fields for this list.", "Ungültige Ressource", "Die Grenze von {0} Merge-Feldern ist erreicht."),
     "removed": (405, "Method Not Allowed", "This list member cannot be removed. Please contact support.", "Methode nicht erlaubt", "Dieses Mitglied kann nicht entfernt werden."),
+    "too_many_operations": (400, "Bad Request", "A batch may hold {0} operations at most.", "Fehlerhafte Anfrage", "Höchstens {0} Operationen."),
+    "store_twice": (400, "Bad Request", "A store with the id '{0}' already exists in the account.", "Fehlerhafte Anfrage", "Den Shop {0} gibt es schon."),
+    "rule_twice": (400, "Bad Request", "A promo rule with the id '{0}' already exists.", "Fehlerhafte Anfrage", "Die Regel {0} gibt es schon."),
+    "code_twice": (400, "Bad Request", "A promo code with the id '{0}' already exists.", "Fehlerhafte Anfrage", "Den Code {0} gibt es schon."),
+    "webhook_twice": (400, "Bad Request", "Sorry, you can't set up multiple WebHooks for one URL.", "Fehlerhafte Anfrage", "Die Adresse hat schon einen Webhook."),
     "batches_full": (429, "Too Many Requests", "You have exceeded the limit of 500 pending batches.", "Zu viele Anfragen", "Mehr als 500 wartende Stapel."),
 }  # fmt: skip
 

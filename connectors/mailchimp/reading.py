@@ -1,25 +1,28 @@
-"""Reading what moves: offset pages with an overlap, and the cursors of the two incremental reads."""
+"""Reads: offset pages with an overlap, contacts a few or all, and the cursors of the two incremental reads."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 from connectors.errors import SettingsError, UnexpectedResponse
 from connectors.http import Http
-from connectors.mailchimp.events import STREAMS, Stream
-from connectors.mailchimp.wire import LEFT, Json, items, moment, stamp
-from connectors.types import Cursor, EngagementEvent, Left, Page, Suppression, normal
+from connectors.mailchimp.events import STREAMS, Stream, figures
+from connectors.mailchimp.wire import GONE, LEFT, Json, items, moment, stamp, subscriber
+from connectors.types import Cursor, EngagementEvent, EventKind, Left, Page, Ref, Suppression, normal
 
 COUNT = 1000
 _OVERLAP = 50  # records read again on the next page: pages shift while contacts come and go
+_FEW = 25  # contacts asked for one by one; more are read as a list
 _AGAIN = timedelta(hours=1)  # of every `since`: late rows, and a clock that is not ours
 _HORIZON = timedelta(days=90)  # campaigns older than this bring nothing that matters
 _FRESH = timedelta(days=3)  # read at every pull; older ones when a total moved, and once a day
 _DAY = timedelta(days=1)
+_EVERYONE = {"include_cleaned": "true", "include_transactional": "true", "include_unsubscribed": "true"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Slice:
     following: int | None
 
 
-def read(
+def pages(
     http: Http, path: str, key: str, *, params: Mapping[str, str] | None = None, count: int = COUNT, start: int = 0
 ) -> Iterator[Slice]:
     """All pages of a list from `start` on; sizes are what the answers have, not what was asked for."""
@@ -53,12 +56,60 @@ def _identity(entry: Json) -> object:
     return entry.get("id") or entry.get("email_id") or entry.get("email_address")
 
 
+# contacts
+def where(ref: Ref) -> tuple[str, dict[str, str]]:
+    """Where the members of an audience or of a segment are read; a segment leaves out the unsubscribed unless asked."""
+    audience, _, segment = ref.partition("/")
+    return (
+        (f"/lists/{audience}/segments/{segment}/members", _EVERYONE) if segment else (f"/lists/{audience}/members", {})
+    )
+
+
+def some(http: Http, audience: str, ids: Collection[str], fields: Sequence[str]) -> Iterable[Json]:
+    """These contacts, by the cheaper way: a handful one by one; else everyone, the caller takes what it asked for."""
+    return _few(http, audience, ids, fields) if len(ids) <= _FEW else everyone(http, audience, fields)
+
+
+def _few(http: Http, audience: str, ids: Iterable[str], fields: Sequence[str]) -> Iterator[Json]:
+    for ref in ids:
+        path, params = f"/lists/{audience}/members/{ref}", {"fields": ",".join(fields)}
+        response = http("GET", path, params=params, accept=frozenset({HTTPStatus.NOT_FOUND}))
+        if response.status != HTTPStatus.NOT_FOUND:
+            yield response.json()
+
+
+def everyone(http: Http, audience: str, fields: Sequence[str], **params: str) -> Iterator[Json]:
+    """All contacts of the audience, with these of their fields."""
+    names = ",".join([*(f"members.{name}" for name in fields), "total_items"])
+    for part in pages(http, f"/lists/{audience}/members", "members", params={**params, "fields": names}):
+        yield from part.items
+
+
+def present(http: Http, ref: Ref) -> set[str]:
+    """The subscriber ids in an audience or a segment."""
+    path, params = where(ref)
+    asked = {**params, "fields": "members.id,total_items"}
+    return {entry["id"] for part in pages(http, path, "members", params=asked) for entry in part.items}
+
+
+def standing(http: Http, ref: Ref, emails: Iterable[str]) -> dict[str, bool]:
+    """By subscriber id: in the segment or not; absent when not a contact (any more)."""
+    audience, _, segment = ref.partition("/")
+    ids = {subscriber(email) for email in emails}
+    found = some(http, audience, ids, ("id", "status", "tags_count", "tags"))
+    entries = [entry for entry in found if entry["id"] in ids and entry.get("status") not in GONE]
+    if any(len(entry.get("tags", ())) != entry.get("tags_count", -1) for entry in entries):  # fifty are shown at most
+        within = present(http, ref)
+        return {entry["id"]: entry["id"] in within for entry in entries}
+    return {entry["id"]: any(str(tag.get("id")) == segment for tag in entry["tags"]) for entry in entries}
+
+
+# cursors
 def _state(cursor: Cursor | None) -> dict[str, Any]:
     try:
-        found = json.loads(cursor) if cursor else {}
+        return dict(json.loads(cursor) if cursor else {})
     except ValueError:
         raise SettingsError("mailchimp: the saved cursor is not one of this connector's") from None
-    return dict(found)
 
 
 def _cursor(state: Mapping[str, Any]) -> Cursor:
@@ -106,12 +157,12 @@ def suppressions(http: Http, audience: str, since: Cursor | None, now: datetime)
 def _leavers(http: Http, audience: str, status: str, since: str | None, start: int) -> Iterator[Slice]:
     if status == _COMPLAINTS:
         fields = "abuse_reports.id,abuse_reports.email_address,abuse_reports.date,total_items"
-        return read(http, f"/lists/{audience}/abuse-reports", "abuse_reports", params={"fields": fields}, start=start)
+        return pages(http, f"/lists/{audience}/abuse-reports", "abuse_reports", params={"fields": fields}, start=start)
     params = {"status": status, "sort_field": "last_changed", "sort_dir": "ASC"}
     params["fields"] = "members.id,members.email_address,members.last_changed,total_items"
     if since:
         params["since_last_changed"] = since
-    return read(http, f"/lists/{audience}/members", "members", params=params, start=start)
+    return pages(http, f"/lists/{audience}/members", "members", params=params, start=start)
 
 
 def _changed(entry: Json) -> object:
@@ -128,7 +179,8 @@ def _suppression(entry: Json, status: str) -> Suppression:
 def engagement(http: Http, audience: str, since: Cursor | None, now: datetime) -> Iterator[Page[EngagementEvent]]:
     """Reports of the audience's campaigns, oldest first; the cursor knows each campaign's figures and newest event."""
     state = _state(since)
-    reports = _reports(http, audience, now)
+    sent = (report for report in _reports(http, stamp(now - _HORIZON)) if report.get("list_id") == audience)
+    reports = sorted({report["id"]: report for report in sent}.values(), key=lambda each: (_sent_at(each), each["id"]))
     known: dict[str, dict[str, Any]] = state.get("c", {})
     state["c"] = {report["id"]: known.get(report["id"], {"n": {}, "t": {}}) for report in reports}
     at = state.pop("at", None)
@@ -183,25 +235,31 @@ def _moved(stream: Stream, report: Json, known: Json, *, is_due: bool) -> bool:
 def _records(http: Http, report: Json, stream: Stream, known: Json, start: int) -> Iterator[Slice]:
     since = _since(known["t"].get(stream.path)) if stream.since else None
     path = f"/reports/{report['id']}/{stream.path}"
-    return read(http, path, stream.key, params={"since": since} if since else {}, count=stream.count, start=start)
+    return pages(http, path, stream.key, params={"since": since} if since else {}, count=stream.count, start=start)
 
 
 _FIGURES = (
-    "id", "list_id", "subject_line", "send_time", "emails_sent", "abuse_reports", "unsubscribed",
-    "bounces", "opens", "clicks",
+    "id", "list_id", "subject_line", "send_time", "emails_sent", "abuse_reports", "unsubscribed", "bounces", "opens",
+    "clicks",
 )  # fmt: skip
 
 
-def _reports(http: Http, audience: str, now: datetime) -> list[Json]:
-    fields = ",".join([*(f"reports.{name}" for name in _FIGURES), "total_items"])
-    params = {"since_send_time": stamp(now - _HORIZON), "fields": fields}
-    found = {
-        report["id"]: report
-        for part in read(http, "/reports", "reports", params=params)
-        for report in part.items
-        if report.get("list_id") == audience
-    }
-    return sorted(found.values(), key=lambda report: (_sent_at(report), report["id"]))
+def _reports(http: Http, since: str = "") -> Iterator[Json]:
+    """The reports of the account's campaigns, newest first."""
+    params = {"fields": ",".join([*(f"reports.{name}" for name in _FIGURES), "total_items"])}
+    for part in pages(http, "/reports", "reports", params=params | ({"since_send_time": since} if since else {})):
+        yield from part.items
+
+
+def totals(http: Http, campaigns: Sequence[str]) -> dict[str, Mapping[EventKind, int]]:
+    """People by kind, of those of the campaigns that have a report: a page of a thousand reports is one call."""
+    wanted, found = set(campaigns), dict[str, Mapping[EventKind, int]]()
+    for report in _reports(http) if wanted else ():
+        if report["id"] in wanted:
+            found[report["id"]] = figures(report)
+            if len(found) == len(wanted):
+                break
+    return found
 
 
 def _sent_at(report: Json) -> int:
