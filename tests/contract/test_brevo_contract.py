@@ -22,6 +22,7 @@ from connectors.http import Request, Response
 from connectors.sandbox import Contact, Sandbox
 from connectors.sandbox.lab import SandboxClock
 from connectors.types import (
+    AddCode,
     AddContact,
     AddMember,
     Batch,
@@ -137,7 +138,10 @@ OWN_REQUESTS: dict[tuple[str, str], tuple[dict[str, Any], str]] = {
 OWN_ANSWERS: dict[tuple[str, str], tuple[dict[str, Any], str]] = {
     ("POST", "/contacts/lists/{listId}/contacts/add"): (_CHANGED, "oneOf of arrays: an empty array matches both"),
     ("POST", "/contacts/lists/{listId}/contacts/remove"): (_CHANGED, "oneOf of arrays: an empty array matches both"),
-    ("GET", "/processes/{processId}"): (_PROCESS, "info.import holds addresses of files, described as integers"),
+    ("GET", "/couponCollections"): (
+        {"type": "object", "required": ["collections"], "properties": {"collections": {"type": "array"}}},
+        "described as one collection, shown as a wrapped array",
+    ),
     ("GET", "/processes"): (
         {
             "type": "object",
@@ -200,6 +204,7 @@ class Recorder:
 
 CONTACTS = Target(kind=TargetKind.CONTACTS, name="contacts", title="All")
 LOYAL = Target(kind=TargetKind.SEGMENT, name="loyal", title="Loyal")
+POOL = Target(kind=TargetKind.POOL, name="codes", title="Soldes")
 FIELDS = [Target(kind=TargetKind.FIELD, name=kind, title=f"F_{kind.upper()}", value=kind) for kind in ValueKind]
 ADA, BOB, GHOST = Profile("ada+1@shop.test"), Profile("b o b"), Profile("ghost@shop.test")
 
@@ -215,8 +220,8 @@ class Play:
         assert isinstance(connector, Brevo)
         self.connector = connector
         connector.check()
-        self.refs = dict(connector.create([CONTACTS, LOYAL, *FIELDS]))
-        connector.find([CONTACTS, LOYAL, *FIELDS])
+        self.refs = dict(connector.create([CONTACTS, LOYAL, POOL, *FIELDS]))
+        connector.find([CONTACTS, LOYAL, POOL, *FIELDS])
         self.provider.seed(Contact("left@shop.test", "unsubscribed", lists={self.refs[LOYAL]}))
 
     def carry(self, target: Target, changes: list[Change]) -> None:
@@ -243,6 +248,8 @@ class Play:
         self.carry(LOYAL, [RemoveMember(id=one.email, profile=one) for one in (ADA, GHOST)])
         self.carry(LOYAL, [RemoveMember(id="again", profile=ADA)])
         self.carry(CONTACTS, [Suppress(id="1", profile=ADA)])
+        self.provider.seed(Contact("owner@example.com"))
+        self.carry(POOL, [AddCode(id=str(n), code=f"SOLDES-{n}") for n in range(3)])
         list(self.connector.push(Batch(LOYAL, "404", [AddMember(id="1", profile=ADA)])))
 
     def read(self) -> None:
@@ -260,6 +267,10 @@ class Play:
             if not engagement.items:
                 world.advance(30)
         connector._reads.processes({1, 99})
+        connector.totals(["1", "99"])
+        connector.erase(ADA)
+        connector.erase(ADA)
+        connector.erase(Profile("owner@example.com"))
 
 
 @pytest.fixture(scope="module")
@@ -288,8 +299,11 @@ def test_every_operation_is_exercised(traffic: list[tuple[Request, Response]]) -
         "/contacts/lists/{listId}/contacts/remove",
         "/contacts/{identifier}",
         "/emailCampaigns",
+        "/emailCampaigns/{campaignId}",
+        "/couponCollections",
+        "/couponCollections/{id}",
+        "/coupons",
         "/processes",
-        "/processes/{processId}",
     }
 
 
@@ -297,7 +311,7 @@ def test_every_request_satisfies_the_description(traffic: list[tuple[Request, Re
     for request, _ in traffic:
         template, operation = _operation(request.method, _path(request))
         _check_query(request, operation)
-        if request.method == "GET":
+        if request.method in {"GET", "DELETE"}:
             assert not request.body
             continue
         own = OWN_REQUESTS.get((request.method, template))

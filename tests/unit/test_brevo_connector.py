@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from brevo_account import CODE, CONTACTS, KEY, LOYAL, Shop, additions, member
 
 from connectors import errors
 from connectors.brevo import Brevo
+from connectors.http import Request, Response
 from connectors.types import (
     AddContact,
     AddMember,
@@ -243,6 +245,29 @@ def test_removing_who_is_not_there_is_no_failure(shape: str) -> None:
     first, second = (shop.carry(LOYAL, ref, changes) for _ in range(2))
     assert [first[key].state for key in ("r0", "r1")] == [State.APPLIED, State.NOOP]
     assert [second[key].state for key in ("r0", "r1")] == [State.NOOP, State.NOOP]
+
+
+def test_a_removal_that_brevo_left_undone_is_not_called_done() -> None:
+    shop = Shop()
+    ref = shop.targets()[LOYAL]
+    shop.seed(*(f"p{number}@shop.test" for number in range(30)), lists={ref})
+
+    class Half:
+        """Says of everyone that nothing was done."""
+
+        def handle(self, request: Request) -> Response:
+            if not request.url.endswith("/remove"):
+                return shop.sandbox.handle(request)
+            body = {"contacts": {"success": [], "failure": json.loads(request.body)["emails"]}}
+            return Response(201, {}, json.dumps(body).encode())
+
+    connector = shop.open(Half())
+    for count in (2, 30):
+        changes = [RemoveMember(id=f"r{n}", profile=member(n)) for n in range(count)]
+        shop.count()
+        outcomes = list(connector.push(Batch(LOYAL, ref, changes)))
+        assert {outcome.state for outcome in outcomes} == {State.REJECTED}
+        assert sum(shop.count().values()) == (2 if count == 2 else 1)  # a few one by one, more by the list
 
 
 @pytest.mark.parametrize("info", ["url", "count"])

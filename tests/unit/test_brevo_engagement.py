@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from brevo_account import LOYAL, Shop
 
+from connectors.brevo.events import total
 from connectors.http import Request, Response
 from connectors.types import EngagementEvent, EventKind, Precision, Target, TargetKind
 
@@ -256,3 +257,52 @@ def test_after_a_long_silence_nothing_in_between_is_missed() -> None:
     shop.act(campaign, EventKind.OPEN, 1)
     shop.world.set(shop.world.now() + timedelta(days=100))
     assert _who(shop.pull(cursor)[0], EventKind.OPEN) == {"p1@shop.test"}
+
+
+# totals
+
+
+def test_totals_are_brevos_own_figures_in_people() -> None:
+    shop = Readers()
+    campaign, _ = shop.mail()
+    shop.act(campaign, EventKind.OPEN, 0, 0, 1)
+    shop.act(campaign, EventKind.CLICK, 1, 1, 1)
+    shop.act(campaign, EventKind.COMPLAINT, 2)
+    shop.act(campaign, EventKind.UNSUBSCRIBE, 3)
+    shop.act(campaign, EventKind.BOUNCE, 9)
+    shop.count()
+    assert shop.connector.totals([campaign]) == {
+        campaign: {
+            EventKind.SEND: 10,
+            EventKind.DELIVERED: 9,
+            EventKind.OPEN: 2,
+            EventKind.CLICK: 1,
+            EventKind.BOUNCE: 1,
+            EventKind.COMPLAINT: 1,
+            EventKind.UNSUBSCRIBE: 1,
+        }
+    }
+    assert shop.count() == {"GET /emailCampaigns": 1}
+    events, _, _ = shop.pull()
+    for kind in (EventKind.SEND, EventKind.DELIVERED, EventKind.OPEN, EventKind.CLICK, EventKind.BOUNCE):
+        assert len(_who(events, kind)) == shop.connector.totals([campaign])[campaign][kind]
+
+
+def test_totals_of_many_campaigns_cost_a_call_a_hundred_and_old_ones_a_call_each() -> None:
+    shop = Readers()
+    old, _ = shop.mail()
+    shop.act(old, EventKind.OPEN, 1)
+    shop.world.set(shop.world.now() + timedelta(days=200))
+    fresh = [shop.mail()[0] for _ in range(150)]
+    shop.count()
+    assert len(shop.connector.totals(fresh)) == 150
+    assert shop.count() == {"GET /emailCampaigns": 2}
+    assert shop.connector.totals([old])[old][EventKind.OPEN] == 1  # the list tells nothing of old ones
+    assert shop.count() == {"GET /emailCampaigns": 2, f"GET /emailCampaigns/{old}": 1}
+    assert shop.connector.totals(["4711"]) == {}
+    assert shop.connector.totals([]) == {}
+    assert shop.count()["GET /emailCampaigns/4711"] == 1
+
+
+def test_a_figure_that_the_report_has_not_is_absent_never_zero() -> None:
+    assert total({"sent": 5, "delivered": None, "hardBounces": 1}) == {EventKind.SEND: 5}

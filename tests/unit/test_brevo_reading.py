@@ -13,8 +13,11 @@ from connectors.http import Http, Request, Response
 from connectors.types import (
     Batch,
     Job,
+    Profile,
     State,
     Suppress,
+    Target,
+    TargetKind,
 )
 
 # who has left
@@ -165,3 +168,40 @@ def test_the_traits_of_many_are_read_by_pages() -> None:
     found = shop.connector.traits([member(number) for number in range(25)])
     assert found == {f"p{number}@shop.test": {"CODE": str(number)} for number in range(25)}
     assert shop.count() == {"GET /contacts": 1}
+
+
+# erasure
+
+
+def test_who_is_erased_is_gone_for_good_and_asking_again_proves_it() -> None:
+    shop = Shop()
+    shop.seed("o'brien+1@shop.test", "p2@shop.test")
+    person = Profile("o'brien+1@shop.test")
+    assert shop.connector.erase(person) is State.APPLIED
+    assert set(shop.provider.contacts()) == {"p2@shop.test"}
+    assert shop.connector.erase(person) is State.NOOP
+
+
+def test_the_accounts_owner_cannot_be_erased_and_that_is_told() -> None:
+    shop = Shop()
+    shop.seed("owner@example.com")
+    assert shop.connector.erase(Profile("owner@example.com")) is State.REJECTED
+    assert "owner@example.com" in shop.provider.contacts()
+
+
+def test_a_refused_key_is_never_taken_for_erased() -> None:
+    shop = Shop()
+    with pytest.raises(errors.Unauthorized):
+        shop.open(shop.sandbox, api_key="xkeysib-other").erase(member(1))
+
+
+# targets
+
+
+def test_creating_reads_the_folder_once() -> None:
+    shop = Shop()
+    shop.targets()
+    shop.count()
+    other = Target(kind=TargetKind.SEGMENT, name="other", title="Other")
+    shop.connector.create([CONTACTS, LOYAL, other])
+    assert shop.count() == {"GET /contacts/folders": 1, "GET /contacts/folders/1/lists": 1, "POST /contacts/lists": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["OPTIONS", "Account", "Attribute", "Campaign", "Collection", "Json", "Mailbox", "Person", "Process", "stamp"]
 
 Json: TypeAlias = dict[str, Any]
+DELIVERIES = 10_000  # kept until somebody fetches them
 
 # Facts that no official source confirms: one switch each. The first reading is the default.
 OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -132,7 +134,7 @@ class Account:
         self.processes: dict[int, Process] = {}
         self.campaigns: dict[int, Campaign] = {}
         self.collections: dict[str, Collection] = {}
-        self.deliveries: list[Json] = []  # what a webhook has still to tell
+        self.deliveries: deque[Json] = deque(maxlen=DELIVERIES)  # what a webhook has still to tell
         self.files: dict[str, str] = {}
         self.notifications = 0  # mails to the account's owner about imports and exports
         self.attributes = {

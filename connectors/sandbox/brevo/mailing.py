@@ -27,6 +27,15 @@ _ACTS: Mapping[EventKind, tuple[str, str | None]] = MappingProxyType(
         EventKind.BOUNCE: ("hardBounces", "cleaned"),
     }
 )
+_TOLD_AS: Mapping[EventKind, str] = MappingProxyType(
+    {
+        EventKind.OPEN: "opened",
+        EventKind.CLICK: "click",
+        EventKind.UNSUBSCRIBE: "unsubscribe",
+        EventKind.COMPLAINT: "spam",
+        EventKind.BOUNCE: "hard_bounce",
+    }
+)
 
 
 def send(account: Account, list_id: int, subject: str) -> Campaign:
@@ -37,8 +46,36 @@ def send(account: Account, list_id: int, subject: str) -> Campaign:
     return campaign
 
 
-def react(account: Account, campaign: Campaign, person: Person, kind: EventKind, *, is_machine: bool) -> None:
+def deliver(
+    account: Account, campaign: Campaign, person: Person, kind: EventKind, *, url: str | None, is_machine: bool
+) -> None:
+    """What a marketing webhook will tell of an act (docs/marketing-webhooks, 2026-11-22)."""
+    if kind not in _TOLD_AS:
+        return
+    name, at = _TOLD_AS[kind], account.world.now()
+    account.deliveries.append(
+        {
+            "id": 1,
+            "camp_id": campaign.id,
+            "campaign name": campaign.subject,
+            "email": person.email,
+            "date_sent": f"{campaign.sent:%Y-%m-%d %H:%M:%S}",
+            "date_event": f"{at:%Y-%m-%d %H:%M:%S}",
+            "event": "proxy_open" if is_machine and kind is EventKind.OPEN else name,
+            "tag": "",
+            "ts_sent": int(campaign.sent.timestamp()),
+            "ts_event": int(at.timestamp()),
+            "ts": int(at.timestamp()) + 3600,
+        }
+        | ({"URL": url or ""} if kind is EventKind.CLICK else {})
+    )
+
+
+def react(
+    account: Account, campaign: Campaign, person: Person, kind: EventKind, *, url: str | None, is_machine: bool
+) -> None:
     """A reader's act, and what it makes of them."""
+    deliver(account, campaign, person, kind, url=url, is_machine=is_machine)
     if kind not in _ACTS:
         return
     action, label = _ACTS[kind]

@@ -15,7 +15,7 @@ from connectors.sandbox.brevo.routes import ROUTES, delete_list
 from connectors.sandbox.world import Contact, Windows, json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from connectors.sandbox.brevo.account import Json, Person
@@ -28,6 +28,7 @@ RATES: Mapping[str, tuple[Rate, ...]] = MappingProxyType(
     {"contacts": (Rate(10, 1), Rate(36_000, 3600)), "other": (Rate(100, 3600),)}  # General tier
 )
 MAX_BODY = 10_000_000
+BATCHED = 500  # events in one delivery (docs/batch-webhooks)
 _LEFT = frozenset({"unsubscribed", "cleaned", "archived", "suppressed", "complained"})
 _BLOCKED = (
     "We have detected you are using an unrecognised IP address 192.0.2.1. If you performed this action make sure to "
@@ -152,15 +153,25 @@ class BrevoSandbox:
         url: str | None = None,
         is_machine: bool = False,
     ) -> None:
-        """A reader's act, now or when its time comes; Brevo's exports tell neither its time nor its link."""
-        _ = url
+        """A reader's act, now or when its time comes; exports tell neither its time nor its link, webhooks do."""
         person, sent = self.account.people[email.strip().lower()], self.account.campaigns[int(campaign)]
 
         def act() -> None:
-            mailing.react(self.account, sent, person, kind, is_machine=is_machine)
+            mailing.react(self.account, sent, person, kind, url=url, is_machine=is_machine)
 
         wait = (at - self.account.world.now()).total_seconds()
         self.account.world.later(wait, act) if wait > 0 else act()
+
+    def deliveries(self) -> Iterator[bytes]:
+        """What a marketing webhook has still to tell: bodies of at most 500 events."""
+        waiting = list(self.account.deliveries)
+        self.account.deliveries.clear()
+        envelope = self.account.switch("webhook_envelope")
+        size = 1 if envelope == "object" else BATCHED
+        for at in range(0, len(waiting), size):
+            part = waiting[at : at + size]
+            body = {"array": part, "events": {"events": part}, "object": part[0]}[envelope]
+            yield json.dumps(body, ensure_ascii=False).encode()
 
 
 def _neutral(person: Person) -> Contact:
