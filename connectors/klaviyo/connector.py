@@ -1,34 +1,87 @@
-"""One Klaviyo account: lists are segments, custom properties are merge tags, the whole account is the contacts."""
+"""One Klaviyo account: lists are segments, custom properties are merge tags, coupons are pools of codes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from connectors.errors import UnexpectedResponse
+from connectors.errors import SettingsError, UnexpectedResponse
+from connectors.http import Http
 from connectors.klaviyo import events, reading, results, wire, writing
-from connectors.klaviyo.spec import SPEC
-from connectors.types import Account, TargetKind
+from connectors.klaviyo.api import FAMILIES, Api, following
+from connectors.spec import Field, Limit, Names, Settings, Spec
+from connectors.types import (
+    Account, AddCode, AddContact, AddMember, Batch, ClearTraits, Cursor, EngagementEvent, EventKind, Fitted, Job,
+    Outcome, Page, Precision, Profile, Ref, RemoveMember, SetTraits, State, Suppress, Suppression, Target, TargetKind,
+    ValueKind,
+)  # fmt: skip
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
+_STANDARD = "email phone_number external_id id anonymous_id image locale location created updated consent subscriptions"  # a profile's own fields that are not ours to write: a property of the same name would hide behind them in templates
+_KEY_START = "pk_"
+_SECRET_LENGTH = 16  # characters that Klaviyo asks of a webhook's secret_key
 
-    from connectors.http import Http
-    from connectors.spec import Settings, Spec
-    from connectors.types import (
-        Batch,
-        Cursor,
-        EngagementEvent,
-        Fitted,
-        Job,
-        Outcome,
-        Page,
-        Profile,
-        Ref,
-        Suppression,
-        Target,
-    )  # fmt: skip
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KlaviyoSettings:
+    """A private API key and where the API is; `prefix` belongs to the plan, which names our lists with it."""
+
+    api_key: str = field(repr=False)
+    base_url: str = "https://a.klaviyo.com/api"
+    prefix: str = ""
+    webhook_secret: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.api_key.startswith(_KEY_START):
+            raise SettingsError("klaviyo: api_key must be a private key (pk_…), not the public one of six letters")
+        if self.webhook_secret and len(self.webhook_secret) < _SECRET_LENGTH:
+            message = (
+                f"klaviyo: webhook_secret must be the webhook's secret_key, of {_SECRET_LENGTH} characters or more"
+            )
+            raise SettingsError(message, key="webhook_secret")
+        url = self.base_url.rstrip("/")
+        object.__setattr__(self, "base_url", url if url.endswith("/api") else f"{url}/api")
+
+    def headers(self) -> dict[str, str]:
+        """The key, and the revision of the API that this connector was written against."""
+        return {
+            "authorization": f"Klaviyo-API-Key {self.api_key}",
+            "revision": wire.REVISION,
+            "accept": wire.MEDIA,
+        }
+
+
+_IMPORT = Limit(items=10_000, bytes=wire.IMPORT_BYTES, each=100)
+SPEC = Spec(
+    name="klaviyo",
+    version="2",
+    settings=KlaviyoSettings,
+    carries={
+        AddContact: _IMPORT,
+        SetTraits: _IMPORT,
+        ClearTraits: _IMPORT,
+        AddMember: Limit(items=10_000, bytes=wire.IMPORT_BYTES, each=100, after=frozenset({AddContact})),
+        RemoveMember: Limit(items=1_000),
+        Suppress: Limit(items=100),
+        AddCode: Limit(items=1_000),
+    },
+    fields={
+        ValueKind.TEXT: Field(type="string", max_bytes=wire.VALUE_BYTES),
+        ValueKind.URL: Field(type="string", max_bytes=wire.VALUE_BYTES),
+        ValueKind.NUMBER: Field(type="number"),
+        ValueKind.BOOLEAN: Field(type="boolean"),
+        ValueKind.DATE: Field(type="date"),
+        ValueKind.INSTANT: Field(type="date"),
+    },
+    fit=wire.fit,
+    field_names=Names(length=64, reserved=frozenset(_STANDARD.split())),
+    max_fields=400,  # of an event's properties; a profile's most is not documented (2026-11-22)
+    rates={family: windows for family, (windows, _) in FAMILIES.items()},
+    in_flight=4,
+    reports=dict.fromkeys(events.KINDS.values(), Precision.EXACT),
+)
 
 
 class Klaviyo:
@@ -37,14 +90,16 @@ class Klaviyo:
     spec: ClassVar[Spec] = SPEC
 
     def __init__(self, settings: Settings, http: Http) -> None:
-        _ = settings  # `http` already carries the credentials and the address
-        self._http = http
+        if not isinstance(settings, KlaviyoSettings):
+            raise SettingsError("klaviyo: these are another connector's settings")
+        self._settings = settings
+        self._api = Api(http)  # `http` already carries the credentials and the address
 
     @cached_property
     def _sdk(self) -> Any:  # noqa: ANN401 - the SDK ships no types
         from connectors.klaviyo import sdk
 
-        return sdk.client(self._http)
+        return sdk.client(self._api)
 
     # targets
 
@@ -61,7 +116,7 @@ class Klaviyo:
         return self.check().id  # a key opens one account for ever, and a minute allows fifteen of these calls
 
     def find(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
-        """Lists by exact name (the oldest of several), the account for CONTACTS; a property needs no creation."""
+        """Lists by exact name (the oldest of several), coupons by id, the account for CONTACTS; a property needs none."""
         found = {target: self._find(target) for target in targets}
         return {target: ref for target, ref in found.items() if ref is not None}
 
@@ -70,68 +125,83 @@ class Klaviyo:
             return self._account
         if target.kind is TargetKind.FIELD:
             return target.title
-        return self._list(target.title) if target.kind is TargetKind.SEGMENT else None
+        if target.kind is TargetKind.SEGMENT:
+            return self._list(target.title)
+        found = self._api.one(f"/coupons/{wire.coupon(target.title)}", "coupons")
+        return found["id"] if found else None
 
     def _list(self, title: str) -> Ref | None:
-        found = self._collected(self._sdk.Lists.get_lists, filter=wire.equals("name", title), page_size=10)
-        named = [item for item in found if wire.attributes(item).get("name") == title]
+        pages = following(self._sdk.Lists.get_lists, filter=wire.equals("name", title), page_size=10)
+        named = [item for page in pages for item in wire.items(page) if wire.attributes(item).get("name") == title]
         oldest = min(named, key=lambda item: (str(wire.attributes(item).get("created")), item["id"]), default=None)
         return oldest["id"] if oldest else None
 
-    def _collected(self, read: Callable[..., wire.Document], **query: str | int) -> Iterator[wire.Document]:
-        for page in reading.following(read, **query):
-            yield from wire.items(page)
-
     def create(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
-        """Create the lists that are missing: single opt-in, which matters only to subscribe calls (none is made)."""
+        """Create the lists and coupons that are missing: lists single opt-in, which no call of ours uses."""
         wanted = list(targets)
         found = dict(self.find(wanted))
         for target in wanted:
-            if target not in found and target.kind is TargetKind.SEGMENT:
+            if target in found:
+                continue
+            if target.kind is TargetKind.SEGMENT:
                 named = {"name": target.title, "opt_in_process": "single_opt_in"}
                 made = self._sdk.Lists.create_list({"data": {"type": "list", "attributes": named}})
-                found[target] = made["data"]["id"]
+            else:
+                named = {"external_id": wire.coupon(target.title), "description": target.title}
+                made = self._sdk.Coupons.create_coupon({"data": {"type": "coupon", "attributes": named}})
+            found[target] = made["data"]["id"]
         return found
 
     # writing
 
     def push(self, batch: Batch) -> Iterator[Outcome]:
-        """Imports (accepted as jobs), removals by id, suppressions; one outcome a change."""
-        return writing.send(self._http, batch)
+        """Imports, suppressions and codes (accepted as jobs), removals by id; one outcome a change."""
+        return writing.send(self._api, batch)
 
     def poll(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        return results.poll(self._http, jobs)
+        return results.poll(self._api, jobs)
 
     def recall(self, batch: Batch, since: datetime) -> Iterator[Outcome]:
-        return results.recall(self._http, batch, since)
+        return results.recall(self._api, batch, since)
+
+    def erase(self, profile: Profile) -> State:
+        return writing.erase(self._api, profile)
 
     # reading
 
     def resolve(self, profiles: Sequence[Profile]) -> Mapping[str, Ref]:
         """Profile ids by address, a hundred a call; unknown ones are absent."""
-        return reading.refs(self._http, _emails(profiles))
+        return reading.refs(self._api, (profile.email for profile in profiles))
 
     def traits(self, profiles: Sequence[Profile]) -> Mapping[str, Mapping[Ref, Fitted]]:
-        return reading.traits(self._http, _emails(profiles))
+        return reading.traits(self._api, (profile.email for profile in profiles))
 
     def members(self, target: Target, ref: Ref) -> Iterator[Page[Profile]]:
-        return reading.members(self._http, None if target.kind is TargetKind.CONTACTS else ref)
+        return reading.members(self._api, None if target.kind is TargetKind.CONTACTS else ref)
 
     def count(self, target: Target, ref: Ref) -> int:
         """How many are on a list, or in the account for CONTACTS."""
         if target.kind is TargetKind.CONTACTS:
             return sum(len(page.items) for page in self.members(target, ref))
-        return reading.count(self._http, ref)
+        return reading.count(self._api, ref)
 
     def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[Suppression]]:
-        return reading.suppressions(self._http, since, now)
+        return reading.suppressions(self._api, since, now)
 
     def pull(self, since: Cursor | None, now: datetime) -> Iterator[Page[EngagementEvent]]:
         """E-mail events metric by metric, the oldest first."""
-        named = wire.equals("integration.name", events.INTEGRATION)
-        metrics = map(events.metric, self._collected(self._sdk.Metrics.get_metrics, filter=named))
-        yield from reading.engagement(self._http, (found for found in metrics if found), since, now)
+        found = map(events.metric, self._metrics(filter=wire.equals("integration.name", events.INTEGRATION)))
+        yield from reading.engagement(self._api, (metric for metric in found if metric), since, now)
 
+    def _metrics(self, **query: str) -> Iterator[wire.Document]:
+        for page in following(self._sdk.Metrics.get_metrics, **query):
+            yield from wire.items(page)
 
-def _emails(profiles: Iterable[Profile]) -> Iterator[str]:
-    return (profile.email for profile in profiles)
+    def totals(self, campaigns: Sequence[str]) -> Mapping[str, Mapping[EventKind, int]]:
+        """Figures of the last 365 days, by the id of a campaign or of its message; one report for all."""
+        metrics = sorted(self._metrics(), key=lambda item: wire.attributes(item).get("name") != events.CONVERSION)
+        return reading.totals(self._api, campaigns, metrics[0]["id"]) if campaigns and metrics else {}
+
+    def parse(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[EngagementEvent]:
+        """The events of a system webhook. Raises SettingsError, Unauthorized."""
+        return reading.received(self._api, events.delivery(self._settings.webhook_secret, headers, body, now))

@@ -2,58 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 from connectors.klaviyo import wire
+from connectors.klaviyo.api import Api
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from connectors.http import Http, Response
-
-
-class Answer:
-    """What the client reads of a response."""
-
-    def __init__(self, response: Response) -> None:
-        self.status = response.status
-        self.reason, self.data = "", response.body
-        self._headers = response.headers
-
-    def read(self) -> bytes:
-        """The body."""
-        return self.data
-
-    def getheader(self, name: str, default: str | None = None) -> str | None:
-        """One header."""
-        return self._headers.get(name.lower(), default)
-
-    def getheaders(self) -> Mapping[str, str]:
-        """All of them."""
-        return self._headers
+_FAMILIES = {
+    ("GET", "accounts"): "accounts",
+    ("GET", "lists"): "lists",
+    ("POST", "lists"): "list-create",
+    ("POST", "coupons"): "coupon-create",
+    ("GET", "metrics"): "metrics",
+}
 
 
 class Transport:
-    """Stands where the client's REST client stood; `http` adds the credentials, which the client never sees."""
+    """Stands where the client's REST client stood; `api` adds the credentials, which the client never sees."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
-    def request(self, method: str, url: str, body: object = None, **_: object) -> Answer:
+    def request(self, method: str, url: str, body: object = None, **_: object) -> SimpleNamespace:
         """Send a call of the client as one of ours; failures leave as `connectors.errors`."""
-        path = url.removeprefix(self._http.base_url)
-        family = wire.SDK_FAMILIES[method, urlsplit(path).path.strip("/")]
-        headers = {"content-type": wire.MEDIA} if body is not None else None
-        return Answer(self._http(method, path, json=body, headers=headers, rate=family))
+        path = url.removeprefix(self._api.base_url)
+        family = _FAMILIES[method, urlsplit(path).path.strip("/")]
+        answer = self._api(method, path, json=body, rate=family)
+        reads = {"read": lambda: answer.body, "getheader": answer.headers.get, "getheaders": lambda: answer.headers}
+        return SimpleNamespace(status=answer.status, reason="", data=answer.body, **reads)
 
 
-def client(http: Http) -> Any:  # noqa: ANN401 - the SDK ships no types
+def client(api: Api) -> Any:  # noqa: ANN401 - the SDK ships no types
     """The vendor's client on our transport: answers are dicts, nothing is tried again."""
     from klaviyo_api import KlaviyoAPI
 
     options = {"USE_DICTIONARY_FOR_RESPONSE_DATA": True}
-    api = KlaviyoAPI("unused", max_retries=1, test_host=http.base_url.removesuffix("/api"), options=options)
-    api.api_client.default_headers["revision"] = wire.REVISION
-    api.api_client.rest_client = Transport(http)
-    return api
+    found = KlaviyoAPI("unused", max_retries=1, test_host=api.base_url.removesuffix("/api"), options=options)
+    found.api_client.default_headers["revision"] = wire.REVISION
+    found.api_client.rest_client = Transport(api)
+    return found

@@ -3,50 +3,35 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import unicodedata
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from http import HTTPStatus
-from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from connectors.errors import InvalidRequest, UnexpectedResponse
-from connectors.http import Rate, Response, mask
-from connectors.types import AddContact, ClearTraits, Fitted, Left, Reason, SetTraits, Suppression, ValueKind, normal
+from connectors.fitting import fitter
+from connectors.http import Response, mask
+from connectors.types import (
+    AddCode, AddContact, Change, ClearTraits, ContactChange, Fitted, Left, Reason, Ref, SetTraits, Suppression, normal,
+)  # fmt: skip
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from connectors.types import ContactChange, Ref
-
-Document: TypeAlias = "Mapping[str, Any]"
+Document: TypeAlias = Mapping[str, Any]
 """One JSON:API document, or a part of one."""
+Groups: TypeAlias = Sequence[Sequence[Change]]
+"""Changes of one address or code together, in the order in which a body names them."""
 
 REVISION = "2026-07-15"
 MEDIA = "application/vnd.api+json"
-NAMED = ("first_name", "last_name", "organization", "title")
+NAMED = frozenset({"first_name", "last_name", "organization", "title"})
 """A profile's own fields that a merge tag of the same name goes to: templates read `{{ first_name }}` from there."""
 IMPORT_BYTES = 4_600_000  # of the documented 5 MB: what rudder-server's production connector sends at most
 PROFILE_BYTES = 100_000  # "100KB per profile", read as the smaller unit
+VALUE_BYTES = 99_000  # of one value, so that a profile holds it with its name and address
 PAGE = 100  # the most that profiles, list members and import errors give; asked for, since the default is 20
 FILTER_BYTES = 6_000  # of one encoded any(): lines of 8 KB are where servers start to refuse
-
-_XS = (Rate(1, 1), Rate(15, 60))
-_M, _L = (Rate(10, 1), Rate(150, 60)), (Rate(75, 1), Rate(700, 60))  # L: 750 in the description, 700 in the guide
-_XL = (Rate(350, 1), Rate(3500, 60))
-RATES: Mapping[str, tuple[Rate, ...]] = {
-    "accounts": _XS, "lists": _L, "list-create": (*_M, Rate(150, 86_400)), "list-count": _XS, "list-profiles": _L,
-    "list-members": _L, "list-remove": _M, "import": _M, "import-job": _M, "import-jobs": _M, "import-errors": _M,
-    "profiles": _L, "suppress": _L, "suppress-job": _L, "metrics": _M, "events": _XL,
-}  # fmt: skip
-SDK_FAMILIES = {
-    ("GET", "accounts"): "accounts", ("GET", "lists"): "lists", ("POST", "lists"): "list-create",
-    ("GET", "metrics"): "metrics",
-}  # fmt: skip
 
 _LEFT = {
     "HARD_BOUNCE": Left.BOUNCED,
@@ -56,38 +41,11 @@ _LEFT = {
     "UNSUBSCRIBE": Left.UNSUBSCRIBED,
     "USER_SUPPRESSED": Left.OTHER,  # by hand, or by our Suppress
 }
-_INDEX = re.compile(r"^/data/attributes/profiles/data/(\d+)(/.*)?$")
+_INDEX = re.compile(r"/data/attributes/(?:profiles|coupon-codes)/data/(\d+)(/.*)?")
 _BAD_IDS = re.compile(r"Invalid profile IDs?:\s*(.+)")
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-
-def fit(kind: ValueKind, value: object) -> Fitted | Reason:
-    """Our value as a custom property, or why it cannot be one: properties have the type that the JSON value has."""
-    if kind in {ValueKind.TEXT, ValueKind.URL}:
-        return _text(value)
-    if kind is ValueKind.NUMBER:
-        return _number(value)
-    if kind is ValueKind.BOOLEAN:
-        return value if isinstance(value, bool) else Reason.INVALID_VALUE
-    if kind is ValueKind.INSTANT and isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC).isoformat(timespec="seconds")
-    if kind is ValueKind.DATE and isinstance(value, date) and not isinstance(value, datetime):
-        return value.isoformat()
-    return Reason.INVALID_VALUE
-
-
-def _text(value: object) -> Fitted | Reason:
-    if not isinstance(value, str):
-        return Reason.INVALID_VALUE
-    text = unicodedata.normalize("NFC", value)
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        return Reason.INVALID_VALUE
-    return Reason.TOO_LONG if len(text.encode()) > PROFILE_BYTES else text
-
-
-def _number(value: object) -> Fitted | Reason:
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
-        return Reason.INVALID_VALUE
-    return int(value) if value == int(value) else float(value)
+fit = fitter({}, max_bytes=VALUE_BYTES)  # properties have the type that the JSON value has
 
 
 # addresses of calls
@@ -122,22 +80,35 @@ def any_of(name: str, texts: Sequence[str]) -> str:
 
 def since(name: str, instant: datetime) -> str:
     """A filter on instants from this one on: `greater-than` would lose those of the same second."""
-    return f"greater-or-equal({name},{instant.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%SZ')})"
+    return f"greater-or-equal({name},{stamp(instant)})"
 
 
-def chunks(emails: Iterable[str]) -> Iterator[list[str]]:
-    """Addresses for one any() each: a hundred, fewer when they are long."""
+def stamp(at: datetime) -> str:
+    """An instant, UTC, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Addresses or ids for one any() each: a hundred, fewer when they are long."""
     chunk: list[str] = []
     size = 0
-    for email in emails:
-        cost = len(quote(quoted(email) + ",", safe=""))
+    for text in texts:
+        cost = len(quote(quoted(text) + ",", safe=""))
         if chunk and (len(chunk) == PAGE or size + cost > FILTER_BYTES):
             yield chunk
             chunk, size = [], 0
-        chunk.append(email)
+        chunk.append(text)
         size += cost
     if chunk:
         yield chunk
+
+
+def coupon(title: str) -> Ref:
+    """The coupon's id, which templates name ({% coupon_code 'ID' %}): the title, or one like it that quotes cannot end."""
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,50}", title):
+        return title
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
+    return f"{re.sub('[^A-Za-z0-9]+', '_', plain).strip('_')[:40]}_{zlib.crc32(title.encode()):08x}"
 
 
 # answers
@@ -151,6 +122,14 @@ def document(response: Response) -> Document:
     raise UnexpectedResponse("the answer is no JSON:API document", status=response.status)
 
 
+def resource(response: Response) -> Document:
+    """The answer's one resource. Raises UnexpectedResponse: a job that was accepted without an id is lost."""
+    found = document(response)["data"]
+    if isinstance(found, dict) and found.get("id"):
+        return found
+    raise UnexpectedResponse("the answer is no resource with an id", status=response.status)
+
+
 def items(part: Document) -> Sequence[Document]:
     """The resources of a collection. Raises UnexpectedResponse when one has no id."""
     data = part["data"]
@@ -162,13 +141,19 @@ def items(part: Document) -> Sequence[Document]:
 def cursor(part: Document) -> str | None:
     """The cursor of the next page; the SDK's own parser knows https links only (25.0.0)."""
     link = (part.get("links") or {}).get("next")
-    return parse_qs(urlsplit(link).query).get("page[cursor]", [None])[0] if link else None
+    query = dict(parse_qsl(urlsplit(link).query)) if link else {}
+    return query.get("page[cursor]") or query.get("page_cursor")
 
 
 def attributes(item: Document) -> Document:
     """A resource's attributes."""
     found = item.get("attributes")
     return found if isinstance(found, dict) else {}
+
+
+def email(item: Document) -> str:
+    """A profile's address in the normal form; empty for one without."""
+    return normal(str(attributes(item).get("email") or ""))
 
 
 def instant(text: object) -> datetime | None:
@@ -189,126 +174,110 @@ def traits(item: Document) -> dict[Ref, Fitted]:
 
 def suppressions(item: Document) -> list[Suppression]:
     """Why Klaviyo does not mail a profile, one entry a reason."""
-    email = attributes(item).get("email")
-    if not email:
-        return []
+    channels = attributes(item).get("subscriptions") or {}
+    told = ((channels.get("email") or {}).get("marketing") or {}).get("suppression") or ()
+    who = email(item)
     return [
         Suppression(
-            email=normal(email),
+            email=who,
             left=_LEFT.get(entry.get("reason"), Left.OTHER),
             at=instant(entry.get("timestamp")),
             ref=item["id"],
         )
-        for entry in _marketing(item).get("suppression") or ()
+        for entry in told
+        if who
     ]
 
 
-def _marketing(item: Document) -> Document:
-    channels = attributes(item).get("subscriptions") or {}
-    found = (channels.get("email") or {}).get("marketing")
-    return found if isinstance(found, dict) else {}
+# bodies of jobs
 
 
-# the bulk import
+def profile(changes: Sequence[ContactChange]) -> bytes:
+    """One profile of an import, which may name an address only once: the address and our values, of which the later wins.
 
-
-@dataclass(slots=True)
-class Entry:
-    """One profile of an import, and the changes that it carries: an address may stand in a job only once."""
-
-    email: str
-    ids: list[str] = field(default_factory=list)
-    properties: dict[Ref, Fitted] = field(default_factory=dict)
-    unset: list[Ref] = field(default_factory=list)
-
-    def body(self) -> bytes:
-        """The profile as it is sent: the address and our values; never another identifier, never a consent."""
-        inner: dict[str, object] = {"email": self.email}
-        inner |= {name: str(value) for name, value in self.properties.items() if name in NAMED}
-        inner |= dict.fromkeys([name for name in self.unset if name in NAMED])  # null clears (API, 2026-07-15)
-        properties = {name: value for name, value in self.properties.items() if name not in NAMED}
-        if properties:
-            inner["properties"] = properties
-        profile: dict[str, object] = {"type": "profile", "attributes": inner}
-        if unset := [name for name in self.unset if name not in NAMED]:
-            profile["meta"] = {"patch_properties": {"unset": unset}}
-        return json.dumps(profile, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def entries(changes: Iterable[ContactChange]) -> list[Entry]:
-    """The changes as profiles, in order of first appearance; the later value wins within one address."""
-    found: dict[str, Entry] = {}
+    Never another identifier, never a consent. A property is cleared by `unset`, a named field by null (2026-07-15).
+    """
+    values: dict[str, Fitted | None] = {}
     for change in changes:
-        email = change.profile.email
-        entry = found.get(email)
-        if entry is None:
-            entry = found[email] = Entry(email)
-        entry.ids.append(change.id)
         if isinstance(change, AddContact | SetTraits):
-            entry.properties.update(change.traits)
+            values.update(change.traits)
         elif isinstance(change, ClearTraits):
-            entry.unset.extend(name for name in change.fields if name not in entry.unset)
-    return list(found.values())
+            values.update(dict.fromkeys(change.fields))
+    inner: dict[str, object] = {"email": changes[0].profile.email}
+    for name in NAMED & values.keys():
+        value = values.pop(name)
+        inner[name] = None if value is None else str(value)
+    if properties := {name: value for name, value in values.items() if value is not None}:
+        inner["properties"] = properties
+    told: dict[str, object] = {"type": "profile", "attributes": inner}
+    if unset := [name for name, value in values.items() if value is None]:
+        told["meta"] = {"patch_properties": {"unset": unset}}
+    return _encode(told).encode()
 
 
-def imports(sized: Sequence[tuple[Entry, bytes]], list_ref: Ref | None) -> Iterator[tuple[list[Entry], bytes]]:
-    """Bodies of import jobs, each within the size, with the profiles that each carries in order."""
-    head = b'{"data":{"type":"profile-bulk-import-job","attributes":{"profiles":{"data":['
-    tail = b"]}}" + _relationships(list_ref) + b"}}"
-    room = IMPORT_BYTES - len(head) - len(tail)
-    ends = [0, *accumulate(len(body) + 1 for _, body in sized)]
-    cuts = [0]
-    for place in range(1, len(ends)):
-        if ends[place] - ends[cuts[-1]] > room:
-            cuts.append(place - 1)
-    for start, stop in pairwise([*cuts, len(sized)] if sized else []):
-        part = sized[start:stop]
-        yield [entry for entry, _ in part], head + b",".join(body for _, body in part) + tail
+def imports(
+    sized: Iterable[tuple[Sequence[ContactChange], bytes]], list_ref: Ref | None
+) -> Iterator[tuple[Groups, bytes]]:
+    """Bodies of import jobs, each within the size, with the changes that each carries in order."""
+    head = '{"data":{"type":"profile-bulk-import-job",'
+    if list_ref is not None:
+        head += f'"relationships":{_encode({"lists": {"data": [{"type": "list", "id": list_ref}]}})},'
+    start, end = (head + '"attributes":{"profiles":{"data":[').encode(), b"]}}}}"
+    room = IMPORT_BYTES - len(start) - len(end)
+    groups: list[Sequence[ContactChange]] = []
+    bodies: list[bytes] = []
+    for changes, body in sized:
+        if bodies and len(body) + 1 > room:
+            yield groups, start + b",".join(bodies) + end
+            room += sum(map(len, bodies)) + len(bodies)
+            groups, bodies = [], []
+        groups.append(changes)
+        bodies.append(body)
+        room -= len(body) + 1
+    if bodies:
+        yield groups, start + b",".join(bodies) + end
 
 
-def _relationships(list_ref: Ref | None) -> bytes:
-    if list_ref is None:
-        return b""
-    lists = {"lists": {"data": [{"type": "list", "id": list_ref}]}}
-    return b',"relationships":' + json.dumps(lists, separators=(",", ":")).encode()
-
-
-def suppression(sent: Iterable[Entry]) -> Document:
+def suppression(emails: Iterable[str]) -> bytes:
     """The body of a bulk suppression; no list is named, so that lists stay as they are."""
-    profiles = [{"type": "profile", "attributes": {"email": entry.email}} for entry in sent]
-    return {"data": {"type": "profile-suppression-bulk-create-job", "attributes": {"profiles": {"data": profiles}}}}
+    profiles = [{"type": "profile", "attributes": {"email": email}} for email in emails]
+    return _job("profile-suppression-bulk-create-job", {"profiles": {"data": profiles}})
 
 
-def job(response: Response) -> Ref:
-    """The id of the job that a write became. Raises UnexpectedResponse: accepted without one is lost."""
-    found = document(response)["data"]
-    if isinstance(found, dict) and found.get("id"):
-        return str(found["id"])
-    raise UnexpectedResponse("the accepted job has no id", status=response.status)
+def codes(changes: Iterable[AddCode], ref: Ref) -> bytes:
+    """The body of a job that puts codes into a coupon; Klaviyo lets a code without an end live for a year."""
+    related = {"coupon": {"data": {"type": "coupon", "id": ref}}}
+    told = []
+    for change in changes:
+        inner = {"unique_code": change.code} | ({"expires_at": stamp(change.expires)} if change.expires else {})
+        told.append({"type": "coupon-code", "attributes": inner, "relationships": related})
+    return _job("coupon-code-bulk-create-job", {"coupon-codes": {"data": told}})
 
 
-def import_error(item: Document) -> tuple[str | None, Reason, str]:
-    """Whom an import error names (by the payload that it repeats, never by index), why, and Klaviyo's words."""
-    found = attributes(item)
-    payload = found.get("original_payload") or {}
-    email = payload.get("email") or (payload.get("attributes") or {}).get("email")
-    words = mask(f"{found.get('title') or ''} {found.get('detail') or ''}".strip())
-    pointer = (found.get("source") or {}).get("pointer") or ""
-    return normal(email) if email else None, _reason(pointer, words), words
+def _job(kind: str, inner: Document) -> bytes:
+    return _encode({"data": {"type": kind, "attributes": inner}}).encode()
 
 
 # refusals
 
 
-def culprits(error: InvalidRequest, sent: Sequence[Entry]) -> dict[str, Reason]:
+def import_error(item: Document) -> tuple[str, tuple[Reason, str]]:
+    """Whom an import error names (by the payload that it repeats, never by index; empty for nobody), and why."""
+    found = attributes(item)
+    payload = found.get("original_payload") or {}
+    words = mask(f"{found.get('title') or ''} {found.get('detail') or ''}".strip())
+    reason = _reason(_pointer(found), words)
+    return normal(payload.get("email") or email(payload)), (reason, words)
+
+
+def culprits(error: InvalidRequest, sent: Groups) -> dict[str, Reason]:
     """The changes that a refused call names: pointers hold the index in the body that was sent."""
     found: dict[str, Reason] = {}
     for problem in _problems(error):
-        pointer = (problem.get("source") or {}).get("pointer") or ""
-        match = _INDEX.match(pointer)
+        match = _INDEX.fullmatch(_pointer(problem))
         if match and int(match[1]) < len(sent):
             reason = _reason(match[2] or "", problem.get("detail") or "")
-            found |= dict.fromkeys(sent[int(match[1])].ids, reason)
+            found |= {change.id: reason for change in sent[int(match[1])]}
     return found
 
 
@@ -318,12 +287,10 @@ def bad_ids(error: InvalidRequest) -> set[Ref]:
     return {name for match in texts if match for name in re.findall(r"[\w-]+", match[1])}
 
 
-def is_list_gone(error: InvalidRequest) -> bool:
-    """Whether a refused call names the list, not a person."""
-    pointers = ((problem.get("source") or {}).get("pointer") or "" for problem in _problems(error))
-    return error.status == HTTPStatus.NOT_FOUND or any(
-        pointer.startswith("/data/relationships/list") for pointer in pointers
-    )
+def is_target_gone(error: InvalidRequest) -> bool:
+    """Whether a refused call names the list or the coupon, not a person or a code."""
+    named = re.compile(r"/data/relationships/list.*|/data/attributes/coupon-codes/data/\d+/relationships/coupon.*")
+    return error.status == 404 or any(named.fullmatch(_pointer(problem)) for problem in _problems(error))  # noqa: PLR2004 - HTTP's own number
 
 
 def is_page_too_large(error: InvalidRequest) -> bool:
@@ -332,9 +299,12 @@ def is_page_too_large(error: InvalidRequest) -> bool:
 
 
 def _problems(error: InvalidRequest) -> list[Document]:
-    body = error.body
-    found = body.get("errors") if isinstance(body, dict) else None
+    found = error.body.get("errors") if isinstance(error.body, dict) else None
     return [problem for problem in found if isinstance(problem, dict)] if isinstance(found, list) else []
+
+
+def _pointer(problem: Document) -> str:
+    return (problem.get("source") or {}).get("pointer") or ""
 
 
 def _reason(pointer: str, words: str) -> Reason:

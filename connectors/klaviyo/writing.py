@@ -1,130 +1,147 @@
-"""Every write: imports by address, removals by id, suppressions. Nothing here can subscribe anyone."""
+"""Every write: imports by address, removals by id, suppressions, codes. Nothing here can subscribe anyone."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from connectors.errors import InvalidRequest
+from connectors.errors import InvalidRequest, RateLimited
 from connectors.klaviyo import reading, wire
-from connectors.klaviyo.results import IMPORTS, SUPPRESS, SUPPRESSIONS, each
+from connectors.klaviyo.api import Api
+from connectors.klaviyo.results import ROUTES
+from connectors.outcomes import applied, by_address, each, noop
 from connectors.types import (
-    AddContact,
-    AddMember,
-    ClearTraits,
-    Consent,
-    Outcome,
-    Reason,
-    RemoveMember,
-    SetTraits,
-    State,
-    Suppress,
-    normal,
+    AddCode, AddContact, AddMember, Batch, Change, ClearTraits, Consent, ContactChange, Outcome, Profile, Reason, Ref,
+    RemoveMember, SetTraits, State, Suppress, normal,
 )  # fmt: skip
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from connectors.http import Http
-    from connectors.types import Batch, Change, ContactChange, Ref
-
-_HEADERS = {"content-type": wire.MEDIA}
+_QUEUED = 100  # jobs of codes that may wait (description, 2026-07-15)
+_PAUSE = 30.0  # seconds until one of them is done
 
 
-def send(http: Http, batch: Batch) -> Iterator[Outcome]:
-    """One outcome a change; imports and suppressions are accepted as jobs."""
+def send(api: Api, batch: Batch) -> Iterator[Outcome]:
+    """One outcome a change; all but removals are accepted as jobs."""
     if batch.changes:
-        yield from _CARRIERS[type(batch.changes[0])](http, batch, batch.changes)
+        yield from _CARRIERS[type(batch.changes[0])](api, batch.ref, batch.changes)
 
 
-def _add_contacts(http: Http, batch: Batch, changes: Sequence[AddContact]) -> Iterator[Outcome]:
+def _add_contacts(api: Api, ref: Ref, changes: Sequence[AddContact]) -> Iterator[Outcome]:
     """Klaviyo keeps no status that an import could set: only people who said yes are sent."""
-    refused = [change.id for change in changes if change.status is not Consent.SUBSCRIBED]
+    del ref  # profiles are the account's, whatever the target
+    refused = [change for change in changes if change.status is not Consent.SUBSCRIBED]
     yield from each(refused, State.REJECTED, Reason.OTHER, words="only subscribed contacts are imported")
-    accepted = [change for change in changes if change.status is Consent.SUBSCRIBED]
-    yield from _import(http, batch, accepted)
+    yield from _import(api, [change for change in changes if change.status is Consent.SUBSCRIBED])
 
 
-def _add_members(http: Http, batch: Batch, changes: Sequence[AddMember]) -> Iterator[Outcome]:
-    yield from _import(http, batch, changes, list_ref=batch.ref)
+def _set_traits(api: Api, ref: Ref, changes: Sequence[ContactChange]) -> Iterator[Outcome]:
+    del ref  # profiles are the account's, whatever the target
+    yield from _import(api, changes)
 
 
-def _import(
-    http: Http, batch: Batch, changes: Sequence[ContactChange], *, list_ref: Ref | None = None
-) -> Iterator[Outcome]:
-    _ = batch  # profiles are the account's, whatever the target
+def _add_members(api: Api, ref: Ref, changes: Sequence[AddMember]) -> Iterator[Outcome]:
+    yield from _import(api, changes, ref)
+
+
+def _import(api: Api, changes: Sequence[ContactChange], list_ref: Ref | None = None) -> Iterator[Outcome]:
     sized = []
-    for entry in wire.entries(changes):
-        body = entry.body()
+    for group in by_address(changes).values():
+        body = wire.profile(group)
         if len(body) > wire.PROFILE_BYTES:
-            yield from each(entry.ids, State.REJECTED, Reason.TOO_LONG, words="more than 100 KB a profile")
+            yield from each(group, State.REJECTED, Reason.TOO_LONG, words="more than 100 KB a profile")
         else:
-            sized.append((entry, body))
+            sized.append((group, body))
     for sent, body in wire.imports(sized, list_ref):
-        yield from _submit(http, IMPORTS, "import", sent, body)
+        yield from _submit(api, "import", sent, body)
 
 
-def _suppress(http: Http, batch: Batch, changes: Sequence[Suppress]) -> Iterator[Outcome]:
-    _ = batch  # a suppression is the account's, whatever the target
-    sent = wire.entries(changes)
-    yield from _submit(http, SUPPRESSIONS, "suppress", sent, json.dumps(wire.suppression(sent)).encode())
+def _suppress(api: Api, ref: Ref, changes: Sequence[Suppress]) -> Iterator[Outcome]:
+    del ref  # a suppression is the account's, whatever the target
+    groups = by_address(changes)
+    yield from _submit(api, "suppress", list(groups.values()), wire.suppression(groups))
 
 
-def _submit(http: Http, route: str, rate: str, sent: Sequence[wire.Entry], body: bytes) -> Iterator[Outcome]:
-    ids = [change_id for entry in sent for change_id in entry.ids]
+def _add_codes(api: Api, ref: Ref, changes: Sequence[AddCode]) -> Iterator[Outcome]:
+    groups: dict[str, list[AddCode]] = {}
+    for change in changes:
+        groups.setdefault(change.code, []).append(change)
+    first = [group[0] for group in groups.values()]
+    yield from _submit(api, "codes", list(groups.values()), wire.codes(first, ref))
+
+
+def _submit(api: Api, job: str, sent: wire.Groups, body: bytes) -> Iterator[Outcome]:
+    changes = [change for group in sent for change in group]
     try:
-        answer = http("POST", route, body=body, headers=_HEADERS, rate=rate)
+        answer = api("POST", ROUTES[job], body=body, rate=job)
     except InvalidRequest as error:
-        if wire.is_list_gone(error):
-            yield from each(ids, State.REJECTED, Reason.UNKNOWN_TARGET, words="the list is gone")
+        if wire.is_target_gone(error):
+            yield from each(changes, State.REJECTED, Reason.UNKNOWN_TARGET, words="the list or coupon is gone")
             return
         error.culprits = wire.culprits(error, sent)
+        if job == "codes" and not error.culprits and _is_queue_full(api):
+            raise RateLimited(f"{_QUEUED} jobs of codes wait at Klaviyo", wait=_PAUSE, status=error.status) from None
         raise
-    prefix = SUPPRESS if route == SUPPRESSIONS else ""
-    yield from each(ids, State.PENDING, job=prefix + wire.job(answer))
+    yield from each(changes, State.PENDING, job=f"{job}:{wire.resource(answer)['id']}")
 
 
-def _remove(http: Http, batch: Batch, changes: Sequence[RemoveMember]) -> Iterator[Outcome]:
+def _is_queue_full(api: Api) -> bool:
+    waiting = api.all(ROUTES["codes"], "codes-jobs", filter=wire.equals("status", "queued"))
+    return sum(1 for _ in waiting) >= _QUEUED
+
+
+def _remove(api: Api, list_ref: Ref, changes: Sequence[RemoveMember]) -> Iterator[Outcome]:
     """By profile id, looked up where the ledger has none; ids that Klaviyo refuses are looked up anew, once."""
     refs = {change.id: change.profile.ref for change in changes if change.profile.ref}
-    refs |= _looked_up(http, [change for change in changes if change.id not in refs])
+    refs |= _looked_up(api, [change for change in changes if change.id not in refs])
     try:
-        _detach(http, batch.ref, refs.values())
+        _detach(api, list_ref, refs.values())
     except InvalidRequest as error:
-        if wire.is_list_gone(error):
-            ids = (change.id for change in changes)
-            yield from each(ids, State.REJECTED, Reason.UNKNOWN_TARGET, words="the list is gone")
+        if wire.is_target_gone(error):
+            yield from each(changes, State.REJECTED, Reason.UNKNOWN_TARGET, words="the list is gone")
             return
         bad = wire.bad_ids(error) & set(refs.values())
         if not bad:
             raise
-        anew = _looked_up(http, [change for change in changes if refs.get(change.id) in bad])
+        anew = _looked_up(api, [change for change in changes if refs.get(change.id) in bad])
         refs = {name: ref for name, ref in (refs | anew).items() if ref not in bad}
-        _detach(http, batch.ref, refs.values())
+        _detach(api, list_ref, refs.values())
     for change in changes:
         ref = refs.get(change.id)
-        state, reason = (State.APPLIED, None) if ref else (State.NOOP, Reason.GONE)
-        yield Outcome(id=change.id, state=state, reason=reason, ref=ref)
+        yield applied(change, ref) if ref else noop(change, Reason.GONE)
 
 
-def _looked_up(http: Http, changes: Sequence[RemoveMember]) -> dict[str, Ref]:
-    known = reading.refs(http, (change.profile.email for change in changes))
-    found = {change.id: known.get(normal(change.profile.email)) for change in changes}
-    return {name: ref for name, ref in found.items() if ref is not None}
+def _looked_up(api: Api, changes: Sequence[RemoveMember]) -> dict[str, Ref]:
+    known = reading.refs(api, (change.profile.email for change in changes))
+    return {change.id: known[email] for change in changes if (email := normal(change.profile.email)) in known}
 
 
-def _detach(http: Http, list_ref: Ref, refs: Iterable[Ref]) -> None:
+def _detach(api: Api, list_ref: Ref, refs: Iterable[Ref]) -> None:
     data = [{"type": "profile", "id": ref} for ref in dict.fromkeys(refs)]
     if data:
-        route = f"/lists/{list_ref}/relationships/profiles"
-        http("DELETE", route, json={"data": data}, headers=_HEADERS, rate="list-remove")
+        api("DELETE", f"/lists/{list_ref}/relationships/profiles", json={"data": data}, rate="list-remove")
 
 
-_CARRIERS: Mapping[type[Change], Callable[[Http, Batch, Any], Iterator[Outcome]]] = {
+_CARRIERS: Mapping[type[Change], Callable[[Api, Ref, Any], Iterator[Outcome]]] = {
     AddContact: _add_contacts,
-    SetTraits: _import,
-    ClearTraits: _import,
+    SetTraits: _set_traits,
+    ClearTraits: _set_traits,
     AddMember: _add_members,
     RemoveMember: _remove,
     Suppress: _suppress,
+    AddCode: _add_codes,
 }
+
+
+def erase(api: Api, profile: Profile) -> State:
+    """Ask for the deletion of every profile of the address, or of the one that has another address by now."""
+    named = next((item for _, item in reading.lookup(api, [profile.email])), None)
+    if named is None and profile.ref:
+        named = next((item for _, item in reading.lookup(api, [profile.ref], by="id")), None)
+        whom: dict[str, object] = {"id": profile.ref, "attributes": {}}
+    else:
+        whom = {"attributes": {"email": profile.email}}
+    if named is None:
+        return State.NOOP
+    asked = {"profile": {"data": {"type": "profile", **whom}}}
+    body = {"data": {"type": "data-privacy-deletion-job", "attributes": asked}}
+    api("POST", "/data-privacy-deletion-jobs", json=body, rate="erase")
+    return State.PENDING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 import pytest
@@ -9,10 +10,14 @@ import pytest
 from connectors import registry
 from connectors.sandbox.lab import SandboxLab
 from connectors.testing import ConnectorSuite
+from connectors.types import Ref
 
 KEY = "pk_sandbox_kit"
-BEST: dict[str, str] = {}
+SECRET = "a webhook's secret_key"
+SETTINGS = {"api_key": KEY, "base_url": "http://sandbox.test/klaviyo/api", "prefix": "kit", "webhook_secret": SECRET}
+BEST = {"klaviyo.webhook_secret": SECRET}
 WORST = {
+    "klaviyo.webhook_secret": SECRET,
     "klaviyo.visibility": "5",
     "klaviyo.lower_case": "no",
     "klaviyo.address_check": "async",
@@ -22,14 +27,34 @@ WORST = {
     "klaviyo.payload": "nested",
     "klaviyo.events_page": "200",
     "klaviyo.import_seconds": "40",
+    "klaviyo.codes_named": "no",
+    "klaviyo.codes_repeat": "silent",
+    "klaviyo.codes_seconds": "40",
+    "klaviyo.unknown_coupon": "async",
+    "klaviyo.erase_seconds": "3600",
+    "klaviyo.report_page": "1",
+    "klaviyo.conversion_metric": "orders",
+    "klaviyo.scope_code": "forbidden",
+    "klaviyo.webhook_meta": "bare",
+    "klaviyo.webhook_profile": "included",
 }
-STATUSES = ("subscribed", "unsubscribed", "cleaned", "never", "suppressed", "complained")
+STATUSES = ("subscribed", "unsubscribed", "pending", "cleaned", "never", "suppressed", "complained")
+
+
+class KlaviyoLab(SandboxLab):
+    """A lab that shows coupons and deliveries."""
+
+    signed: Collection[str] = ("body", "time")
+
+    def posted(self) -> Sequence[tuple[Mapping[str, str], bytes]]:
+        return self.provider.posted()
+
+    def codes(self) -> Mapping[Ref, Sequence[str]]:
+        return self.provider.codes()
 
 
 class TestKlaviyo(ConnectorSuite):
     @pytest.fixture(params=[BEST, WORST], ids=["documented", "worst"])
-    def lab(self, request: pytest.FixtureRequest) -> SandboxLab:
-        connect = partial(
-            registry.build, "klaviyo", {"api_key": KEY, "base_url": "http://sandbox.test/klaviyo/api", "prefix": "kit"}
-        )
-        return SandboxLab("klaviyo", connect, secrets=[KEY], statuses=STATUSES, options=request.param)
+    def lab(self, request: pytest.FixtureRequest) -> KlaviyoLab:
+        connect = partial(registry.build, "klaviyo", SETTINGS)
+        return KlaviyoLab("klaviyo", connect, secrets=[KEY, SECRET], statuses=STATUSES, options=request.param)

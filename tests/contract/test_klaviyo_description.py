@@ -16,6 +16,7 @@ from connectors import errors, registry
 from connectors.sandbox import Contact, Sandbox
 from connectors.sandbox.lab import SandboxClock
 from connectors.types import (
+    AddCode,
     AddContact,
     AddMember,
     Batch,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 DESCRIPTION = Path(__file__).parents[2].parent / "shared" / "specs" / "klaviyo.json"
 MEDIA = "application/vnd.api+json"
 LIST = Target(kind=TargetKind.SEGMENT, name="s", title="Clients fidèles")
+POOL = Target(kind=TargetKind.POOL, name="p", title="Merci !")
 ALL = Target(kind=TargetKind.CONTACTS, name="c", title="c")
 USED = {
     "GET /api/accounts", "GET /api/lists", "POST /api/lists", "GET /api/lists/{id}", "GET /api/lists/{id}/profiles",
@@ -47,6 +49,9 @@ USED = {
     "GET /api/profile-bulk-import-jobs", "GET /api/profile-bulk-import-jobs/{job_id}",
     "GET /api/profile-bulk-import-jobs/{id}/import-errors", "POST /api/profile-suppression-bulk-create-jobs",
     "GET /api/profile-suppression-bulk-create-jobs/{job_id}", "GET /api/metrics", "GET /api/events",
+    "GET /api/coupons/{id}", "POST /api/coupons", "POST /api/coupon-code-bulk-create-jobs",
+    "GET /api/coupon-code-bulk-create-jobs/{job_id}", "GET /api/coupon-codes/{id}",
+    "POST /api/data-privacy-deletion-jobs", "POST /api/campaign-values-reports",
 }  # fmt: skip
 
 pytestmark = pytest.mark.skipif(not DESCRIPTION.exists(), reason="the official description is not beside the project")
@@ -166,6 +171,21 @@ def _everything(connector: Any, sandbox: Sandbox) -> Iterator[object]:
     yield connector.resolve(people), connector.traits(people)
     yield list(connector.push(Batch(LIST, ref, [RemoveMember(id="r", profile=Profile(people[0].email, "01OLD"))])))
     yield list(connector.push(Batch(LIST, "absent", [RemoveMember(id="r", profile=people[0])])))
+    pool = connector.create([POOL])[POOL]
+    yield connector.find([POOL])
+    codes = Batch(
+        POOL, pool, [AddCode(id=f"k{n}", code=f"CODE{n}", expires=world.now() if n else None) for n in range(3)]
+    )
+    for _ in range(2):
+        outcomes = list(connector.push(codes))
+        job = Job(ref=outcomes[0].job or "", batch=codes, started_at=world.now())
+        yield list(connector.poll([job]))
+        world.finish()
+        yield list(connector.poll([job]))
+    yield list(connector.recall(codes, world.now()))
+    world.advance(60)
+    yield connector.totals([campaign])
+    yield connector.erase(people[3]), connector.erase(Profile("nobody@example.com"))
     with pytest.raises(errors.InvalidRequest):
         list(connector.push(Batch(ALL, "", [AddContact(id="x", profile=Profile("no"), status=Consent.SUBSCRIBED)])))
 
@@ -198,6 +218,10 @@ def test_the_declared_windows_are_the_descriptions_or_narrower() -> None:
         "import-errors": "GET /api/profile-bulk-import-jobs/{id}/import-errors",
         "suppress": "POST /api/profile-suppression-bulk-create-jobs", "metrics": "GET /api/metrics",
         "suppress-job": "GET /api/profile-suppression-bulk-create-jobs/{job_id}", "events": "GET /api/events",
+        "erase": "POST /api/data-privacy-deletion-jobs", "report": "POST /api/campaign-values-reports",
+        "coupons": "GET /api/coupons/{id}", "coupon-create": "POST /api/coupons", "code": "GET /api/coupon-codes/{id}",
+        "codes": "POST /api/coupon-code-bulk-create-jobs", "codes-jobs": "GET /api/coupon-code-bulk-create-jobs",
+        "codes-job": "GET /api/coupon-code-bulk-create-jobs/{job_id}",
     }  # fmt: skip
     assert spec.rates.keys() - families.keys() == {"list-count"}  # a tier of its own: profile_count, 1/s and 15/m
     for family, name in families.items():

@@ -108,10 +108,11 @@ def test_events_keep_who_what_when_which_mail_and_the_machines() -> None:
     told = {(event.kind, event.email): event for event in found}
     assert len(told) == len(found) == 10
     click = told[EventKind.CLICK, email(0)]
+    message = lab.provider._account.messages[campaign]
     assert (click.url, click.campaign, click.message, click.happened_at) == (
         "https://shop.example/x",
-        "Soldes",
-        campaign,
+        message,
+        message,
         at,
     )
     assert [told[EventKind.OPEN, email(n)].is_machine for n in (0, 1)] == [False, True]

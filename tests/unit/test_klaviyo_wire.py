@@ -14,7 +14,7 @@ from connectors.errors import InvalidRequest, UnexpectedResponse
 from connectors.http import Response
 from connectors.klaviyo import wire
 from connectors.sandbox.klaviyo.shapes import clauses
-from connectors.types import AddContact, ClearTraits, Consent, Left, Profile, Reason, ValueKind
+from connectors.types import AddContact, AddMember, ClearTraits, Consent, Left, Profile, Reason, SetTraits, ValueKind
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30)
 
@@ -37,11 +37,13 @@ TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30)
         (ValueKind.BOOLEAN, False, False),
         (ValueKind.BOOLEAN, 0, Reason.INVALID_VALUE),
         (ValueKind.DATE, date(2026, 11, 22), "2026-11-22"),
-        (ValueKind.DATE, datetime(2026, 11, 22, tzinfo=UTC), Reason.INVALID_VALUE),
+        (ValueKind.DATE, "2026-11-22", Reason.INVALID_VALUE),
+        (ValueKind.URL, "no address", Reason.INVALID_VALUE),
+        (ValueKind.NUMBER, 2**60, Reason.INVALID_VALUE),
         (
             ValueKind.INSTANT,
             datetime(2026, 11, 22, 10, tzinfo=timezone(timedelta(hours=1))),
-            "2026-11-22T09:00:00+00:00",
+            "2026-11-22T09:00:00Z",
         ),
         (ValueKind.INSTANT, datetime(2026, 11, 22, 10), Reason.INVALID_VALUE),  # noqa: DTZ001 - a naive one is the case
     ],
@@ -93,40 +95,49 @@ def test_the_cursor_is_read_from_links_of_any_host() -> None:
     assert wire.cursor({"data": [], "links": {"self": link, "next": None}}) is None
 
 
-def _entries(sizes: list[int]) -> list[tuple[wire.Entry, bytes]]:
-    entries = [wire.Entry(f"{number}@example.com", properties={"x": "é" * size}) for number, size in enumerate(sizes)]
-    return [(entry, entry.body()) for entry in entries]
+def _sized(sizes: list[int]) -> list[tuple[list[SetTraits], bytes]]:
+    groups = [
+        [SetTraits(id=str(number), profile=Profile(f"{number}@example.com"), traits={"x": "é" * size})]
+        for number, size in enumerate(sizes)
+    ]
+    return [(group, wire.profile(group)) for group in groups]
 
 
 @given(st.lists(st.integers(0, 49_000), max_size=120))
 @settings(max_examples=10, deadline=None)
 def test_every_profile_travels_once_in_a_body_within_the_size(sizes: list[int]) -> None:
-    sized = _entries(sizes)
+    sized = _sized(sizes)
     sent = list(wire.imports(sized, "list-1"))
-    assert [entry for part, _ in sent for entry in part] == [entry for entry, _ in sized]
+    assert [group for part, _ in sent for group in part] == [group for group, _ in sized]
     for part, body in sent:
         assert len(body) <= wire.IMPORT_BYTES
         data = json.loads(body)["data"]
-        assert [profile["attributes"]["email"] for profile in data["attributes"]["profiles"]["data"]] == [
-            entry.email for entry in part
-        ]
+        named = [profile["attributes"]["email"] for profile in data["attributes"]["profiles"]["data"]]
+        assert named == [f"{group[0].id}@example.com" for group in part]
         assert data["relationships"] == {"lists": {"data": [{"type": "list", "id": "list-1"}]}}
 
 
-def test_an_address_stands_once_in_a_job_and_its_later_value_wins() -> None:
+def test_of_several_changes_of_one_address_the_later_value_wins() -> None:
+    profile = Profile("a@example.com")
     changes = [
-        AddContact(id="1", profile=Profile("a@example.com"), status=Consent.SUBSCRIBED, traits={"x": 1, "y": 1}),
-        AddContact(id="2", profile=Profile("b@example.com"), status=Consent.SUBSCRIBED),
-        AddContact(id="3", profile=Profile("a@example.com"), status=Consent.SUBSCRIBED, traits={"x": 2}),
+        AddContact(id="1", profile=profile, status=Consent.SUBSCRIBED, traits={"x": 1, "y": 1}),
+        SetTraits(id="2", profile=profile, traits={"x": 2}),
+        ClearTraits(id="3", profile=profile, fields=("y",)),
     ]
-    first, second = wire.entries(changes)
-    assert (first.ids, first.properties) == (["1", "3"], {"x": 2, "y": 1})
-    assert json.loads(second.body()) == {"type": "profile", "attributes": {"email": "b@example.com"}}
+    assert json.loads(wire.profile(changes)) == {
+        "type": "profile",
+        "attributes": {"email": "a@example.com", "properties": {"x": 2}},
+        "meta": {"patch_properties": {"unset": ["y"]}},
+    }
+    assert json.loads(wire.profile([AddMember(id="1", profile=profile)])) == {
+        "type": "profile",
+        "attributes": {"email": "a@example.com"},
+    }
 
 
 def test_a_clear_removes_the_keys_and_sends_no_null() -> None:
-    (entry,) = wire.entries([ClearTraits(id="1", profile=Profile("a@example.com"), fields=("x", "y"))])
-    assert json.loads(entry.body()) == {
+    change = ClearTraits(id="1", profile=Profile("a@example.com"), fields=("x", "y"))
+    assert json.loads(wire.profile([change])) == {
         "type": "profile",
         "attributes": {"email": "a@example.com"},
         "meta": {"patch_properties": {"unset": ["x", "y"]}},
@@ -138,7 +149,8 @@ def _refused(*problems: dict[str, object], status: int = 400) -> InvalidRequest:
 
 
 def test_culprits_are_found_by_the_index_in_the_pointer() -> None:
-    sent = [wire.Entry("a@example.com", ["1", "2"]), wire.Entry("b@example.com", ["3"])]
+    first, second = Profile("a@example.com"), Profile("b@example.com")
+    sent = [[AddMember(id="1", profile=first), AddMember(id="2", profile=first)], [AddMember(id="3", profile=second)]]
     error = _refused(
         {"detail": "Invalid email address", "source": {"pointer": "/data/attributes/profiles/data/0/attributes/email"}},
         {"detail": "no", "source": {"pointer": "/data/attributes/profiles/data/1/attributes/properties/x"}},
@@ -171,10 +183,10 @@ def test_an_import_error_names_its_address_flat_nested_or_not_at_all() -> None:
         return {"id": "1", "attributes": told}
 
     for payload in ({"email": "A@Example.com"}, {"type": "profile", "attributes": {"email": "A@Example.com"}}):
-        named, _, words = wire.import_error(item(payload))
+        named, (_, words) = wire.import_error(item(payload))
         assert named == "a@example.com"
         assert "@example" not in words
-    assert wire.import_error(item(None))[0] is None
+    assert not wire.import_error(item(None))[0]
 
 
 def test_every_reason_of_a_suppression_is_told_with_its_time_and_unknown_ones_are_other() -> None:
@@ -203,7 +215,7 @@ def test_a_collection_of_another_shape_is_an_error_not_an_empty_one(part: dict[s
 
 def test_a_job_without_an_id_is_an_error_since_its_changes_would_be_lost() -> None:
     with pytest.raises(UnexpectedResponse):
-        wire.job(Response(202, {}, b'{"data":{"type":"profile-bulk-import-job"}}'))
+        wire.resource(Response(202, {}, b'{"data":{"type":"profile-bulk-import-job"}}'))
 
 
 def test_a_first_name_is_the_profiles_own_and_the_rest_are_properties() -> None:
@@ -211,12 +223,12 @@ def test_a_first_name_is_the_profiles_own_and_the_rest_are_properties() -> None:
     change = AddContact(
         id="1", profile=profile, status=Consent.SUBSCRIBED, traits={"first_name": "Ann", "tier": "gold"}
     )
-    told = json.loads(wire.entries([change])[0].body())["attributes"]
+    told = json.loads(wire.profile([change]))["attributes"]
     assert told == {"email": "a@example.com", "first_name": "Ann", "properties": {"tier": "gold"}}
 
 
 def test_a_first_name_is_cleared_by_null_and_a_property_by_unset() -> None:
     change = ClearTraits(id="1", profile=Profile("a@example.com"), fields=("first_name", "tier"))
-    told = json.loads(wire.entries([change])[0].body())
+    told = json.loads(wire.profile([change]))
     assert told["attributes"] == {"email": "a@example.com", "first_name": None}
     assert told["meta"] == {"patch_properties": {"unset": ["tier"]}}

@@ -23,6 +23,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "XunsbE": ("Unsubscribed from Email Marketing", _OWN),
     "YdropE": ("Dropped Email", _OWN),
     "ZsmsRc": ("Received SMS", _OWN),
+    "PlaceO": ("Placed Order", "Shopify"),
     "CustoM": ("Opened Email", "API"),  # a shop's own metric of the same name
 }
 _METRIC_OF = {
@@ -52,9 +53,10 @@ def open_account(account: Account) -> None:
 
 
 def mail(account: Account, list_ref: str, subject: str) -> str:
-    """Send a campaign to a list's mailable members; returns its id, which its message has too."""
+    """Send a campaign to a list's mailable members; returns its id. Its message has another, which events name."""
     campaign = account.ulid()
     account.campaigns[campaign] = subject
+    account.messages[campaign] = account.ulid()
     for ref in account.lists[list_ref].joined:
         person = account.people[ref]
         if person.is_mailable:
@@ -62,15 +64,16 @@ def mail(account: Account, list_ref: str, subject: str) -> str:
     return campaign
 
 
-def react(account: Account, campaign: str, email: str, act: Act) -> None:
+def react(account: Account, campaign: str, email: str, act: Act) -> Event:
     """Record a reader's act, and stop mailing those who left."""
     person = account.person(email)
     if person is None:
         raise KeyError(email)
-    _record(account, campaign, person, replace(act, at=account.world.faults.dated("klaviyo", act.at)))
+    event = _record(account, campaign, person, replace(act, at=account.world.faults.dated("klaviyo", act.at)))
     reason = _LEFT.get(act.kind)
     if reason:
         account.suppress(person, reason, act.at)
+    return event
 
 
 _LEFT = {
@@ -80,14 +83,14 @@ _LEFT = {
 }
 
 
-def _record(account: Account, campaign: str, person: Person, act: Act) -> None:
-    at = act.at
+def _record(account: Account, campaign: str, person: Person, act: Act) -> Event:
+    at, message = act.at, account.messages.get(campaign, campaign)
     told: dict[str, Any] = {
         "Subject": account.campaigns.get(campaign, ""),
         "Campaign Name": account.campaigns.get(campaign, ""),
-        "$message": campaign,
+        "$message": message,
         "$flow": None,
-        "$event_id": f"{campaign}:{person.id}:{int(at.timestamp())}",
+        "$event_id": f"{message}:{person.id}:{int(at.timestamp())}",
         "Email Domain": person.email.partition("@")[2],
     }
     if act.kind is EventKind.CLICK:
@@ -100,4 +103,6 @@ def _record(account: Account, campaign: str, person: Person, act: Act) -> None:
         told["Bot Click"] = True
     name = str(uuid.UUID(int=account.world.random.getrandbits(128), version=4))
     metric = _METRIC_OF.get(act.kind, "YdropE")
-    account.events[metric].append(Event(name, metric, person.id, at, told))
+    event = Event(name, metric, person.id, at, told)
+    account.events[metric].append(event)
+    return event

@@ -11,7 +11,7 @@ from connectors.sandbox.klaviyo.shapes import Refused, answer, invalid, missing,
 from connectors.sandbox.klaviyo.state import Account, Job, Mailing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from connectors.http import Response
     from connectors.sandbox.klaviyo.provider import Call
@@ -85,7 +85,7 @@ def import_profiles(call: Call) -> Response:
     """Queue an import: one malformed address refuses it whole; nothing of it can change a consent."""
     if len(call.request.body) > _MOST_BYTES:
         raise Refused(413, problem(413, "payload_too_large", "The payload is larger than 5MB."))
-    data = _job_data(call, "profile-bulk-import-job")
+    data = job_data(call, "profile-bulk-import-job")
     records = _records(data, _MOST_PROFILES)
     lists = [item["id"] for item in ((data.get("relationships") or {}).get("lists") or {}).get("data") or ()]
     unknown = [ref for ref in lists if ref not in call.account.lists]
@@ -93,11 +93,11 @@ def import_profiles(call: Call) -> Response:
         if call.options["unknown_list"] == "404":
             raise missing("list", unknown[0])
         raise invalid(f"List {unknown[0]} does not exist.", pointer="/data/relationships/lists/data/0/id")
-    found = list(_record_problems(records, is_strict=call.options["address_check"] == "sync"))
+    found = list(_record_problems(records, call.options))
     found += _refused_records(call, records)
     if found:
         raise Refused(400, *found)
-    job = _queue(call, "profile-bulk-import-job", records)
+    job = queue(call, "profile-bulk-import-job", records)
     job.lists = lists
     seconds = float(call.options["import_seconds"]) + len(records) / 1000
     world = call.account.world
@@ -106,7 +106,8 @@ def import_profiles(call: Call) -> Response:
     return answer(202, {"data": reads.job_resource(call, job)})
 
 
-def _job_data(call: Call, kind: str) -> dict[str, Any]:
+def job_data(call: Call, kind: str) -> dict[str, Any]:
+    """The job that a body asks for. Raises Refused."""
     data: dict[str, Any] = call.document()["data"]
     if data.get("type") != kind or not isinstance(data.get("attributes"), dict):
         raise invalid(f"'type' must be '{kind}', with attributes.", pointer="/data/type")
@@ -122,7 +123,8 @@ def _records(data: dict[str, Any], most: int) -> list[dict[str, Any]]:
     return records
 
 
-def _record_problems(records: list[dict[str, Any]], *, is_strict: bool) -> Iterator[dict[str, Any]]:
+def _record_problems(records: list[dict[str, Any]], options: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    is_strict, most = options["address_check"] == "sync", int(options["properties_max"])
     for index, record in enumerate(records):
         inner = record.get("attributes")
         place = f"{_PROFILES}/{index}"
@@ -135,6 +137,9 @@ def _record_problems(records: list[dict[str, Any]], *, is_strict: bool) -> Itera
             yield problem(400, "invalid", told, pointer=f"{place}/attributes/{unknown[0]}")
         if not isinstance(inner.get("properties"), dict | None):
             yield problem(400, "invalid", "'properties' must be an object.", pointer=f"{place}/attributes/properties")
+        if most and len(inner.get("properties") or ()) > most:
+            told = f"A profile may not have more than {most} properties."
+            yield problem(400, "invalid", told, pointer=f"{place}/attributes/properties")
         if is_strict and not _ADDRESS.fullmatch(str(inner.get("email") or "")):
             yield problem(400, "invalid", "Invalid email address", pointer=f"{place}/attributes/email")
         if len(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()) > _MOST_PROFILE_BYTES:
@@ -149,7 +154,8 @@ def _refused_records(call: Call, records: list[dict[str, Any]]) -> Iterator[dict
             yield problem(400, "invalid", "Invalid email address", pointer=f"{_PROFILES}/{index}/attributes/email")
 
 
-def _queue(call: Call, kind: str, records: list[dict[str, Any]]) -> Job:
+def queue(call: Call, kind: str, records: list[dict[str, Any]]) -> Job:
+    """A new job, waiting."""
     job = Job(call.account.ulid(), kind, call.account.world.now(), records)
     call.account.jobs[job.id] = job
     return job
@@ -213,10 +219,10 @@ def _import_error(call: Call, record: dict[str, Any], index: int) -> dict[str, A
 
 def suppress(call: Call) -> Response:
     """Queue a suppression by address; an unknown address becomes a profile that is suppressed at once."""
-    data = _job_data(call, "profile-suppression-bulk-create-job")
+    data = job_data(call, "profile-suppression-bulk-create-job")
     records = _records(data, _MOST_SUPPRESSED)
     _check_addresses(records)
-    job = _queue(call, "profile-suppression-bulk-create-job", records)
+    job = queue(call, "profile-suppression-bulk-create-job", records)
     call.account.world.later(2, lambda: _finish_suppression(call.account, job))
     return answer(202, {"data": reads.job_resource(call, job)})
 
@@ -241,7 +247,7 @@ def _finish_suppression(account: Account, job: Job) -> None:
 
 def subscribe(call: Call) -> Response:
     """Raise consents and lift suppressions, two seconds later, without a job to poll."""
-    records = _records(_job_data(call, "profile-subscription-bulk-create-job"), _MOST_SUBSCRIBED)
+    records = _records(job_data(call, "profile-subscription-bulk-create-job"), _MOST_SUBSCRIBED)
     _check_addresses(records)
     call.account.world.later(2, lambda: _subscribe(call.account, records))
     return answer(202)
@@ -254,7 +260,7 @@ def _subscribe(account: Account, records: list[dict[str, Any]]) -> None:
 
 def unsubscribe(call: Call) -> Response:
     """Unsubscribe addresses for the whole account, two seconds later, without a job to poll."""
-    records = _records(_job_data(call, "profile-subscription-bulk-delete-job"), _MOST_SUPPRESSED)
+    records = _records(job_data(call, "profile-subscription-bulk-delete-job"), _MOST_SUPPRESSED)
     _check_addresses(records)
     call.account.world.later(2, lambda: _unsubscribe(call.account, records))
     return answer(202)
@@ -267,3 +273,22 @@ def _unsubscribe(account: Account, records: list[dict[str, Any]]) -> None:
 
 def _email(record: dict[str, Any]) -> str:
     return str(record["attributes"]["email"])
+
+
+def erase(call: Call) -> Response:
+    """Delete every profile of one identifier, later and without a job to poll; nobody is told that there was none."""
+    profile = (job_data(call, "data-privacy-deletion-job")["attributes"].get("profile") or {}).get("data") or {}
+    inner = profile.get("attributes")
+    if profile.get("type") != "profile" or not isinstance(inner, dict):
+        raise invalid("'profile' is a required field.", pointer="/data/attributes/profile")
+    named = [name for name in (profile.get("id"), inner.get("email"), inner.get("phone_number")) if name]
+    if len(named) != 1:
+        raise invalid("Exactly one identifier is allowed.", pointer="/data/attributes/profile/data")
+    call.account.world.later(float(call.options["erase_seconds"]), lambda: _erase(call.account, named[0]))
+    return answer(202)
+
+
+def _erase(account: Account, name: str) -> None:
+    person = account.people.get(name) or account.person(name)
+    if person is not None:
+        account.forget(person)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.http import Rate, Request, Response
-from connectors.sandbox.klaviyo import engagement, jobs, reads
+from connectors.sandbox.klaviyo import coupons, engagement, jobs, reads, reports, webhooks
 from connectors.sandbox.klaviyo.shapes import MEDIA, Pager, Refused, answer, invalid, problem, throttled
 from connectors.sandbox.klaviyo.state import NEVER, SUBSCRIBED, UNSUBSCRIBED, Account
 from connectors.sandbox.world import Contact, Windows, World
@@ -35,11 +35,26 @@ DEFAULTS = {
     "async_errors": "",  # addresses with this in them fail within the job
     "cloudflare": "0",  # every so many calls meets the HTML challenge in front of the API
     "missing_scopes": "",  # scopes that the key lacks, separated by spaces
+    "properties_max": "400",  # UNVERIFIED: the most properties of a profile (0: none)
+    "codes_named": "yes",  # UNVERIFIED: a finished job of codes names those that it made
+    "codes_repeat": "error",  # UNVERIFIED: a code that is there is an error of the job (error or silent)
+    "codes_unique": "account",  # UNVERIFIED: a code may be in one coupon only (account), or in several (coupon)
+    "codes_seconds": "2",  # UNVERIFIED: how long a job of codes takes
+    "queue_full": "400",  # UNVERIFIED: the status of a job of codes while a hundred wait
+    "unknown_coupon": "sync",  # UNVERIFIED: codes of a coupon that is gone: refused (sync), or errors of the job (async)
+    "erase_seconds": "60",  # UNVERIFIED: how long a deletion takes
+    "report_page": "0",  # UNVERIFIED: campaigns in one page of a report (0: all)
+    "conversion_metric": "any",  # UNVERIFIED: whether a report takes any metric as its conversion, or orders only
+    "scope_code": "permission_denied",  # UNVERIFIED: the error's code of a missing scope
+    "webhook_secret": "",  # the secret_key of a webhook for all e-mail topics; without one nothing is delivered
+    "webhook_meta": "full",  # UNVERIFIED: what meta names (full: account and webhook; bare: neither)
+    "webhook_profile": "absent",  # UNVERIFIED: whether the person's address comes along (absent or included)
     "names_unique": "no",  # UNVERIFIED: whether a second list of one name is refused
 }
 _OLDEST = "2024-10-15"  # revisions before it are retired (two years, as of 2026-11)
 _REVISION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
-_XS, _M = (Rate(1, 1), Rate(15, 60)), (Rate(10, 1), Rate(150, 60))
+_XS, _S = (Rate(1, 1), Rate(15, 60)), (Rate(3, 1), Rate(60, 60))
+_M, _REPORT = (Rate(10, 1), Rate(150, 60)), (Rate(1, 1), Rate(2, 60), Rate(225, 86_400))
 _L, _XL = (Rate(75, 1), Rate(700, 60)), (Rate(350, 1), Rate(3500, 60))
 _FIELDS = ("fields[profile]", "additional-fields[profile]")
 _PAGES = ("page[cursor]", "page[size]")
@@ -81,6 +96,7 @@ class Call:
         return body
 
 
+_CODE_JOBS = "/coupon-code-bulk-create-jobs"
 _IMPORT_JOBS, _SUPPRESS_JOBS = "/profile-bulk-import-jobs", "/profile-suppression-bulk-create-jobs"
 ROUTES = (
     Route("GET", "/accounts", reads.accounts, _XS, "accounts:read", ("fields[account]",)),
@@ -105,6 +121,14 @@ ROUTES = (
           "lists:write profiles:write subscriptions:write"),
     Route("POST", "/profile-subscription-bulk-delete-jobs", jobs.unsubscribe, _L,
           "lists:write profiles:write subscriptions:write"),
+    Route("POST", "/data-privacy-deletion-jobs", jobs.erase, _S, "data-privacy:write"),
+    Route("POST", "/coupons", coupons.create, _S, "coupons:write", ("fields[coupon]",)),
+    Route("GET", "/coupons/([^/]+)", coupons.one, _L, "coupons:read", ("fields[coupon]",)),
+    Route("POST", _CODE_JOBS, coupons.fill, _L, "coupon-codes:write"),
+    Route("GET", _CODE_JOBS, coupons.jobs, _L, "coupon-codes:read", ("filter", "page[cursor]")),
+    Route("GET", f"{_CODE_JOBS}/([^/]+)", reads.one_job, _L, "coupon-codes:read", ("include",)),
+    Route("GET", "/coupon-codes/([^/]+)", coupons.one_code, _XL, "coupon-codes:read"),
+    Route("POST", "/campaign-values-reports", reports.campaigns, _REPORT, "campaigns:read", ("page_cursor",)),
     Route("GET", "/metrics", reads.metrics, _M, "metrics:read", ("filter", "page[cursor]", "fields[metric]")),
     Route("GET", "/events", reads.events, _XL, "events:read",
           ("filter", "sort", "include", "fields[event]", "fields[profile]", "fields[metric]", *_PAGES)),
@@ -177,7 +201,9 @@ class KlaviyoSandbox:
         lacking = set(route.scopes.split()) & set(self._options["missing_scopes"].split())
         if lacking:
             told = f"The API key is missing a required scope: {min(lacking)}"
-            raise Refused(403, problem(403, "permission_denied", told, title="Permission denied.", pointer="/data/"))
+            raise Refused(
+                403, problem(403, self._options["scope_code"], told, title="Permission denied.", pointer="/data/")
+            )
 
     def _quota(self, family: str) -> dict[str, str]:
         state = self._windows.remaining(family)
@@ -231,6 +257,14 @@ class KlaviyoSandbox:
         for ref in contact.lists:
             self._account.lists[ref].joined[person.id] = past
 
+    def codes(self) -> dict[str, list[str]]:
+        """What each coupon holds."""
+        return {coupon.id: list(coupon.codes) for coupon in self._account.coupons.values()}
+
+    def posted(self) -> list[tuple[dict[str, str], bytes]]:
+        """Every delivery to the webhook so far: lower-cased headers, and the body."""
+        return list(self._account.deliveries)
+
     def drop(self, list_ref: str) -> None:
         """A list is deleted by hand: its people stay."""
         del self._account.lists[list_ref]
@@ -250,7 +284,9 @@ class KlaviyoSandbox:
         is_machine: bool = False,
     ) -> None:
         """A reader's act."""
-        engagement.react(self._account, campaign, email, engagement.Act(kind, at, url, is_machine))
+        event = engagement.react(self._account, campaign, email, engagement.Act(kind, at, url, is_machine))
+        if self._options["webhook_secret"]:
+            webhooks.deliver(self._account, event, self._options)
 
 
 _LONG_AGO = timedelta(days=1)
@@ -261,6 +297,8 @@ _REASONS = {
     "complained": "SPAM_COMPLAINT",
     "suppressed": "USER_SUPPRESSED",
     "archived": "USER_SUPPRESSED",
+    "pending": "USER_SUPPRESSED",
+    "transactional": "USER_SUPPRESSED",
 }
 _STATUSES = {
     "SPAM_COMPLAINT": "complained",

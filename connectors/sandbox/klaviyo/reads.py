@@ -54,7 +54,8 @@ def _links(call: Call) -> dict[str, str]:
     return {"self": call.base + call.path}
 
 
-def _page(call: Call, found: Sequence[Any], default: int, most: int) -> tuple[Sequence[Any], dict[str, str]]:
+def page(call: Call, found: Sequence[Any], default: int, most: int) -> tuple[Sequence[Any], dict[str, str]]:
+    """One page of what was found, and its links."""
     return call.pager.page(found, call.query, (default, most), call.base + call.path)
 
 
@@ -101,8 +102,8 @@ def lists(call: Call) -> Response:
         for mailing in call.account.lists.values()
         if all(_holds(clause, getattr(mailing, clause.name)) for clause in wanted)
     ]
-    page, links = _page(call, found, 10, 10)
-    return answer(200, {"data": [list_resource(call, mailing) for mailing in page], "links": links})
+    shown, links = page(call, found, 10, 10)
+    return answer(200, {"data": [list_resource(call, mailing) for mailing in shown], "links": links})
 
 
 def _mailing(call: Call) -> Mailing:
@@ -171,8 +172,8 @@ def profiles(call: Call) -> Response:
         found.sort(key=lambda person: (min(person.suppression.values()), person.id))
     elif call.query.get("sort") not in {None, "created", "id"}:
         raise invalid("Not a sortable field.", parameter="sort")
-    page, links = _page(call, found, 20, 100)
-    return answer(200, {"data": [profile_resource(call, person) for person in page], "links": links})
+    shown, links = page(call, found, 20, 100)
+    return answer(200, {"data": [profile_resource(call, person) for person in shown], "links": links})
 
 
 def _named(call: Call, wanted: Sequence[Clause]) -> list[str] | None:
@@ -219,22 +220,24 @@ def _listed(call: Call) -> Sequence[tuple[Person, datetime]]:
 
 def members(call: Call) -> Response:
     """Profiles of a list."""
-    page, links = _page(call, _listed(call), 20, 100)
-    return answer(200, {"data": [profile_resource(call, person, at) for person, at in page], "links": links})
+    shown, links = page(call, _listed(call), 20, 100)
+    return answer(200, {"data": [profile_resource(call, person, at) for person, at in shown], "links": links})
 
 
 def member_ids(call: Call) -> Response:
     """Ids of a list's profiles."""
-    page, links = _page(call, _listed(call), 20, 100)
-    return answer(200, {"data": [{"type": "profile", "id": person.id} for person, _ in page], "links": links})
+    shown, links = page(call, _listed(call), 20, 100)
+    return answer(200, {"data": [{"type": "profile", "id": person.id} for person, _ in shown], "links": links})
 
 
 # jobs
 
 
 def job_resource(call: Call, job: Job) -> dict[str, Any]:
-    """One job of either kind."""
+    """One job of any kind."""
     total = len(job.records) or job.done + job.skipped + len(job.errors)
+    expiry = timedelta(seconds=float(call.options["job_expires"]))
+    related: dict[str, Any] = {}
     told: dict[str, Any] = {
         "status": job.status,
         "created_at": iso(job.created),
@@ -244,11 +247,16 @@ def job_resource(call: Call, job: Job) -> dict[str, Any]:
     }
     if job.kind == "profile-bulk-import-job":
         told |= {"failed_count": len(job.errors), "started_at": iso(job.started) if job.started else None}
-        expiry = timedelta(seconds=float(call.options["job_expires"]))
         told["expires_at"] = iso(job.completed + expiry) if job.completed else None
+    elif job.kind == "coupon-code-bulk-create-job":
+        told |= {"failed_count": len(job.errors), "errors": list(job.errors)}
+        told["expires_at"] = iso(job.completed + expiry) if job.completed else None
+        if call.options["codes_named"] == "yes":
+            made = [{"type": "coupon-code", "id": name} for name in job.made]
+            related = {"relationships": {"coupon-codes": {"data": made}}}
     else:
         told["skipped_count"] = job.skipped
-    return resource(call.base, job.kind, job.id, told)
+    return resource(call.base, job.kind, job.id, told, **related)
 
 
 def import_jobs(call: Call) -> Response:
@@ -262,8 +270,8 @@ def import_jobs(call: Call) -> Response:
         and all(_holds(clause, job.status) for clause in wanted)
     ]
     found.sort(key=lambda job: job.created, reverse=call.query.get("sort") == "-created_at")
-    page, links = _page(call, found, 20, 100)
-    return answer(200, {"data": [job_resource(call, job) for job in page], "links": links})
+    shown, links = page(call, found, 20, 100)
+    return answer(200, {"data": [job_resource(call, job) for job in shown], "links": links})
 
 
 def _is_remembered(call: Call, job: Job) -> bool:
@@ -285,8 +293,8 @@ def one_job(call: Call) -> Response:
 
 def import_errors(call: Call) -> Response:
     """What failed within an import, in no order that means anything."""
-    page, links = _page(call, list(reversed(_job(call).errors)), 20, 100)
-    return answer(200, {"data": list(page), "links": links})
+    shown, links = page(call, list(reversed(_job(call).errors)), 20, 100)
+    return answer(200, {"data": list(shown), "links": links})
 
 
 # engagement
@@ -305,8 +313,8 @@ def metrics(call: Call) -> Response:
             told = {"object": "integration", "id": f"int-{integration}", "name": integration, "category": "Internal"}
             dated = {"created": "2015-01-01T00:00:00+00:00", "updated": "2015-01-01T00:00:00+00:00"}
             found.append(resource(call.base, "metric", ref, {"name": name, **dated, "integration": told}))
-    page, links = _page(call, found, 200, 200)
-    return answer(200, {"data": list(page), "links": links})
+    shown, links = page(call, found, 200, 200)
+    return answer(200, {"data": list(shown), "links": links})
 
 
 def events(call: Call) -> Response:
@@ -319,10 +327,10 @@ def events(call: Call) -> Response:
     ranges = [clause for clause in wanted if clause.name == "datetime"]
     found = [event for event in found if all(_holds(clause, event.at) for clause in ranges)]
     found.sort(key=lambda event: event.at, reverse=call.query.get("sort", "").startswith("-"))
-    page, links = _page(call, found, 200, int(call.options["events_page"]))
-    body: dict[str, Any] = {"data": [_event_resource(call, event) for event in page], "links": links}
+    shown, links = page(call, found, 200, int(call.options["events_page"]))
+    body: dict[str, Any] = {"data": [_event_resource(call, event) for event in shown], "links": links}
     if "profile" in call.query.get("include", ""):
-        people = {event.person: call.account.people[event.person] for event in page}
+        people = {event.person: call.account.people[event.person] for event in shown}
         body["included"] = [profile_resource(call, person) for person in people.values()]
     return answer(200, body)
 

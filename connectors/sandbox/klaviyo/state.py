@@ -49,7 +49,7 @@ class Mailing:
 
 @dataclass(slots=True)
 class Job:
-    """One asynchronous job of either kind."""
+    """One asynchronous job of any kind."""
 
     id: str
     kind: str
@@ -62,6 +62,24 @@ class Job:
     done: int = 0
     skipped: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)  # ids of codes
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One code of a coupon."""
+
+    expires: datetime
+    created: datetime
+
+
+@dataclass(slots=True)
+class Coupon:
+    """One pool of codes."""
+
+    id: str
+    description: str | None = None
+    codes: dict[str, Code] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -84,7 +102,10 @@ class Account:
         self.lists: dict[str, Mailing] = {}
         self.jobs: dict[str, Job] = {}
         self.events: dict[str, list[Event]] = {}  # by metric
+        self.coupons: dict[str, Coupon] = {}
         self.campaigns: dict[str, str] = {}  # subjects by id
+        self.messages: dict[str, str] = {}  # of campaigns, by the campaign's id
+        self.deliveries: list[tuple[dict[str, str], bytes]] = []  # webhooks: headers and body
         self._addresses: dict[str, str] = {}
         self._lag = timedelta(seconds=lag)
 
@@ -110,6 +131,19 @@ class Account:
             self.people[found.id] = found
             self._addresses[email.strip().lower()] = found.id
         return found
+
+    def is_visible(self, created: datetime) -> bool:
+        """Reads show by now what was made then."""
+        return created <= self.world.now() - self._lag
+
+    def forget(self, person: Person) -> None:
+        """A profile is deleted, with everything that hangs on it."""
+        del self.people[person.id], self._addresses[person.email.strip().lower()]
+        for mailing in self.lists.values():
+            mailing.joined.pop(person.id, None)
+            mailing.left.pop(person.id, None)
+        for metric, events in self.events.items():
+            self.events[metric] = [event for event in events if event.person != person.id]
 
     def visible(self, *, by_email: list[str] | None = None) -> list[Person]:
         """The profiles that reads show by now."""
