@@ -89,6 +89,8 @@ def lists(at: Account, path: tuple[str, ...], query: Mapping[str, str], _body: J
     found = [mailbox for mailbox in at.lists.values() if not path or mailbox.folder == int(path[0])]
     part = page(found, query, default=10, most=50, newest_first=True)
     rows = [_list_json(at, mailbox) for mailbox in part]
+    if path:  # a folder's lists do not name it again
+        rows = [{name: value for name, value in row.items() if name != "folderId"} for row in rows]
     return 200, {"count": len(found), "lists": rows}
 
 

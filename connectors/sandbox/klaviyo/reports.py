@@ -33,7 +33,7 @@ def campaigns(call: Call) -> Response:
     start = int(call.query.get("page_cursor", "0"))
     url = call.base + call.path
     links = {"self": url} | ({"next": f"{url}?page_cursor={start + size}"} if start + size < len(rows) else {})
-    body = {"type": "campaign-values-report", "id": "report", "attributes": {"results": rows[start : start + size]}}
+    body = {"type": "campaign-values-report", "attributes": {"results": rows[start : start + size]}}
     return answer(200, {"data": body, "links": links})
 
 
