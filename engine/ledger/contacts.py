@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from connectors.types import Ref
 from engine.ledger import packing, schema
-from engine.ledger.store import Store, chunks, upsert
+from engine.ledger.store import Store, among, chunks, upsert
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,6 +38,13 @@ class Contact:
     members: frozenset[int] = frozenset()
     foreign_members: frozenset[int] = frozenset()
     fields: Mapping[int, str]
+
+
+_STATES = {state.value: state for state in ContactState}
+_READ = [
+    schema.contacts.c[name]
+    for name in ("address", "customer_id", "ref", "state", "members", "foreign_members", "fields")
+]
 
 
 class Contacts:
@@ -97,10 +104,18 @@ def read(connection: sa.Connection, destination: str, addresses: Sequence[str]) 
     """These contacts within a transaction."""
     columns = schema.contacts.c
     found = {}
-    for part in chunks(addresses):
-        query = sa.select(schema.contacts).where(columns.destination == destination, columns.address.in_(part))
-        for row in connection.execute(query):
-            found[row.address] = _contact(row)
+    for is_asked in among(connection, columns.address, addresses):
+        query = sa.select(*_READ).where(columns.destination == destination, is_asked)
+        for address, customer, ref, state, members, foreign, fields in connection.execute(query):
+            found[address] = Contact(
+                address=address,
+                customer_id=customer,
+                state=_STATES[state],
+                ref=ref,
+                members=packing.unpack_bits(members),
+                foreign_members=packing.unpack_bits(foreign),
+                fields=packing.unpack_fields(fields),
+            )
     return found
 
 
@@ -120,15 +135,3 @@ def write(connection: sa.Connection, destination: str, contacts: Sequence[Contac
         for contact in contacts
     ]
     upsert(connection, schema.contacts, rows)
-
-
-def _contact(row: sa.Row[Any]) -> Contact:
-    return Contact(
-        address=row.address,
-        customer_id=row.customer_id,
-        state=ContactState(row.state),
-        ref=row.ref,
-        members=packing.unpack_bits(row.members),
-        foreign_members=packing.unpack_bits(row.foreign_members),
-        fields=packing.unpack_fields(row.fields),
-    )

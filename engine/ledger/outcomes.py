@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
+from typing import Any
 
 from connectors.types import Outcome, Reason, State
 from engine.ledger.accounts import KnownTarget
@@ -44,77 +46,91 @@ Known = Mapping[str, KnownTarget]
 """Targets of the change's own family by our name: segments for members, fields for traits."""
 
 
+_Effect = Mapping[str, Any]
+"""What an outcome changes of a contact, by attribute."""
+
+_NOWHERE: frozenset[int] = frozenset()
+_NOTHING: Mapping[int, str] = MappingProxyType({})
+_SAME: _Effect = MappingProxyType({})
+_GONE: _Effect = MappingProxyType({"state": ContactState.LEFT, "members": _NOWHERE, "fields": _NOTHING})
+_BLANK: _Effect = MappingProxyType(
+    {"state": ContactState.FOUND, "ref": None, "members": _NOWHERE, "foreign_members": _NOWHERE, "fields": _NOTHING}
+)
+
+
 def is_there(contact: Contact | None) -> bool:
     """Whether the destination has this contact, as far as we know."""
     return contact is not None and contact.state is not ContactState.LEFT
 
 
-@dataclass(frozen=True, slots=True)
-class _Act:
-    """One outcome in its surroundings: `blank` is the contact when nothing else is known of it."""
-
-    before: Contact | None
-    blank: Contact
-    change: Sending
-    outcome: Outcome
-    known: Known
-
-    @property
-    def fields(self) -> dict[int, str]:
-        """The change's values by field position."""
-        return {self.known[name].position: text for name, text in self.change.fields.items() if name in self.known}
-
-
 def known_after(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact | None:
     """The contact after this outcome; None when there is still nothing to know."""
-    blank = Contact(address=change.address, customer_id=change.customer_id, state=ContactState.FOUND, fields={})
     if outcome.reason in _LOST and change.kind != "RemoveMember":
-        return replace(before or blank, state=ContactState.LEFT, members=frozenset(), fields={})
+        return _kept(before, change.customer_id if before is None else before.customer_id, None, _GONE, change)
     if outcome.state not in _DONE:
         return before
-    after = _EFFECTS[change.kind](_Act(before, blank, change, outcome, known))
-    if after is None:
+    effect = _EFFECTS[change.kind](before, change, outcome, known)
+    return None if effect is None else _kept(before, change.customer_id, outcome.ref, effect, change)
+
+
+def _kept(before: Contact | None, customer: str, ref: str | None, effect: _Effect, change: Sending) -> Contact:
+    """The contact with what changes of it."""
+    if before is None:
+        before = Contact(address=change.address, customer_id=customer, state=ContactState.FOUND, fields=_NOTHING)
+    return Contact(
+        address=before.address,
+        customer_id=customer,
+        state=effect.get("state", before.state),
+        ref=ref or effect.get("ref", before.ref),
+        members=effect.get("members", before.members),
+        foreign_members=effect.get("foreign_members", before.foreign_members),
+        fields=effect.get("fields", before.fields),
+    )
+
+
+def _fields(change: Sending, known: Known) -> dict[int, str]:
+    """The change's values by field position."""
+    return {known[name].position: text for name, text in change.fields.items() if name in known}
+
+
+def _added_contact(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect:
+    if outcome.state is State.NOOP:
+        return _SAME if is_there(before) else _BLANK
+    return {"state": ContactState.ACKNOWLEDGED, "fields": _fields(change, known)}
+
+
+def _set_traits(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect:  # noqa: ARG001 - one signature
+    fields = _fields(change, known)
+    return {"fields": fields if before is None else {**before.fields, **fields}}
+
+
+def _cleared_traits(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect | None:  # noqa: ARG001 - one signature
+    if before is None:
         return None
-    return replace(after, customer_id=change.customer_id, ref=outcome.ref or after.ref)
+    gone = _fields(change, known)
+    return {"fields": {place: text for place, text in before.fields.items() if place not in gone}}
 
 
-def _added_contact(act: _Act) -> Contact | None:
-    if act.outcome.state is State.NOOP:
-        return act.before if is_there(act.before) else act.blank
-    return replace(act.before or act.blank, state=ContactState.ACKNOWLEDGED, fields=act.fields)
+def _added_member(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect:
+    target = known[change.target]
+    which = "foreign_members" if outcome.state is State.NOOP and not target.is_owned else "members"
+    return {which: _with(_NOWHERE if before is None else getattr(before, which), target.position)}
 
 
-def _set_traits(act: _Act) -> Contact | None:
-    contact = act.before or act.blank
-    return replace(contact, fields={**contact.fields, **act.fields})
+def _removed_member(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect | None:  # noqa: ARG001 - one signature
+    return None if before is None else {"members": before.members - {known[change.target].position}}
 
 
-def _cleared_traits(act: _Act) -> Contact | None:
-    if act.before is None:
-        return None
-    gone = act.fields
-    return replace(act.before, fields={place: text for place, text in act.before.fields.items() if place not in gone})
+def _suppressed(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect | None:  # noqa: ARG001 - one signature
+    return None if before is None else _SAME
 
 
-def _added_member(act: _Act) -> Contact | None:
-    contact = act.before or act.blank
-    target = act.known[act.change.target]
-    if act.outcome.state is State.NOOP and not target.is_owned:
-        return replace(contact, foreign_members=contact.foreign_members | {target.position})
-    return replace(contact, members=contact.members | {target.position})
+@lru_cache(maxsize=4096)  # contacts share few combinations of lists
+def _with(members: frozenset[int], position: int) -> frozenset[int]:
+    return members | {position}
 
 
-def _removed_member(act: _Act) -> Contact | None:
-    if act.before is None:
-        return None
-    return replace(act.before, members=act.before.members - {act.known[act.change.target].position})
-
-
-def _suppressed(act: _Act) -> Contact | None:
-    return act.before
-
-
-_EFFECTS: Mapping[str, Callable[[_Act], Contact | None]] = {
+_EFFECTS: Mapping[str, Callable[[Contact | None, Sending, Outcome, Known], _Effect | None]] = {
     "AddContact": _added_contact,
     "SetTraits": _set_traits,
     "ClearTraits": _cleared_traits,

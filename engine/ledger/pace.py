@@ -353,5 +353,5 @@ def _born(pid: int) -> str:
 def _is_lost(lease: sa.Row[Any], at: int) -> bool:
     """Whether its holder is gone: a process that we see is asked (another may have its number by now), others time out."""
     if lease.machine == _machine() and lease.born:
-        return _born(lease.pid) != lease.born
+        return bool(_born(lease.pid) != lease.born)
     return bool(lease.until <= at)

@@ -7,10 +7,11 @@ Targets: little-endian bits, as many bytes as needed. Fields: one JSON scalar pe
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     import pyarrow as pa
 
@@ -32,9 +33,11 @@ __all__ = [
 SEPARATOR = "\x1f"
 _WORD = 8  # bytes
 WORD_BITS = 64
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
-def pack_bits(positions: Iterable[int]) -> bytes:
+@lru_cache(maxsize=4096)  # contacts share few combinations of lists
+def pack_bits(positions: frozenset[int]) -> bytes:
     """The bits of these positions."""
     number = 0
     for position in positions:
@@ -42,6 +45,7 @@ def pack_bits(positions: Iterable[int]) -> bytes:
     return number.to_bytes((number.bit_length() + 7) // 8, "little")
 
 
+@lru_cache(maxsize=4096)
 def unpack_bits(packed: bytes | None) -> frozenset[int]:
     """The positions of these bits."""
     number = int.from_bytes(packed or b"", "little")
@@ -50,11 +54,13 @@ def unpack_bits(packed: bytes | None) -> frozenset[int]:
 
 def scalar(fitted: Fitted) -> str:
     """A fitted value as one canonical JSON scalar."""
-    return json.dumps(fitted, ensure_ascii=False)
+    return _ENCODER.encode(fitted)
 
 
 def value(text: str) -> Fitted:
     """The fitted value of a canonical JSON scalar."""
+    if text[:1] == '"' and "\\" not in text:
+        return text[1:-1]
     fitted: Fitted = json.loads(text)
     return fitted
 
@@ -63,7 +69,7 @@ def pack_fields(fields: Mapping[int, str]) -> str:
     """JSON scalars by field position, in one text."""
     if not fields:
         return ""
-    return SEPARATOR.join(fields.get(position, "") for position in range(max(fields) + 1))
+    return SEPARATOR.join([fields.get(position, "") for position in range(max(fields) + 1)])
 
 
 def unpack_fields(packed: str) -> dict[int, str]:

@@ -14,11 +14,12 @@ from connectors.types import Left, Outcome, Reason, Ref, State, TargetKind
 from engine.ledger import codes, contacts, packing, schema
 from engine.ledger.accounts import KnownTarget
 from engine.ledger.outcomes import Sending, known_after
-from engine.ledger.store import Store, chunks, upsert
+from engine.ledger.store import Store, among, upsert
 
 __all__ = ["Settlement", "Travelling"]
 
 _TARGET_KINDS = {"AddMember": TargetKind.SEGMENT, "RemoveMember": TargetKind.SEGMENT}
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _FINAL = frozenset({State.APPLIED, State.NOOP, State.REJECTED})
 
 
@@ -53,11 +54,14 @@ class Travelling:
 
     def wait(self, destination: str, jobs: Mapping[str, Ref], *, plan: str | None = None) -> None:
         """Commit that these changes, by id, wait for a provider's job."""
-        self._mark(destination, [{"which": key, "now_job": ref, "now": "pending"} for key, ref in jobs.items()], plan)
+        carried: dict[Ref | None, list[str]] = {}
+        for key, ref in jobs.items():
+            carried.setdefault(ref, []).append(key)
+        self._mark(destination, carried, "pending", plan)
 
     def lose(self, destination: str, change_ids: Sequence[str], *, plan: str | None = None) -> None:
         """Commit that the job of these changes told us nothing in time: they are `sending` again."""
-        self._mark(destination, [{"which": key, "now_job": None, "now": "sending"} for key in change_ids], plan)
+        self._mark(destination, {None: list(change_ids)} if change_ids else {}, "sending", plan)
 
     def settle(self, settlement: Settlement, results: Sequence[tuple[Sending, Outcome]]) -> None:
         """Commit final outcomes: what is acknowledged, what was rejected; PENDING ones are not for here."""
@@ -101,16 +105,16 @@ class Travelling:
         )
         return [_sending(row) for row in self._store.rows(query)]
 
-    def _mark(self, destination: str, rows: list[dict[str, Any]], plan: str | None) -> None:
+    def _mark(self, destination: str, carried: Mapping[Ref | None, list[str]], state: str, plan: str | None) -> None:
+        """Which job has which changes now, and what state that is."""
         columns = schema.sending.c
-        statement = (
-            sa.update(schema.sending)
-            .where(columns.destination == destination, columns.change_id == sa.bindparam("which"))
-            .values(job=sa.bindparam("now_job"), state=sa.bindparam("now"))
-        )
-        if rows:
-            with self._store.move(plan) as connection:
-                connection.execute(statement, rows)
+        if not carried:
+            return
+        with self._store.move(plan) as connection:
+            for job, keys in carried.items():
+                for is_one in among(connection, columns.change_id, keys):
+                    update = sa.update(schema.sending).where(columns.destination == destination, is_one)
+                    connection.execute(update.values(job=job, state=state))
 
 
 def _acknowledge(connection: sa.Connection, settlement: Settlement, final: Sequence[tuple[Sending, Outcome]]) -> None:
@@ -130,8 +134,8 @@ def _reject(connection: sa.Connection, settlement: Settlement, final: Sequence[t
     columns = schema.rejections.c
     here = columns.destination == settlement.destination
     if connection.scalar(sa.select(sa.func.count()).select_from(schema.rejections).where(here)):
-        for part in chunks(done):
-            connection.execute(sa.delete(schema.rejections).where(here, columns.content_hash.in_(part)))
+        for is_one in among(connection, columns.content_hash, done):
+            connection.execute(sa.delete(schema.rejections).where(here, is_one))
     refused = [(change, outcome) for change, outcome in final if outcome.state is State.REJECTED]
     upsert(connection, schema.rejections, [_rejection(settlement, change, outcome) for change, outcome in refused])
 
@@ -194,9 +198,8 @@ def _carry_codes(connection: sa.Connection, settlement: Settlement, final: Seque
 
 def _forget(connection: sa.Connection, destination: str, change_ids: Sequence[str]) -> None:
     columns = schema.sending.c
-    for part in chunks(change_ids):
-        here = (columns.destination == destination, columns.change_id.in_(part))
-        connection.execute(sa.delete(schema.sending).where(*here))
+    for is_one in among(connection, columns.change_id, change_ids):
+        connection.execute(sa.delete(schema.sending).where(columns.destination == destination, is_one))
 
 
 def _row(destination: str, change: Sending, at: datetime, plan: str | None) -> dict[str, Any]:
@@ -206,11 +209,11 @@ def _row(destination: str, change: Sending, at: datetime, plan: str | None) -> d
         "change_id": change.change_id,
         "content_hash": change.content_hash,
         "kind": change.kind,
-        "target_kind": _TARGET_KINDS.get(change.kind, TargetKind.CONTACTS).value,
+        "target_kind": "segment" if change.kind in _TARGET_KINDS else "contacts",
         "target": change.target,
         "customer_id": change.customer_id,
         "address": change.address,
-        "payload": json.dumps(payload, ensure_ascii=False),
+        "payload": _ENCODER.encode(payload),
         "state": "pending" if change.is_pending else "sending",
         "job": change.job,
         "started_at": at,

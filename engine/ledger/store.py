@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ from engine.errors import ConfigError, EngineError
 from engine.ledger import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -176,18 +178,57 @@ def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
         yield values[start : start + _IN]
 
 
+def among(connection: sa.Connection, column: sa.Column[str], values: Sequence[str]) -> Iterator[sa.ColumnElement[bool]]:
+    """Conditions that the column has one of the values: SQLite reads any number of them from one JSON text."""
+    if connection.dialect.name != "sqlite":
+        yield from (column.in_(part) for part in chunks(values))
+    elif values:
+        listed = sa.func.json_each(json.dumps(list(values), ensure_ascii=False)).table_valued("value")
+        yield column.in_(sa.select(listed.c.value))
+
+
 def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, or replace those whose key is there; every row has the same columns."""
     if not rows:
         return
+    names = tuple(rows[0])
+    if not connection.dialect.positional:
+        connection.execute(_upserting(table, names, connection.dialect.name), list(rows))
+        return
+    text, order, binders = _compiled(table, names, connection.dialect)
+    columns = [[row[name] for row in rows] for name in order]
+    bound = [column if bind is None else _bound(column, bind) for column, bind in zip(columns, binders, strict=True)]
+    connection.exec_driver_sql(text, list(zip(*bound, strict=True)))
+
+
+def _bound(column: list[Any], bind: Callable[[Any], Any]) -> list[Any]:
+    """A column as the driver takes it; rows share most of their instants."""
+    known = {value: bind(value) for value in set(column)}
+    return [known[value] for value in column]
+
+
+@lru_cache(maxsize=64)
+def _compiled(table: sa.Table, names: tuple[str, ...], dialect: sa.Dialect) -> tuple[str, list[str], list[Any]]:
+    """The statement's text, its columns in order, and what each of them does to a value."""
+    compiled = _upserting(table, names, dialect.name).compile(dialect=dialect, column_keys=list(names))
+    order = list(getattr(compiled, "positiontup", None) or names)
+    types = [table.c[name].type for name in order]
+    binders = [kind.dialect_impl(dialect).bind_processor(dialect) if _is_bound(kind) else None for kind in types]
+    return str(compiled), order, binders
+
+
+def _is_bound(kind: sa.types.TypeEngine[Any]) -> bool:
+    return not isinstance(kind, (sa.Text, sa.Integer, sa.LargeBinary))
+
+
+def _upserting(table: sa.Table, names: tuple[str, ...], dialect: str) -> Any:  # noqa: ANN401 - either dialect's own insert
     from sqlalchemy.dialects import postgresql, sqlite
 
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = make(table)
     keys = [column.name for column in table.primary_key]
-    others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    done = statement.on_conflict_do_update(index_elements=keys, set_=others)
-    connection.execute(done, list(rows))
+    others = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=others)
 
 
 def _version(connection: sa.Connection) -> int:
