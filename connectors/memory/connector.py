@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 from connectors import errors
 from connectors.http import Rate
 from connectors.memory.dictionary import MAX_BYTES, MAX_RECORDS, Dictionary, Json
-from connectors.memory.events import KINDS, LEFT, event
+from connectors.memory.events import KINDS, LEFT, event, signed, totals
 from connectors.memory.wire import MAX_TEXT, fit, outcomes, record
 from connectors.spec import Field, Limit, Names, Spec
 from connectors.types import (
@@ -30,6 +31,7 @@ from connectors.types import (
     Suppression,
     TargetKind,
     ValueKind,
+    normal,
 )
 
 if TYPE_CHECKING:
@@ -38,12 +40,13 @@ if TYPE_CHECKING:
 
     from connectors.http import Http
     from connectors.spec import Settings
-    from connectors.types import Batch, Cursor, Fitted, Job, Ref, Target
+    from connectors.types import Batch, Cursor, EventKind, Fitted, Job, Ref, Target
 
 __all__ = ["Memory", "MemorySettings"]
 
 _PLACES = MappingProxyType({TargetKind.SEGMENT: "lists", TargetKind.FIELD: "fields", TargetKind.POOL: "pools"})
 _CONTACTS = "contacts"
+_MISSING = frozenset({404})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,7 @@ class Memory:
         if not isinstance(settings, MemorySettings):
             raise errors.SettingsError("memory: these are another connector's settings")
         self._http = http.through(settings.dictionary())
+        self._settings = settings
 
     def check(self) -> Account:
         about = self._http("GET", "/account").json()
@@ -109,7 +113,8 @@ class Memory:
                 continue
             place = _PLACES[target.kind]
             if place not in known:
-                known[place] = {title: ref for ref, title in self._http("GET", f"/{place}").json()[place].items()}
+                rows = (row for page in self._pages(f"/{place}", None) for row in page.items)
+                known[place] = {row["title"]: row["key"] for row in rows}
             if target.title in known[place]:
                 found[target] = known[place][target.title]
         return found
@@ -138,7 +143,7 @@ class Memory:
 
     def members(self, target: Target, ref: Ref) -> Iterator[Page[Profile]]:
         for page in self._pages(f"/lists/{ref}" if target.kind is TargetKind.SEGMENT else "/contacts", None):
-            yield Page([Profile(row["key"], row["ref"]) for row in page.items], page.cursor, page.last)
+            yield Page([Profile(normal(row["key"]), row["ref"]) for row in page.items], page.cursor, page.last)
 
     def count(self, target: Target, ref: Ref) -> int:
         del target
@@ -147,18 +152,32 @@ class Memory:
     def traits(self, profiles: Sequence[Profile]) -> Mapping[str, Mapping[Ref, Fitted]]:
         wanted = {profile.email for profile in profiles}
         pages = self._pages("/contacts", None)
-        return {row["key"]: row["fields"] for page in pages for row in page.items if row["key"] in wanted}
+        found = {normal(row["key"]): row["fields"] for page in pages for row in page.items}
+        return {email: held for email, held in found.items() if email in wanted}
 
     def pull(self, since: Cursor | None, now: datetime) -> Iterator[Page[EngagementEvent]]:
         del now
         for page in self._pages("/events", since):
             yield Page([event(row) for row in page.items], page.cursor, page.last)
 
+    def totals(self, campaigns: Sequence[str]) -> Mapping[str, Mapping[EventKind, int]]:
+        answers = {name: self._http("GET", f"/campaigns/{quote(name)}", accept=_MISSING) for name in campaigns}
+        return {
+            name: totals(answer.json()["people"]) for name, answer in answers.items() if answer.status not in _MISSING
+        }
+
+    def parse(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[EngagementEvent]:
+        return [event(row) for row in signed(self._settings.api_key, headers, body, now)]
+
+    def erase(self, profile: Profile) -> State:
+        answer: Json = self._http("POST", "/erase", json={"email": profile.email}).json()
+        return State.APPLIED if answer["erased"] else State.NOOP
+
     def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[Suppression]]:
         del since, now  # a contact may leave long after it was created: every read is a complete sweep
         for page in self._pages("/contacts", None):
             left = [row for row in page.items if row["status"] in LEFT]
-            found = [Suppression(email=row["key"], left=LEFT[row["status"]], ref=row["ref"]) for row in left]
+            found = [Suppression(email=normal(row["key"]), left=LEFT[row["status"]], ref=row["ref"]) for row in left]
             yield Page(found, page.cursor, page.last)
 
     def _pages(self, path: str, since: Cursor | None) -> Iterator[Page[Json]]:

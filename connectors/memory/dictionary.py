@@ -1,4 +1,4 @@
-"""The provider: what would be on the other side of the network, here a dictionary behind five paths.
+"""The provider: what would be on the other side of the network, here a dictionary behind a few paths.
 
 It behaves as real ones do: it judges each record, answers by address in an order of its own, takes imports as jobs
 that are done only when asked for the second time, and never mails whom it knows to have left.
@@ -6,6 +6,8 @@ that are done only when asked for the second time, and never mails whom it knows
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,13 +18,21 @@ from connectors.http import Request, Response
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["MAX_BYTES", "MAX_RECORDS", "Dictionary", "Json"]
+__all__ = ["MAX_BYTES", "MAX_RECORDS", "TOLERANCE", "Dictionary", "Json", "signature"]
 
 Json: TypeAlias = dict[str, Any]
 MAX_RECORDS = 200
 MAX_BYTES = 64_000
 PAGE = 100
-_EMPTY = ("contacts", "lists", "fields", "pools", "jobs", "events", "given")
+SHORT_PAGE = 50  # of lists, fields and pools
+_SHELVES = frozenset({"lists", "fields", "pools"})
+TOLERANCE = 300.0  # seconds that a signed time may be away from the receiver's clock
+_EMPTY = ("contacts", "lists", "fields", "pools", "codes", "jobs", "events", "given")
+
+
+def signature(key: str, moment: str, body: bytes) -> str:
+    """What a posted event is signed with: HMAC-SHA-256 of its time (seconds) and its body."""
+    return hmac.new(key.encode(), moment.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
 class Dictionary:
@@ -67,33 +77,45 @@ class Dictionary:
                 return 200, {"id": "memory", "name": "A dictionary"}
             case ["jobs", ref]:
                 return 200, self._job(ref)
+            case ["campaigns", name]:
+                return self._report(name)
+        rows = self._rows(path)
+        size = SHORT_PAGE if path[-1] in _SHELVES else PAGE
+        return (404, {"error": "no such path"}) if rows is None else (200, _page(rows, int(query.get("from", 0)), size))
+
+    def _rows(self, path: list[str]) -> list[tuple[str, Json]] | None:
+        """What is read page by page; None where there is nothing of that name."""
+        match path:
             case ["lists" | "fields" | "pools" as part]:
-                return 200, {part: self.store[part]}
-            case ["contacts" | "events" as part]:
-                return 200, _page([*self.store[part].items()], int(query.get("from", 0)))
+                return [(ref, {"title": title}) for ref, title in self.store[part].items()]
+            case ["events"]:
+                return [*self.store["events"].items()]
+            case ["contacts"]:
+                return self._people()
             case ["lists", ref]:
-                held = [(key, contact) for key, contact in self.store["contacts"].items() if ref in contact["lists"]]
-                return 200, _page(held, int(query.get("from", 0))) | {"count": len(held)}
-        return 404, {"error": "no such path"}
+                return [(spelled, contact) for spelled, contact in self._people() if ref in contact["lists"]]
+        return None
 
     def _write(self, path: list[str], body: Json) -> tuple[int, Json]:
+        answer: tuple[int, Json] = (404, {"error": "no such path"})
         match path:
             case ["lists" | "fields" | "pools" as part]:
                 ref = body["ref"] if part == "fields" else self._ref(part)
                 self.store[part][ref] = body["title"]
-                return 201, {"ref": ref}
+                answer = 201, {"ref": ref}
             case ["import"]:
                 ref = self._ref("job")
                 self.store["jobs"][ref] = {"records": body["records"], "asked": 0, "results": None}
-                return 202, {"job": ref}
+                answer = 202, {"job": ref}
             case ["contacts"]:
-                return 200, self._judge(body["records"], self._update)
+                answer = 200, self._judge(body["records"], self._update)
             case ["members", ref] if ref in self.store["lists"]:
-                return 200, self._judge(body["records"], lambda record: self._member(ref, record))
+                answer = 200, self._judge(body["records"], lambda record: self._member(ref, record))
             case ["codes", ref] if ref in self.store["pools"]:
-                self.store["codes"] = self.store.get("codes", {}) | {record["code"]: ref for record in body["records"]}
-                return 200, {"results": [{"key": record["code"]} for record in body["records"]]}
-        return 404, {"error": "no such path"}
+                answer = 200, {"results": [self._code(ref, record["code"]) for record in body["records"]]}
+            case ["erase"]:
+                answer = 200, {"erased": self._erase(body["email"])}
+        return answer
 
     def _ref(self, kind: str) -> str:
         """A new id: never one that was given before, whatever was deleted since."""
@@ -150,15 +172,45 @@ class Dictionary:
         contact["lists"] = [*contact["lists"], ref] if record["in"] else [x for x in contact["lists"] if x != ref]
         return {"ref": contact["ref"]}
 
+    def _code(self, pool: str, code: str) -> Json:
+        """A code is in one pool, once."""
+        holder = self.store["codes"].setdefault(code, pool)
+        return {"key": code, "error": "taken"} if holder != pool else {"key": code}
+
+    def _erase(self, address: str) -> bool:
+        """Only that there was somebody is kept, so that nobody imports them again."""
+        contact = self.store["contacts"].get(address)
+        if contact is None or contact["status"] == "erased":
+            return False
+        contact.update(status="erased", fields={}, lists=[])
+        events = self.store["events"]
+        self.store["events"] = {key: row for key, row in events.items() if row["email"] != address}
+        return True
+
+    def _report(self, campaign: str) -> tuple[int, Json]:
+        """People by what they did, each once."""
+        people: dict[str, set[str]] = {}
+        for row in self.store["events"].values():
+            if row.get("campaign") == campaign:
+                people.setdefault(row["type"], set()).add(row["email"])
+        if not people:
+            return 404, {"error": "no such campaign"}
+        return 200, {"people": {kind: len(found) for kind, found in people.items()}}
+
+    def _people(self) -> list[tuple[str, Json]]:
+        """Everyone, as their address was first written."""
+        return [(contact.get("spelled", key), contact) for key, contact in self.store["contacts"].items()]
+
     def _contact(self, record: Json) -> Json | None:
         contact: Json | None = self.store["contacts"].get(record["email"])
         return None if contact is None or contact["status"] in {"archived", "erased"} else contact
 
 
-def _page(rows: list[tuple[str, Json]], start: int) -> Json:
-    part = rows[start : start + PAGE]
+def _page(rows: list[tuple[str, Json]], start: int, size: int = PAGE) -> Json:
+    part = rows[start : start + size]
     return {
         "rows": [row | {"key": key} for key, row in part],
         "next": start + len(part),
-        "last": start + PAGE >= len(rows),
+        "last": start + size >= len(rows),
+        "count": len(rows),
     }

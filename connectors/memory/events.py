@@ -1,12 +1,15 @@
-"""One table: the account's names of events and of reasons to leave → ours."""
+"""One table: the account's names of events and of reasons to leave → ours; and the events that it posts."""
 
 from __future__ import annotations
 
+import hmac
 import json
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from connectors import errors
+from connectors.memory.dictionary import TOLERANCE, signature
 from connectors.types import EngagementEvent, EventKind, Left
 
 if TYPE_CHECKING:
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
     from connectors.memory.dictionary import Json
 
-__all__ = ["KINDS", "LEFT", "event"]
+__all__ = ["KINDS", "LEFT", "event", "signed", "totals"]
 
 KINDS: Mapping[str, EventKind] = MappingProxyType(
     {
@@ -52,3 +55,19 @@ def event(row: Json) -> EngagementEvent:
         is_machine=row.get("machine", False),
         raw=json.dumps(row, ensure_ascii=False),
     )
+
+
+def totals(people: Mapping[str, int]) -> Mapping[EventKind, int]:
+    """A campaign's report in our words; what the table does not know is left out."""
+    return {KINDS[name]: count for name, count in people.items() if name in KINDS}
+
+
+def signed(key: str, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Json]:
+    """The rows of a posted body. Raises Unauthorized unless the account signed it, and lately."""
+    moment, given = headers.get("x-memory-time", ""), headers.get("x-memory-signature", "")
+    if not hmac.compare_digest(given.encode(), signature(key, moment, body).encode()):
+        raise errors.Unauthorized("memory: the posted events are not signed by this account")
+    if abs(now.timestamp() - float(moment)) > TOLERANCE:
+        raise errors.Unauthorized("memory: the posted events were signed too long ago")
+    rows: list[Json] = json.loads(body)
+    return rows

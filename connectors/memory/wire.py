@@ -42,6 +42,7 @@ RESULTS: Mapping[str | None, tuple[State, Reason | None]] = MappingProxyType(
         "exists": (State.NOOP, Reason.EXISTS),
         "erased": (State.REJECTED, Reason.ERASED),
         "gone": (State.REJECTED, Reason.GONE),
+        "taken": (State.REJECTED, Reason.EXISTS),
         "invalid": (State.REJECTED, Reason.INVALID_ADDRESS),
         "unknown_field": (State.REJECTED, Reason.UNKNOWN_FIELD),
     }

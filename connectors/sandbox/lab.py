@@ -6,8 +6,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from connectors.http import Clock, Handler
+from connectors.sandbox.faults import FAULTS
 from connectors.sandbox.router import Sandbox
 from connectors.sandbox.world import Contact, World
+from connectors.types import AddCode, AddContact, AddMember, ClearTraits, RemoveMember, SetTraits, Suppress
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -15,11 +17,40 @@ if TYPE_CHECKING:
 
     from connectors.base import Connector
     from connectors.sandbox.world import Call, Provider
-    from connectors.types import EventKind, Fitted, Ref
+    from connectors.types import Change, EventKind, Fitted, Ref
 
 __all__ = ["Connect", "SandboxClock", "SandboxLab"]
 
 _NOTHING: Mapping[str, Fitted] = MappingProxyType({})
+
+_FAULTS: Mapping[str, str] = MappingProxyType(
+    {
+        "throttled": "throttled",
+        "bodiless": "bodiless-403",
+        "page": "html-403",
+        "error": "500",
+        "bad_gateway": "502",
+        "unavailable": "503",
+        "timeout": "524",
+        "reset_before": "reset-before",
+        "reset_after": "reset-after",
+        "slow": "slow",
+        "truncated": "truncated",
+        "bad_record": "bad-record",
+        "endless": "job-never-ends",
+        "failing": "job-fails",
+    }
+)
+"""The kit's words for what goes wrong → the sandbox's."""
+
+_ENFORCED: Mapping[str, Collection[type[Change]]] = MappingProxyType(
+    {
+        "brevo": (AddCode,),  # imports are judged by their size alone, and removals split by the connector
+        "klaviyo": (AddContact, SetTraits, ClearTraits, AddMember, RemoveMember, Suppress, AddCode),
+        "mailchimp": (AddContact, AddMember, RemoveMember),  # a /batches job has no documented limit
+    }
+)
+"""Where one change more than the Limit is refused."""
 
 
 class Connect(Protocol):
@@ -62,10 +93,24 @@ class SandboxLab:
     ) -> None:
         self.sandbox = Sandbox(only=(name,), options=options)
         self.provider: Provider = self.sandbox.providers[name]
-        self.connector = connect(handler=self.sandbox, clock=SandboxClock(self.sandbox.world))
+        self._connect = connect
+        self.connector = self.reopen()
         self.secrets = secrets
         self.statuses = statuses
         self.domain = domain
+        self.faults = tuple(fault for fault, known in _FAULTS.items() if FAULTS[known].fits(name))
+        self.enforced = _ENFORCED.get(name, ())
+
+    def reopen(self) -> Connector:
+        """The connector as the next run builds it."""
+        return self._connect(handler=self.sandbox, clock=SandboxClock(self.sandbox.world))
+
+    def fault(self, name: str | None, *, reads: bool = False) -> None:
+        """The next write meets it, once; with `reads` every read does; None: nothing goes wrong any more."""
+        self.sandbox.faults.clear()
+        if name is not None:
+            when, times = ("read", None) if reads else ("write", 1)
+            self.sandbox.faults.ask(_FAULTS[name], provider=self.provider.name, when=when, times=times)
 
     def now(self) -> datetime:
         """Sandbox time."""

@@ -1,7 +1,36 @@
 """The conformance kit: one pytest class, one fixture (`lab`)."""
 
 from connectors.testing.carrier import Carried, carry
-from connectors.testing.lab import STATUSES, Lab, Readers, Sent, Truth
+from connectors.testing.lab import (
+    FAULTS,
+    STATUSES,
+    Enforces,
+    Faulty,
+    Lab,
+    Posts,
+    Readers,
+    Reopens,
+    Sent,
+    Shelves,
+    Surprises,
+    Truth,
+)
 from connectors.testing.suite import ConnectorSuite
 
-__all__ = ["STATUSES", "Carried", "ConnectorSuite", "Lab", "Readers", "Sent", "Truth", "carry"]
+__all__ = [
+    "FAULTS",
+    "STATUSES",
+    "Carried",
+    "ConnectorSuite",
+    "Enforces",
+    "Faulty",
+    "Lab",
+    "Posts",
+    "Readers",
+    "Reopens",
+    "Sent",
+    "Shelves",
+    "Surprises",
+    "Truth",
+    "carry",
+]

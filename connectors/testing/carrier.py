@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from connectors import errors
-from connectors.base import RunsJobs
+from connectors.base import Recalls, RunsJobs
 from connectors.spec import cut
 from connectors.types import Batch, Job, Outcome, Reason, State
 
@@ -30,9 +30,12 @@ class Carried:
     accepted: dict[str, list[Outcome]] = field(default_factory=dict)
     batches: list[Batch] = field(default_factory=list)
     refusals: list[errors.InvalidRequest] = field(default_factory=list)
+    failures: list[errors.ConnectorError] = field(default_factory=list)
+    watch: Callable[[Outcome], None] = lambda _outcome: None
 
     def note(self, outcome: Outcome) -> None:
         """Write an outcome down."""
+        self.watch(outcome)
         place = self.accepted if outcome.state is State.PENDING else self.final
         place.setdefault(outcome.id, []).append(outcome)
 
@@ -44,6 +47,10 @@ class Carried:
         """Something came for this change."""
         return change.id in self.final or change.id in self.accepted
 
+    def rest(self, changes: Sequence[Change]) -> tuple[Change, ...]:
+        """Those of which nothing came yet."""
+        return tuple(change for change in changes if not self.knows(change))
+
 
 def carry(
     lab: Lab,
@@ -51,39 +58,79 @@ def carry(
     target: Target,
     ref: Ref,
     watch: Callable[[Outcome], None] = lambda _outcome: None,
+    *,
+    tries: int = 1,
 ) -> Carried:
-    """Carry changes of one kind; `watch` sees each outcome at the moment it comes."""
-    carried = Carried()
+    """Carry changes of one kind; `watch` sees each outcome at the moment it comes.
+
+    With more than one of `tries`, a call that fails is looked up and sent again as a next run would do it.
+    """
+    carried = Carried(watch=watch)
     limit: Limit = lab.connector.spec.carries[type(changes[0])]
     for part in cut(changes, limit):
-        _push(lab, Batch(target, ref, part), carried, watch)
+        _push(lab, Batch(target, ref, part), carried, tries)
     for _ in range(_ROUNDS):
         waiting = [change for change in changes if change.id in carried.accepted and change.id not in carried.final]
         if not waiting:
             break
         lab.settle()
-        _poll(lab, _jobs(lab, waiting, carried), carried, watch)
+        _poll(lab, _jobs(lab, waiting, carried), carried)
     return carried
 
 
-def _push(lab: Lab, batch: Batch, carried: Carried, watch: Callable[[Outcome], None]) -> None:
+def _push(lab: Lab, batch: Batch, carried: Carried, tries: int) -> None:
     carried.batches.append(batch)
     try:
-        for outcome in lab.connector.push(batch):
-            watch(outcome)
-            carried.note(outcome)
+        _deliver(lab, batch, carried, tries)
     except errors.InvalidRequest as refusal:
         carried.refusals.append(refusal)
-        rest = [change for change in batch.changes if not carried.knows(change)]
-        named = {change.id: refusal.culprits[change.id] for change in rest if change.id in refusal.culprits}
-        if not named and len(rest) == 1:
-            named = {rest[0].id: Reason.OTHER}
-        for change, reason in named.items():
-            carried.note(Outcome(id=change, state=State.REJECTED, reason=reason))
-        rest = [change for change in rest if change.id not in named]
-        parts = [rest] if named else [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
-        for part in filter(None, parts):
-            _push(lab, Batch(batch.target, batch.ref, tuple(part)), carried, watch)
+        for part in _parts(carried, carried.rest(batch.changes), refusal):
+            _push(lab, Batch(batch.target, batch.ref, part), carried, tries)
+
+
+def _deliver(lab: Lab, batch: Batch, carried: Carried, tries: int) -> None:
+    """Push what is left of a batch, and again after a failure; what an ambiguous one did is looked up first."""
+    since, is_certain = lab.now(), True
+    for left in reversed(range(tries)):
+        connector, rest = lab.connector, carried.rest(batch.changes)
+        if not is_certain and isinstance(connector, Recalls):
+            for outcome in connector.recall(Batch(batch.target, batch.ref, rest), since):
+                carried.note(outcome)
+            rest = carried.rest(batch.changes)
+        if not rest:
+            return
+        try:
+            for outcome in connector.push(Batch(batch.target, batch.ref, rest)):
+                carried.note(outcome)
+        except errors.InvalidRequest:
+            raise
+        except errors.ConnectorError as failure:
+            carried.failures.append(failure)
+            if not left:
+                raise
+            is_certain = is_certain and not _is_ambiguous(failure)
+            lab.settle()
+        else:
+            return
+
+
+def _is_ambiguous(failure: errors.ConnectorError) -> bool:
+    """The write may have taken effect."""
+    return isinstance(failure, errors.UnexpectedResponse) or (
+        isinstance(failure, errors.Unavailable) and failure.ambiguous
+    )
+
+
+def _parts(carried: Carried, rest: Sequence[Change], refusal: errors.InvalidRequest) -> list[tuple[Change, ...]]:
+    """Reject the culprits and send the rest; halve when none is named, until the culprit is alone."""
+    named = {change.id: refusal.culprits[change.id] for change in rest if change.id in refusal.culprits}
+    if not named and len(rest) == 1:
+        named = {rest[0].id: Reason.OTHER}
+    for change, reason in named.items():
+        carried.note(Outcome(id=change, state=State.REJECTED, reason=reason))
+    left = tuple(change for change in rest if change.id not in named)
+    parts = [left] if named else [left[: len(left) // 2], left[len(left) // 2 :]]
+    return [part for part in parts if part]
 
 
 def _jobs(lab: Lab, waiting: Sequence[Change], carried: Carried) -> list[Job]:
@@ -102,9 +149,8 @@ def _jobs(lab: Lab, waiting: Sequence[Change], carried: Carried) -> list[Job]:
     ]
 
 
-def _poll(lab: Lab, jobs: Sequence[Job], carried: Carried, watch: Callable[[Outcome], None]) -> None:
+def _poll(lab: Lab, jobs: Sequence[Job], carried: Carried) -> None:
     connector = lab.connector
     assert isinstance(connector, RunsJobs), "an outcome is PENDING, but the connector has no poll(jobs)"
     for outcome in connector.poll(jobs):
-        watch(outcome)
         carried.note(outcome)

@@ -1,4 +1,8 @@
-"""What a connector's tests must supply: the connector, the provider's truth behind it, and the wire between them."""
+"""What a connector's tests must supply: the connector, the provider's truth behind it, and the wire between them.
+
+`Lab` is all that most laws need. Each of the other protocols is an ability of the lab: the laws that need it are
+skipped where it is missing.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,45 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connectors.base import Connector
-    from connectors.types import EventKind, Fitted, Ref
+    from connectors.types import Change, EventKind, Fitted, Ref
 
-__all__ = ["STATUSES", "Lab", "Readers", "Sent", "Truth"]
+__all__ = [
+    "FAULTS",
+    "STATUSES",
+    "Enforces",
+    "Faulty",
+    "Lab",
+    "Posts",
+    "Readers",
+    "Reopens",
+    "Sent",
+    "Shelves",
+    "Surprises",
+    "Truth",
+]
 
 STATUSES = (
     "subscribed", "unsubscribed", "pending", "cleaned", "archived", "transactional", "never", "suppressed", "complained",
 )  # fmt: skip
 """Every state that a contact may be in before we come, in neutral words."""
+
+FAULTS = (
+    "throttled",  # 429, with the provider's own headers
+    "bodiless",  # 403 without a body
+    "page",  # 403 with a page of HTML
+    "error",  # 500
+    "bad_gateway",  # 502
+    "unavailable",  # 503
+    "timeout",  # 524: a proxy gave up waiting
+    "reset_before",  # the connection breaks before the write takes effect
+    "reset_after",  # … and after
+    "slow",  # the answer comes after we gave up; the write took effect
+    "truncated",  # half of the answer's JSON; the write took effect
+    "bad_record",  # the provider refuses one record of the write, in its own shape
+    "endless",  # the job never ends
+    "failing",  # the job "finishes", and some or all of its records failed
+)
+"""Everything that goes wrong on the wire, in neutral words."""
 
 
 class Truth(Protocol):
@@ -48,7 +83,7 @@ class Sent(Protocol):
 
 
 class Lab(Protocol):
-    """A fresh account for one test."""
+    """A fresh account for one test; `http` there has a clock whose sleep lets the lab's own time pass."""
 
     @property
     def connector(self) -> Connector: ...
@@ -76,3 +111,57 @@ class Readers(Protocol):
 
     def mail(self, list_ref: Ref, subject: str) -> str: ...  # the campaign's id
     def react(self, campaign: str, email: str, kind: EventKind, at: datetime, *, url: str | None = None) -> None: ...
+
+
+@runtime_checkable
+class Surprises(Protocol):
+    """A lab whose provider can report an act that the connector's table does not know."""
+
+    def surprise(self, campaign: str, email: str, at: datetime) -> None: ...
+
+
+@runtime_checkable
+class Reopens(Protocol):
+    """A lab that can build the connector again, as the next run does: for the law on state."""
+
+    def reopen(self) -> Connector: ...
+
+
+@runtime_checkable
+class Faulty(Protocol):
+    """A lab whose wire breaks on demand: for the laws on faults."""
+
+    @property
+    def faults(self) -> Collection[str]: ...  # those of FAULTS that can be made here
+    def fault(self, name: str | None, *, reads: bool = False) -> None:
+        """The next write meets it, once; with `reads` every read does; None: nothing goes wrong any more.
+
+        A call that met one is in `calls()` like any other.
+        """
+
+
+@runtime_checkable
+class Enforces(Protocol):
+    """A lab whose provider refuses one change more than the `Limit` in one call: for these kinds."""
+
+    @property
+    def enforced(self) -> Collection[type[Change]]: ...
+
+
+@runtime_checkable
+class Posts(Protocol):
+    """A lab whose provider calls back: for the laws on webhooks. `posted`: headers and body, oldest first.
+
+    `signed` is what a signature there covers: "body", "time", both, or neither (a shared secret alone).
+    """
+
+    @property
+    def signed(self) -> Collection[str]: ...
+    def posted(self) -> Sequence[tuple[Mapping[str, str], bytes]]: ...
+
+
+@runtime_checkable
+class Shelves(Protocol):
+    """A lab that shows what its pools of codes hold, each code as often as it is there: for the law on codes."""
+
+    def codes(self) -> Mapping[Ref, Sequence[str]]: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from connectors.testing.lab import Shelves
 from connectors.types import (
     AddCode,
     AddContact,
@@ -22,7 +23,7 @@ from connectors.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from connectors.testing.lab import Lab, Truth
     from connectors.types import Fitted, Ref
@@ -63,9 +64,9 @@ class Stage:
             self.lab.seed(email, status=status, fields=fields, lists=lists)
         return email
 
-    def change(self, number: int, *, email: str | None = None, value: str = "") -> Change:
+    def change(self, number: int, *, email: str | None = None, value: str = "", name: str = "") -> Change:
         """A change of this kind for the n-th person (or for this address)."""
-        name, profile = f"{self.kind.__name__}-{number}", Profile(email or self.email(number))
+        name, profile = name or f"{self.kind.__name__}-{number}", Profile(email or self.email(number))
         traits = {self.refs["one"]: value or f"value {number}"}
         made: dict[type[Change], Change] = {
             AddContact: AddContact(id=name, profile=profile, status=Consent.SUBSCRIBED, traits=traits),
@@ -78,18 +79,27 @@ class Stage:
         }
         return made[self.kind]
 
-    def changes(self, count: int, value: str = "") -> list[Change]:
+    def changes(self, count: int, value: str = "", *, start: int = 0) -> list[Change]:
         """A change for each of `count` people, who are there unless the change is to bring them."""
         if self.kind is not AddContact:
-            for number in range(count):
+            for number in range(start, start + count):
                 self.seed(number)
-        return [self.change(number, value=value) for number in range(count)]
+        return [self.change(number, value=value) for number in range(start, start + count)]
 
     def shows(self, change: Change) -> bool:
-        """The provider's truth has what the change asks for (a code is not looked for)."""
+        """The provider's truth has what the change asks for (a code: where the lab shows its pools)."""
+        return not self.unshown([change])
+
+    def unshown(self, changes: Sequence[Change]) -> list[Change]:
+        """Those of the changes that the provider's truth does not show."""
+        truth = self.lab.truth()
+        pools = self.lab.codes() if isinstance(self.lab, Shelves) else None
+        return [change for change in changes if not self._arrived(change, truth, pools)]
+
+    def _arrived(self, change: Change, people: Mapping[str, Truth], pools: Mapping[Ref, Sequence[str]] | None) -> bool:
         if isinstance(change, AddCode):
-            return True
-        truth = self.lab.truth().get(change.profile.email)
+            return pools is None or change.code in pools[self.refs["pool"]]
+        truth = people.get(change.profile.email)
         return isinstance(change, RemoveMember) if truth is None else self._shows(change, truth)
 
     def _shows(self, change: Change, truth: Truth) -> bool:
