@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import io
@@ -117,18 +118,23 @@ def operation(ref: types.Ref, change: Change, url: str = "") -> Json:
         "path": f"/lists/{ref}/members/{subscriber(change.profile.email)}",
         "operation_id": change.id,
         "params": {"skip_merge_validation": "true"},
-        "body": _text(_patch(change)),
+        "body": _patch(change),
     }
 
 
-def _patch(change: ContactChange) -> Json:
+def _patch(change: ContactChange) -> str:
     if isinstance(change, types.SetTraits):
-        return {"merge_fields": dict(change.traits)}
+        return _text({"merge_fields": dict(change.traits)})
     if isinstance(change, types.ClearTraits):
-        return {"merge_fields": dict.fromkeys(change.fields, "")}
+        return _emptied(change.fields)
     if isinstance(change, types.Suppress):
-        return {"status": "unsubscribed"}
+        return '{"status":"unsubscribed"}'
     raise TypeError(type(change).__name__)
+
+
+@functools.lru_cache(maxsize=64)
+def _emptied(fields: tuple[types.Ref, ...]) -> str:
+    return _text({"merge_fields": dict.fromkeys(fields, "")})
 
 
 def rule(ref: types.Ref) -> str:
