@@ -23,7 +23,7 @@ UTC_ZONE = ZoneInfo("UTC")
 def load_fact(database: Database, table: str, plan: Typed, *, currency: str) -> list[SetAside]:
     """Create one fact table from a typed file, rows attached to persons; list what was set aside."""
     if table == "order_lines":
-        select = _lines(plan)
+        select = _lines(plan, is_any_aside=bool(database.scalar("SELECT count(*) FROM orders_aside")))
     elif table == "products":
         select = plan.select
     else:
@@ -35,7 +35,8 @@ def load_fact(database: Database, table: str, plan: Typed, *, currency: str) -> 
         flag_repeats(database, table, shape.key)
     if table == "orders":
         database.execute(
-            "CREATE OR REPLACE TEMP TABLE orders_aside AS SELECT DISTINCT order_id FROM orders WHERE reason IS NOT NULL AND order_id NOT IN (SELECT order_id FROM orders WHERE reason IS NULL)"
+            "CREATE OR REPLACE TEMP TABLE orders_aside AS WITH bad AS (SELECT DISTINCT order_id FROM orders WHERE reason IS NOT NULL)"
+            " FROM bad WHERE order_id NOT IN (SELECT order_id FROM orders WHERE reason IS NULL AND order_id IN (FROM bad))"
         )
     return report(database, table, plan.places)
 
@@ -71,14 +72,16 @@ def _joined(table: str) -> dict[str, str]:
     return {column: f"p.{column}" for column in TABLES[table].joined}
 
 
-def _lines(plan: Typed) -> str:
+def _lines(plan: Typed, *, is_any_aside: bool) -> str:
     own = "".join(f", t.{name(column)}" for column in plan.columns)
     order = "".join(f", o.{column}" for column in _ORDER if column not in plan.columns)
     product = "".join(f", p.{column}" for column in sorted(_PRODUCT) if column not in plan.columns)
-    reason = "CASE WHEN o.order_id IS NOT NULL THEN NULL WHEN x.order_id IS NOT NULL THEN 'its order was set aside' ELSE 'its order is not in orders' END"
+    known = " LEFT JOIN orders_aside x ON t.order_id = x.order_id" if is_any_aside else ""
+    why = "WHEN x.order_id IS NOT NULL THEN 'its order was set aside' " if is_any_aside else ""
+    reason = f"CASE WHEN o.order_id IS NOT NULL THEN NULL {why}ELSE 'its order is not in orders' END"
     return (
         f"SELECT t.row_id, coalesce(t.reason, {reason}) AS reason{own}{order}{product}, coalesce(o.is_purchase, FALSE) AS is_purchase"
-        f" FROM ({plan.select}) t LEFT JOIN orders o ON t.order_id = o.order_id LEFT JOIN orders_aside x ON t.order_id = x.order_id"
+        f" FROM ({plan.select}) t LEFT JOIN orders o ON t.order_id = o.order_id{known}"
         " LEFT JOIN products p ON t.product_id = p.product_id"
     )
 

@@ -55,7 +55,7 @@ def merge(database: Database, columns: Mapping[str, Column], lists: str) -> None
     _fold_consent(database)
     scalars = [column for column in columns if column not in {"customer_id", "email", *_FOLDED}]
     database.execute(
-        f"CREATE OR REPLACE TABLE customers AS WITH several AS (SELECT canonical FROM aliases GROUP BY canonical HAVING count(*) > 1), merged AS ("
+        f"CREATE OR REPLACE TABLE customers AS WITH several AS (SELECT DISTINCT canonical FROM aliases WHERE canonical <> customer_id), merged AS ("
         f" SELECT p.row_id, a.canonical AS customer_id, p.normal AS email{''.join(f', p.{name(column)}' for column in scalars)},"
         f" {', '.join(f'f.{column}' for column in _FOLDED)}, p.email_invalid, NULL::VARCHAR AS consent_email_left"
         f" {_PERSONS} AND a.canonical NOT IN (FROM several) UNION ALL"

@@ -57,8 +57,8 @@ def _listed(local: str, steps: tuple[tuple[datetime | None, int], ...]) -> str:
     starts = ", ".join(
         str((start.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND) for start, _ in steps if start is not None
     )
-    before = f"len(list_filter([{starts}], lambda start: start <= epoch_us({local})))"
-    return f"list_extract([{', '.join(str(east) for _, east in steps)}], 1 + {before})"
+    before = f"len(list_filter('[{starts}]'::BIGINT[], lambda start: start <= epoch_us({local})))"
+    return f"list_extract('[{', '.join(str(east) for _, east in steps)}]'::BIGINT[], 1 + {before})"
 
 
 def _case(local: str, steps: tuple[tuple[datetime | None, int], ...]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from engine.errors import DataError
 
 _CHUNK = 1 << 20
-_STEP = 4 << 20  # a mark every so many bytes
+_STEP = 1 << 20  # a mark every so many bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Scan:
 
 
 def scan(path: Path, ends: Sequence[int] = (), *, is_text: bool) -> Scan:
-    """Read a file once; `marks` are at every 4 MiB and at those of `ends` that are the end of a line.
+    """Read a file once; `marks` are at every MiB and at those of `ends` that are the end of a line.
 
     Raises DataError, with the line where text is not UTF-8, or when the file is empty.
     """
