@@ -10,38 +10,17 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from connectors import errors
-from connectors.brevo import events, wire
-from connectors.brevo.codes import Codes
+from connectors.brevo import codes, events, wire
 from connectors.brevo.engagement import Reading
-from connectors.brevo.reads import FEW, Reads
+from connectors.brevo.reads import Reads
 from connectors.brevo.spec import AT_ONCE, OTHER, SPEC, TYPES, BrevoSettings
 from connectors.brevo.wire import Json
 from connectors.http import Http, mask
 from connectors.outcomes import applied, contacts, each, noop, rejected
 from connectors.spec import Settings, Spec
 from connectors.types import (
-    Account,
-    AddCode,
-    AddMember,
-    Batch,
-    ContactChange,
-    Cursor,
-    EngagementEvent,
-    EventKind,
-    Fitted,
-    Job,
-    Outcome,
-    Page,
-    Profile,
-    Reason,
-    Ref,
-    RemoveMember,
-    State,
-    Suppression,
-    Target,
-    TargetKind,
-    ValueKind,
-    normal,
+    Account, AddCode, AddContact, AddMember, Batch, Consent, ContactChange, Cursor, EngagementEvent, EventKind, Fitted, Job,
+    Outcome, Page, Profile, Reason, Ref, RemoveMember, State, Suppression, Target, TargetKind, ValueKind, normal,
 )  # fmt: skip
 
 __all__ = ["Brevo", "BrevoSettings"]
@@ -52,6 +31,8 @@ LAG = timedelta(minutes=10)  # changes that show late
 SKEW = timedelta(minutes=5)  # between our clock and Brevo's
 PATIENCE = 120.0  # seconds for an import: Brevo's edge gives up (524) before
 RECALLED = "~"  # marks the job of a batch whose answer was lost
+_NO_STATUS = "brevo has no status: only people who opted in are created"
+_UNDONE = {"add": (Reason.GONE, "not a contact of the account"), "remove": (Reason.OTHER, "still in the list")}
 _LISTED = frozenset({TargetKind.CONTACTS, TargetKind.SEGMENT})
 _ERASED: Mapping[int, State] = {
     HTTPStatus.NOT_FOUND: State.NOOP,
@@ -69,7 +50,6 @@ class Brevo:
             raise errors.SettingsError("brevo: these are another connector's settings")
         self._settings = settings
         self._reads = Reads(http)
-        self._codes = Codes(self._reads)
 
     def check(self) -> Account:
         about: Json = self._reads.call("GET", "/account", rate=OTHER).json()
@@ -77,17 +57,15 @@ class Brevo:
         return Account(str(organisation), about.get("companyName") or "", wire.plan(about))
 
     def find(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
-        wanted = list(targets)
-        return self._found(wanted, self._folder() if _are_listed(wanted) else None)
+        return self._found(list(targets), self._folder())
 
     def create(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
-        wanted = list(targets)
-        folder = self._folder() if _are_listed(wanted) else None
+        wanted, folder = list(targets), self._folder()
         refs = self._found(wanted, folder)
         for target in wanted:
             if target not in refs:
-                if target.kind in _LISTED:
-                    folder = folder or self._made("/contacts/folders", {"name": self._settings.place()})
+                if target.kind in _LISTED and not folder:
+                    folder = self._made("/contacts/folders", {"name": self._settings.place()})
                 refs[target] = self._create(target, folder)
         return refs
 
@@ -98,11 +76,12 @@ class Brevo:
         return self._reads.titles(f"/contacts/folders/{folder}/lists", "lists") if folder else {}
 
     def _found(self, wanted: Sequence[Target], folder: Ref | None) -> dict[Target, Ref]:
-        fields = [target for target in wanted if target.kind is TargetKind.FIELD]
-        known = dict.fromkeys(_LISTED, self._lists(folder))
-        if any(target.kind is TargetKind.POOL for target in wanted):
+        kinds = {target.kind for target in wanted}
+        known = dict.fromkeys(_LISTED, self._lists(folder) if kinds & _LISTED else {})
+        if TargetKind.POOL in kinds:
             known[TargetKind.POOL] = self._reads.titles("/couponCollections", "collections", 100, OTHER)
         named = {target: known.get(target.kind, {}).get(target.title) for target in wanted}
+        fields = [target for target in wanted if target.kind is TargetKind.FIELD]
         found = self._reads.attributes(fields) if fields else {}
         return found | {target: ref for target, ref in named.items() if ref}
 
@@ -123,7 +102,7 @@ class Brevo:
     def push(self, batch: Batch) -> Iterator[Outcome]:
         """Imports answer with a process; removals and small additions answer at once, and cannot create."""
         if isinstance(batch.changes[0], AddCode):
-            yield from self._codes.push(batch)
+            yield from codes.push(self._reads, batch)
             return
         changes = contacts(batch)
         verb = _verb(changes)
@@ -134,10 +113,10 @@ class Brevo:
             yield from self._listed(batch.ref, changes[at : at + AT_ONCE], verb)
 
     def _imported(self, list_ref: Ref, changes: Sequence[ContactChange]) -> Iterator[Outcome]:
-        fine = [change for change in changes if wire.is_importable(change)]
-        refused = "brevo has no status: only people who opted in are created"
-        yield from (rejected(change, Reason.OTHER, refused) for change in changes if not wire.is_importable(change))
-        for part in wire.imports(fine):
+        others = [one for one in changes if isinstance(one, AddContact) and one.status is not Consent.SUBSCRIBED]
+        yield from each(others, State.REJECTED, Reason.OTHER, words=_NO_STATUS)
+        refused = {one.id for one in others}
+        for part in wire.imports(one for one in changes if one.id not in refused):
             carried = [change for same in part[1].values() for change in same]
             body = wire.import_body(part, list_ref)
             try:
@@ -163,25 +142,24 @@ class Brevo:
             if not wire.NO_CHANGE.search(words):
                 raise
             done = set()
-        inside = self._reads.inside(list_ref, set(people) - done)  # the answer does not tell why it did nothing
+        doubtful = set(people) - done  # the answer does not tell why it did nothing for them
+        inside = self._reads.people(doubtful, list_ref) if doubtful else {}
         for change in changes:
-            if change.profile.email in done:
+            email = change.profile.email
+            if email in done:
                 yield applied(change)
-            elif (change.profile.email in inside) == (verb == "add"):
+            elif (email in inside) == (verb == "add"):
                 yield noop(change)
-            elif verb == "add":
-                yield rejected(change, Reason.GONE, "not a contact of the account")
             else:
-                yield rejected(change, Reason.OTHER, "still in the list")
+                yield rejected(change, *_UNDONE[verb])
 
     def poll(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """One call for up to fifty jobs, and one for each collection of codes."""
-        coded = [job for job in jobs if isinstance(job.batch.changes[0], AddCode)]
-        yield from self._codes.poll(coded)
-        imported = {job.ref: int(job.ref.removesuffix(RECALLED)) for job in jobs if job not in coded}
-        found = self._reads.processes(set(imported.values()))
-        for job in jobs:
-            process = found.get(imported.get(job.ref, -1), {})
+        yield from codes.poll(self._reads, [job for job in jobs if isinstance(job.batch.changes[0], AddCode)])
+        imports = [job for job in jobs if not isinstance(job.batch.changes[0], AddCode)]
+        found = self._reads.processes({_process(job) for job in imports})
+        for job in imports:
+            process = found.get(_process(job), {})
             if process.get("status") == "completed":
                 yield from self._settled(job, process)
             elif process.get("status") in {"failed", "cancelled"}:
@@ -200,7 +178,7 @@ class Brevo:
             text = self._reads.file(about) if isinstance(about, str) else None
             is_unclear = is_unclear or text is None
             refused |= dict.fromkeys(wire.named(text or "", people), name)
-        held = self._reads.held(job.batch.ref, people) if is_unclear else {}
+        held = self._reads.people(people, job.batch.ref) if is_unclear else {}
         for change in changes:
             email = change.profile.email
             is_proven = wire.is_done(change, held.get(email)) if recalled else email in held
@@ -218,13 +196,12 @@ class Brevo:
         Removals and small additions are harmless to send again, and are not looked up.
         """
         if isinstance(batch.changes[0], AddCode):
-            yield from self._codes.recall(batch)
+            yield from each(batch.changes, State.REJECTED, Reason.OTHER, words=codes.UNTOLD)
         elif _verb(contacts(batch)) is None:
-            rows = next(self._reads.recent_processes()).rows
+            rows, _, _ = next(self._reads.recent_processes())
             young = [row for row in rows if wire.may_be(row, since - SKEW)]
-            yield from each(
-                batch.changes if young else (), State.PENDING, job=f"{young[0]['id']}{RECALLED}" if young else None
-            )
+            if young:
+                yield from each(batch.changes, State.PENDING, job=f"{young[0]['id']}{RECALLED}")
 
     def erase(self, profile: Profile) -> State:
         """Delete for good; with the contact goes its blocklisting (help 208732189). The account's owner stays: 405."""
@@ -233,9 +210,9 @@ class Brevo:
 
     def members(self, target: Target, ref: Ref) -> Iterator[Page[Profile]]:
         del target
-        for part in self._reads.contacts(f"/contacts/lists/{ref}/contacts", 500):
-            people = [Profile(normal(row.get("email") or ""), str(row["id"])) for row in part.rows]
-            yield Page([one for one in people if wire.is_person(one.email)], str(part.offset), part.last)
+        for rows, offset, last in self._reads.pages(f"/contacts/lists/{ref}/contacts", "contacts", 500):
+            people = [Profile(normal(row.get("email") or ""), str(row["id"])) for row in rows]
+            yield Page([one for one in people if wire.is_person(one.email)], str(offset), last)
 
     def count(self, target: Target, ref: Ref) -> int:
         """`uniqueSubscribers`: everyone in the list, also who is blocklisted; the other totals are retired."""
@@ -243,14 +220,12 @@ class Brevo:
         return int(wire.part(self._reads.call("GET", f"/contacts/lists/{ref}").json(), "uniqueSubscribers"))
 
     def traits(self, profiles: Sequence[Profile]) -> Mapping[str, Mapping[Ref, Fitted]]:
-        """Attributes as Brevo holds them: a few people one by one, many by paging over the account."""
-        wanted = {profile.email for profile in profiles}
-        if len(wanted) > FEW:
-            rows = [row for part in self._reads.contacts("/contacts", 1000) for row in part.rows]
-        else:
-            rows = [row for email in sorted(wanted) if (row := self._reads.contact(email))]
-        known = {normal(row.get("email") or ""): wire.scalars(row) for row in rows}
-        return {email: held for email, held in known.items() if email in wanted}
+        """Attributes as Brevo holds them, where they are one plain value."""
+        found = self._reads.people({profile.email for profile in profiles})
+        held = {email: row.get("attributes") or {} for email, row in found.items()}
+        return {
+            email: {name: value for name, value in all_.items() if _is_plain(value)} for email, all_ in held.items()
+        }
 
     def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[Suppression]]:
         """Everyone on the blocklist among those modified since; the first time and once a week, among all.
@@ -261,19 +236,18 @@ class Brevo:
         if not kept.get("offset") and not (kept.get("modified") and now - wire.instant(kept["swept"]) < SWEEP_AGAIN):
             kept = {"swept": wire.moment(now)}
         params = {"modifiedSince": kept["modified"]} if kept.get("modified") else {}
+        pages = self._reads.pages("/contacts", "contacts", 1000, offset=kept.get("offset", 0), params=params)
         ours: set[int] | None = None
-        for part in self._reads.contacts("/contacts", 1000, offset=kept.get("offset", 0), params=params):
-            if ours is None and any(row.get("listUnsubscribed") for row in part.rows):
+        for rows, offset, last in pages:
+            if ours is None and any(row.get("listUnsubscribed") for row in rows):
                 ours = {int(ref) for ref in self._lists(self._folder()).values()}
-            moved = [wire.moment(wire.instant(wire.part(row, "modifiedAt"))) for row in part.rows]
-            kept |= {"newest": max([kept.get("newest", ""), *moved]), "offset": part.offset}
-            if part.last:
-                modified = (
-                    wire.moment(wire.instant(kept["newest"]) - LAG) if kept["newest"] else kept.get("modified", "")
-                )
-                kept = {"modified": modified, "swept": kept["swept"]}
-            left = (wire.suppression(row, ours or ()) for row in part.rows)
-            yield Page([one for one in left if one], json.dumps(kept), part.last)
+            moved = [wire.moment(wire.instant(wire.part(row, "modifiedAt"))) for row in rows]
+            kept |= {"newest": max([kept.get("newest", ""), *moved]), "offset": offset}
+            if last:
+                newest = wire.moment(wire.instant(kept["newest"]) - LAG) if kept["newest"] else ""
+                kept = {"modified": newest or kept.get("modified", ""), "swept": kept["swept"]}
+            found = (wire.suppression(row, ours or ()) for row in rows)
+            yield Page([one for one in found if one], json.dumps(kept), last)
 
     def pull(self, since: Cursor | None, now: datetime) -> Iterator[Page[EngagementEvent]]:
         """An empty page that is not the last means that exports run: come back later."""
@@ -289,8 +263,12 @@ class Brevo:
         return events.received(body, now)
 
 
-def _are_listed(targets: Iterable[Target]) -> bool:
-    return any(target.kind in _LISTED for target in targets)
+def _is_plain(value: object) -> bool:
+    return isinstance(value, (str, int, float)) and value != ""
+
+
+def _process(job: Job) -> int:
+    return int(job.ref.removesuffix(RECALLED))
 
 
 def _verb(changes: Sequence[ContactChange]) -> str | None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from connectors.brevo.events import ACTIONS, exported
 from connectors.brevo.reads import Reads
-from connectors.brevo.wire import Json, export_rows, instant, moment
+from connectors.brevo.wire import Json, export_rows, instant, moment, part, totals
 from connectors.errors import InvalidRequest
 from connectors.types import Cursor, EngagementEvent, Page
 
@@ -79,18 +79,23 @@ class Reading:
         if self._pulled:
             since = max(since, min(self._now - WINDOW, instant(self._pulled) - timedelta(days=1)))
         known, self._seen = self._seen, {}
-        for campaign in self._account.campaigns(since, self._now):
-            key = str(campaign["id"])
-            self._seen[key] = known.get(key, {})
-            self._exports += _moved(campaign, self._seen[key])
         self._pulled = moment(self._now)
+        for rows in self._account.campaigns(startDate=moment(since), endDate=self._pulled):
+            for campaign in rows:
+                key = str(campaign["id"])
+                self._seen[key] = known.get(key, {})
+                self._exports += _moved(campaign, self._seen[key])
 
     def _request(self) -> bool:
         """Ask for what fits in; True when something was asked for."""
         waiting = [export for export in self._exports if export.process is None]
         for export in waiting[: AT_ONCE - (len(self._exports) - len(waiting))]:
+            asked = {"actionForEmailCampaigns": export.action, "emailCampaignId": export.campaign}
+            body = {"customContactFilter": asked, "exportAttributes": ["EMAIL"], "disableNotification": True}
             try:
-                export.process = self._account.request_export(export.campaign, export.action)
+                export.process = int(
+                    part(self._account.call("POST", "/contacts/export", json=body).json(), "processId")
+                )
             except InvalidRequest:  # the campaign is gone: its figures stay unread, and it is not asked for again now
                 self._exports.remove(export)
         return any(export.process is not None for export in waiting)
@@ -108,13 +113,13 @@ class Reading:
     def _read(self, export: Export, text: str) -> Iterator[Page[EngagementEvent]]:
         rows, sent_at = export_rows(text), instant(export.sent)
         while export in self._exports:
-            part = rows[export.rows : export.rows + ROWS]
-            export.rows += len(part)
+            some = rows[export.rows : export.rows + ROWS]
+            export.rows += len(some)
             if export.rows >= len(rows):
                 self._exports.remove(export)
                 if export.figures is not None:
                     self._seen[str(export.campaign)][export.action] = export.figures
-            told = (exported(export.action, export.campaign, sent_at, email, row) for email, row in part)
+            told = (exported(export.action, export.campaign, sent_at, email, row) for email, row in some)
             yield self._page([event for events in told for event in events])
 
     def _again(self, export: Export) -> None:
@@ -126,10 +131,10 @@ class Reading:
 
 def _moved(campaign: Json, seen: Mapping[str, list[int]]) -> Iterator[Export]:
     """The exports that a campaign needs: figures that are missing are unknown, never zero."""
-    totals = (campaign.get("statistics") or {}).get("globalStats") or {}
+    told = totals(campaign)
     sent = campaign.get("sentDate") or campaign.get("scheduledAt") or campaign["createdAt"]
     for action, about in ACTIONS.items():
-        known = all(isinstance(totals.get(name), int) for name in about.figures)
-        figures = [totals[name] for name in about.figures] if known else None
+        known = all(isinstance(told.get(name), int) for name in about.figures)
+        figures = [told[name] for name in about.figures] if known else None
         if figures is None or figures != seen.get(action, [0] * len(figures)):
             yield Export(campaign["id"], sent, action, figures)

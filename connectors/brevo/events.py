@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from connectors.errors import SettingsError, Unauthorized, UnexpectedResponse
@@ -18,6 +17,7 @@ from connectors.types import EngagementEvent, EventKind, Precision, normal
 __all__ = ["ACTIONS", "TOTALS", "Action", "exported", "received", "total", "verify"]
 
 Json: TypeAlias = dict[str, Any]
+USER = "ciblage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,47 +31,43 @@ class Action:
 
 # Openers include automatic opens (Apple MPP): the export does not tell them apart. There is no export of those who
 # complained; they are among `unsubscribed` ("blacklisted via any means"). POST /contacts/export, 2026-11-22.
-ACTIONS: Mapping[str, Action] = MappingProxyType(
-    {
-        "openers": Action(kinds=(EventKind.SEND, EventKind.DELIVERED, EventKind.OPEN), figures=("uniqueViews",)),
-        "nonOpeners": Action(kinds=(EventKind.SEND, EventKind.DELIVERED), figures=("delivered",)),
-        "clickers": Action(kinds=(EventKind.CLICK,), figures=("uniqueClicks",)),
-        "unsubscribed": Action(kinds=(EventKind.UNSUBSCRIBE,), figures=("unsubscriptions", "complaints")),
-        "hardBounces": Action(kinds=(EventKind.SEND, EventKind.BOUNCE), figures=("hardBounces",), hard=True),
-        "softBounces": Action(kinds=(EventKind.SEND, EventKind.BOUNCE), figures=("softBounces",), hard=False),
-    }
-)
+ACTIONS: Mapping[str, Action] = {
+    "openers": Action(kinds=(EventKind.SEND, EventKind.DELIVERED, EventKind.OPEN), figures=("uniqueViews",)),
+    "nonOpeners": Action(kinds=(EventKind.SEND, EventKind.DELIVERED), figures=("delivered",)),
+    "clickers": Action(kinds=(EventKind.CLICK,), figures=("uniqueClicks",)),
+    "unsubscribed": Action(kinds=(EventKind.UNSUBSCRIBE,), figures=("unsubscriptions", "complaints")),
+    "hardBounces": Action(kinds=(EventKind.SEND, EventKind.BOUNCE), figures=("hardBounces",), hard=True),
+    "softBounces": Action(kinds=(EventKind.SEND, EventKind.BOUNCE), figures=("softBounces",), hard=False),
+}
 
 # globalStats, in people: `uniqueClicks` are people and `clickers` all their clicks (GET /emailCampaigns, 2026-11-22).
-TOTALS: Mapping[EventKind, tuple[str, ...]] = MappingProxyType(
-    {
-        EventKind.SEND: ("sent",),
-        EventKind.DELIVERED: ("delivered",),
-        EventKind.OPEN: ("uniqueViews",),
-        EventKind.CLICK: ("uniqueClicks",),
-        EventKind.BOUNCE: ("hardBounces", "softBounces"),
-        EventKind.COMPLAINT: ("complaints",),
-        EventKind.UNSUBSCRIBE: ("unsubscriptions",),
-    }
-)
+TOTALS: Mapping[EventKind, str] = {
+    EventKind.SEND: "sent",
+    EventKind.DELIVERED: "delivered",
+    EventKind.OPEN: "uniqueViews",
+    EventKind.CLICK: "uniqueClicks",
+    EventKind.BOUNCE: "hardBounces softBounces",
+    EventKind.COMPLAINT: "complaints",
+    EventKind.UNSUBSCRIBE: "unsubscriptions",
+}
 
 # Names as they arrive: not those that one subscribes to (developers.brevo.com/docs/marketing-webhooks, 2026-11-22).
-_RECEIVED: Mapping[object, tuple[EventKind, bool | None]] = MappingProxyType(
-    {
-        "delivered": (EventKind.DELIVERED, None),
-        "opened": (EventKind.OPEN, None),
-        "proxy_open": (EventKind.OPEN, None),
-        "click": (EventKind.CLICK, None),
-        "hard_bounce": (EventKind.BOUNCE, True),
-        "soft_bounce": (EventKind.BOUNCE, False),
-        "spam": (EventKind.COMPLAINT, None),
-        "unsubscribe": (EventKind.UNSUBSCRIBE, None),
-    }
-)
+_RECEIVED: Mapping[object, tuple[EventKind, bool | None]] = {
+    "delivered": (EventKind.DELIVERED, None),
+    "opened": (EventKind.OPEN, None),
+    "proxy_open": (EventKind.OPEN, None),
+    "click": (EventKind.CLICK, None),
+    "hard_bounce": (EventKind.BOUNCE, True),
+    "soft_bounce": (EventKind.BOUNCE, False),
+    "spam": (EventKind.COMPLAINT, None),
+    "unsubscribe": (EventKind.UNSUBSCRIBE, None),
+}
 _REPEATED = frozenset({"click", "proxy_open"})  # told each time; a pull knows the rest of them once a campaign
 
 
-def exported(action: str, campaign: int, sent_at: datetime, email: str, row: Json) -> Iterator[EngagementEvent]:
+def exported(
+    action: str, campaign: int, sent_at: datetime, email: str, row: Sequence[str]
+) -> Iterator[EngagementEvent]:
     """What one row of an export says: the campaign's send time stands in for the time of each act."""
     about = ACTIONS[action]
     for kind in about.kinds:
@@ -90,14 +86,16 @@ def exported(action: str, campaign: int, sent_at: datetime, email: str, row: Jso
 
 def total(statistics: Json) -> dict[EventKind, int]:
     """A campaign's figures by kind; one that the report has not is absent: it is unknown, never zero."""
-    known = {
-        kind: names for kind, names in TOTALS.items() if all(isinstance(statistics.get(name), int) for name in names)
-    }
-    return {kind: sum(statistics[name] for name in names) for kind, names in known.items()}
+    found: dict[EventKind, int] = {}
+    for kind, names in TOTALS.items():
+        known = [statistics[name] for name in names.split() if isinstance(statistics.get(name), int)]
+        if len(known) == len(names.split()):
+            found[kind] = sum(known)
+    return found
 
 
 def verify(headers: Mapping[str, str], secret: str) -> None:
-    """Brevo signs nothing: the secret comes as a bearer token, or as the password in the webhook's own URL.
+    """Brevo signs nothing: the secret comes as a bearer token, or in the webhook's own URL as the password of `ciblage`.
 
     Raises SettingsError without a secret, Unauthorized for another. A delivery that is repeated brings the same ids.
     """
@@ -106,14 +104,9 @@ def verify(headers: Mapping[str, str], secret: str) -> None:
             'brevo: set webhook_secret, and create the webhook with "auth": {"type": "bearer", "token": <the same>}'
         )
         raise SettingsError(message, key="webhook_secret")
-    scheme, _, word = headers.get("authorization", "").strip().partition(" ")
-    given = word.strip().encode()
-    if scheme.lower() == "basic":
-        try:
-            given = base64.b64decode(given, validate=True).partition(b":")[2]
-        except ValueError:
-            given = b""
-    if not hmac.compare_digest(given, secret.encode()) or scheme.lower() not in {"bearer", "basic"}:
+    scheme, _, word = headers.get("authorization", "").partition(" ")
+    wanted = {"bearer": secret, "basic": base64.b64encode(f"{USER}:{secret}".encode()).decode()}.get(scheme.lower())
+    if wanted is None or not hmac.compare_digest(word.strip().encode(), wanted.encode()):
         raise Unauthorized("brevo: a delivery without this webhook's secret")
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from connectors import errors
@@ -18,34 +17,23 @@ from connectors.brevo.wire import Json
 from connectors.http import Http, Response
 from connectors.types import Ref, Target, ValueKind, normal
 
-__all__ = ["FEW", "Reads", "Slice"]
+__all__ = ["Reads", "Slice"]
+
+Slice: TypeAlias = tuple[Sequence[Json], int, bool]
+"""One page: rows, where the next one begins, and whether it is the last."""
 
 FEW = 20  # contacts read one by one; more are found by paging
 OVERLAP = 20  # records that a page of contacts repeats, so that deletions during a read hide nobody
 PROCESS_PAGES = 10  # of fifty, looked through for a job
 CAMPAIGN_PAGES = 5  # of a hundred, looked through for campaigns before they are asked for one by one
 _GONE = frozenset({403, 404, 410})  # of a file whose link lived its time
-_MISSING = frozenset({HTTPStatus.NOT_FOUND})
+_STATISTICS: Json = {"statistics": "globalStats"}
+_SENT: Json = {"type": "classic", "status": "sent", "excludeHtmlContent": "true"} | _STATISTICS
 _BLOCKED = re.compile(r"authori[sz]ed_ips|unrecogni[sz]ed IP", re.IGNORECASE)
 _BLOCKED_WORDS = (
     "brevo refuses calls from this machine's IP address, not the key: authorise the address, or switch the blocking "
     "of unknown addresses off, at https://app.brevo.com/security/authorised_ips"
 )
-_SENT: Mapping[str, str | int] = {
-    "type": "classic",
-    "status": "sent",
-    "statistics": "globalStats",
-    "excludeHtmlContent": "true",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """One page; `offset` is where the next one begins."""
-
-    rows: Sequence[Json]
-    offset: int
-    last: bool
 
 
 class Reads:
@@ -64,79 +52,56 @@ class Reads:
             blocked = errors.Unauthorized(_BLOCKED_WORDS, status=error.status, request_id=error.request_id)
             raise blocked from None
 
-    def get(self, path: str, *, rate: str = CONTACTS, params: Mapping[str, str | int] | None = None) -> Response | None:
+    def get(self, path: str, *, rate: str = CONTACTS, params: Json | None = None) -> Response | None:
         """What is there, or None."""
-        answer = self.call("GET", path, rate=rate, params=params, accept=_MISSING)
+        answer = self.call("GET", path, rate=rate, params=params, accept=frozenset({HTTPStatus.NOT_FOUND}))
         return answer if answer.status == HTTPStatus.OK else None
 
     def pages(
-        self,
-        path: str,
-        key: str,
-        size: int,
-        *,
-        rate: str | None = CONTACTS,
-        offset: int = 0,
-        overlap: int = 0,
-        params: Mapping[str, str | int] | None = None,
+        self, path: str, key: str, size: int, *, rate: str = CONTACTS, offset: int = 0, params: Json | None = None
     ) -> Iterator[Slice]:
-        """Pages until `count` is reached, or without one until an empty page, whatever their size.
+        """Pages until `count` is reached, or without one until an empty page, whatever their size; each row once.
 
-        `rate` None: the family that the answers themselves tell.
+        Whether a bare /contacts is in the slow window is not documented (2026-11-22): the answers themselves tell.
         """
-        family, last = rate or OTHER, False
+        overlap, is_bare = OVERLAP if key == "contacts" else 0, path == "/contacts"
+        rate, last, before = OTHER if is_bare else rate, False, set[object]()
         while not last:
             asked = {"limit": size, "offset": offset, "sort": "asc", **(params or {})}
-            answer = self.call("GET", path, rate=family, params=asked)
+            answer = self.call("GET", path, rate=rate, params=asked)
             body = answer.json()
+            if key == "collections" and isinstance(body, list):
+                body = {key: body}  # described as one object, shown wrapped and bare (2026-11-22)
             total = body.get("count") if isinstance(body, dict) else None
-            rows = [] if total == 0 else _rows(body, key)
+            rows = [] if total == 0 else wire.part(body, key)
             reached = offset + len(rows)
             last = not rows or (isinstance(total, int) and reached >= total)
             offset = reached if last or len(rows) <= overlap else reached - overlap
-            if rate is None and wire.is_fast(answer.headers):
-                family = CONTACTS
-            yield Slice(rows, offset, last)
+            rate = CONTACTS if is_bare and wire.is_fast(answer.headers) else rate
+            yield [row for row in rows if row["id"] not in before], offset, last
+            before = {row["id"] for row in rows}
 
-    def contacts(
-        self, path: str, size: int, *, offset: int = 0, params: Mapping[str, str | int] | None = None
-    ) -> Iterator[Slice]:
-        """Pages of contacts, each contact once. Whether bare /contacts is slow is not documented: answers tell."""
-        rate = None if path == "/contacts" else CONTACTS
-        before: set[object] = set()
-        for part in self.pages(path, "contacts", size, rate=rate, offset=offset, overlap=OVERLAP, params=params):
-            yield Slice([row for row in part.rows if row["id"] not in before], part.offset, part.last)
-            before = {row["id"] for row in part.rows}
-
-    def held(self, list_ref: Ref, among: Collection[str]) -> dict[str, Json]:
-        """Those of a list, by address; reads no further than needed."""
+    def people(self, among: Collection[str], list_ref: Ref | None = None) -> dict[str, Json]:
+        """Contacts by address, of a list where one is named: a few one by one, many by paging as far as needed."""
+        path = f"/contacts/lists/{list_ref}/contacts" if list_ref else "/contacts"
+        if len(among) > FEW:
+            rows = (row for part in self.pages(path, "contacts", 500 if list_ref else 1000) for row in part[0])
+        else:
+            paths = (f"/contacts/{quote(email, safe='')}?identifierType=email_id" for email in among)
+            rows = (answer.json() for path in paths if (answer := self.get(path)))
         found: dict[str, Json] = {}
-        for part in self.contacts(f"/contacts/lists/{list_ref}/contacts", 500):
-            by_address = ((normal(row.get("email") or ""), row) for row in part.rows)
-            found |= {email: row for email, row in by_address if email in among}
+        for row in rows:
+            email = normal(row.get("email") or "")
+            if email in among and (list_ref is None or int(list_ref) in wire.part(row, "listIds")):
+                found[email] = row
             if len(found) == len(among):
                 break
         return found
 
-    def inside(self, list_ref: Ref, people: Collection[str]) -> set[str]:
-        """Those of a list: a few are asked for one by one."""
-        if len(people) > FEW:
-            return set(self.held(list_ref, people))
-        rows = {email: self.contact(email) or {} for email in people}
-        return {email for email, row in rows.items() if int(list_ref) in row.get("listIds", ())}
-
-    def contact(self, email: str) -> Json | None:
-        """One contact, or None."""
-        answer = self.get(f"/contacts/{quote(email, safe='')}", params={"identifierType": "email_id"})
-        return None if answer is None else answer.json()
-
     def titles(self, path: str, key: str, size: int = 50, rate: str = CONTACTS) -> dict[str, Ref]:
         """Names are not unique: the oldest of a name is ours."""
-        found: dict[str, Ref] = {}
-        for part in self.pages(path, key, size, rate=rate):
-            for row in part.rows:
-                found.setdefault(row["name"], str(row["id"]))
-        return found
+        pages = self.pages(path, key, size, rate=rate)
+        return {row["name"]: str(row["id"]) for row in reversed([row for rows, _, _ in pages for row in rows])}
 
     def attributes(self, targets: Sequence[Target]) -> dict[Target, Ref]:
         """Those attributes that exist. Raises SettingsError where one of another type has the name."""
@@ -165,10 +130,10 @@ class Reads:
     def processes(self, ids: Collection[int]) -> dict[int, Json]:
         """Processes by id, newest first and fifty a call; never a call a process: the window has 100 calls an hour."""
         found: dict[int, Json] = {}
-        for number, part in enumerate(self.recent_processes() if ids else (), 1):
-            found |= {row["id"]: row for row in part.rows if row["id"] in ids}
+        for number, (rows, _, _) in enumerate(self.recent_processes() if ids else (), 1):
+            found |= {row["id"]: row for row in rows if row["id"] in ids}
             missing = ids - found.keys()
-            if number == PROCESS_PAGES or not missing or (part.rows and part.rows[-1]["id"] < min(missing)):
+            if number == PROCESS_PAGES or not missing or (rows and rows[-1]["id"] < min(missing)):
                 break
         return found
 
@@ -181,43 +146,20 @@ class Reads:
         answer = self.call("GET", url, rate=FILES, accept=_GONE)
         return None if answer.status in _GONE else answer.body.decode("utf-8-sig", "replace")
 
-    def campaigns(self, since: datetime, until: datetime) -> Iterator[Json]:
-        """Campaigns sent within, with their totals."""
-        params = {**_SENT, "startDate": wire.moment(since), "endDate": wire.moment(until)}
-        for part in self.pages("/emailCampaigns", "campaigns", 100, rate=OTHER, params=params):
-            yield from part.rows
+    def campaigns(self, **params: str) -> Iterator[Sequence[Json]]:
+        """Pages of the campaigns that were sent, with their totals."""
+        pages = self.pages("/emailCampaigns", "campaigns", 100, rate=OTHER, params=_SENT | params)
+        return (rows for rows, _, _ in pages)
 
     def statistics(self, campaigns: Collection[str]) -> dict[str, Json]:
         """The totals of campaigns by id: a hundred a call, then those that the list tells nothing of, one by one."""
         found: dict[str, Json] = {}
-        pages = self.pages("/emailCampaigns", "campaigns", 100, rate=OTHER, params={**_SENT, "sort": "desc"})
-        for number, part in enumerate(pages if campaigns else (), 1):
-            found |= {str(row["id"]): told for row in part.rows if (told := _told(row)) and str(row["id"]) in campaigns}
-            if number == CAMPAIGN_PAGES or len(found) == len(set(campaigns)):
+        wanted = set(campaigns)
+        for number, rows in enumerate(self.campaigns(sort="desc") if wanted else (), 1):
+            found |= {ref: told for row in rows if (ref := str(row["id"])) in wanted and (told := wire.totals(row))}
+            if number == CAMPAIGN_PAGES or len(found) == len(wanted):
                 break
-        for ref in sorted(set(campaigns) - found.keys()):
-            answer = self.get(
-                f"/emailCampaigns/{quote(ref, safe='')}", rate=OTHER, params={"statistics": "globalStats"}
-            )
-            found |= {ref: _told(answer.json())} if answer else {}
+        for ref in sorted(wanted - found.keys()):
+            answer = self.get(f"/emailCampaigns/{quote(ref, safe='')}", rate=OTHER, params=_STATISTICS)
+            found |= {ref: wire.totals(answer.json())} if answer else {}
         return found
-
-    def request_export(self, campaign: int, action: str) -> int:
-        """Ask for the people of one campaign and action: the id of the process."""
-        body = {
-            "customContactFilter": {"actionForEmailCampaigns": action, "emailCampaignId": campaign},
-            "exportAttributes": ["EMAIL"],
-            "disableNotification": True,
-        }
-        return int(wire.part(self.call("POST", "/contacts/export", json=body).json(), "processId"))
-
-
-def _rows(body: object, key: str) -> Sequence[Json]:
-    if key == "collections" and isinstance(body, list):  # described as one object, shown wrapped (2026-11-22)
-        return body
-    rows: Sequence[Json] = wire.part(body, key)
-    return rows
-
-
-def _told(campaign: Json) -> Json:
-    return (campaign.get("statistics") or {}).get("globalStats") or {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from connectors import fitting
 from connectors.brevo.events import ACTIONS
@@ -12,17 +11,7 @@ from connectors.errors import SettingsError
 from connectors.http import Rate
 from connectors.spec import Field, Limit, Names, Spec
 from connectors.types import (
-    AddCode,
-    AddContact,
-    AddMember,
-    ClearTraits,
-    Fitted,
-    Precision,
-    Reason,
-    RemoveMember,
-    SetTraits,
-    Suppress,
-    ValueKind,
+    AddCode, AddContact, AddMember, ClearTraits, Fitted, Precision, Reason, RemoveMember, SetTraits, Suppress, ValueKind,
 )  # fmt: skip
 
 __all__ = ["AT_ONCE", "CONTACTS", "FILES", "OTHER", "SPEC", "TYPES", "BrevoSettings"]
@@ -33,16 +22,14 @@ _RESERVED = "EMAIL SMS EXT_ID WHATSAPP LANDLINE_NUMBER ADDED_TIME MODIFIED_TIME"
 _IMPORT = Limit(items=10_000, bytes=8_000_000, each=60)  # 10 MB a body, 8 advised
 _LATER = Limit(items=10_000, bytes=8_000_000, each=60, after=frozenset({AddContact}))
 
-TYPES: Mapping[ValueKind, str] = MappingProxyType(
-    {
-        ValueKind.TEXT: "text",
-        ValueKind.NUMBER: "float",  # there is no integer type
-        ValueKind.BOOLEAN: "text",  # an import leaves `true` where it says `false` (APIv3-python-library#95, 2024)
-        ValueKind.DATE: "date",
-        ValueKind.INSTANT: "text",  # Brevo's date holds no time of day
-        ValueKind.URL: "text",
-    }
-)
+TYPES: Mapping[ValueKind, str] = {
+    ValueKind.TEXT: "text",
+    ValueKind.NUMBER: "float",  # there is no integer type
+    ValueKind.BOOLEAN: "text",  # an import leaves `true` where it says `false` (APIv3-python-library#95, 2024)
+    ValueKind.DATE: "date",
+    ValueKind.INSTANT: "text",  # Brevo's date holds no time of day
+    ValueKind.URL: "text",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +80,7 @@ SPEC = Spec(
     fields={kind: Field(type=name) for kind, name in TYPES.items()},
     fit=fitting.fitter({ValueKind.TEXT: _text, ValueKind.BOOLEAN: fitting.words("yes", "no")}),
     field_names=Names(length=50, upper=True, reserved=frozenset(_RESERVED.split())),
-    rates=MappingProxyType({CONTACTS: (Rate(10, 1), Rate(36_000, 3600)), OTHER: (Rate(100, 3600),), FILES: ()}),
+    rates={CONTACTS: (Rate(10, 1), Rate(36_000, 3600)), OTHER: (Rate(100, 3600),), FILES: ()},
     share={OTHER: 0.5},
     in_flight=2,
     poll_after=(30.0, 60.0, 120.0, 300.0),

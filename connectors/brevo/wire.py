@@ -6,31 +6,18 @@ import csv
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from connectors.errors import UnexpectedResponse
 from connectors.http import mask
 from connectors.types import (
-    AddContact,
-    Change,
-    ClearTraits,
-    Consent,
-    ContactChange,
-    Fitted,
-    Left,
-    Reason,
-    Ref,
-    SetTraits,
-    Suppress,
-    Suppression,
-    normal,
+    AddContact, Change, ClearTraits, ContactChange, Fitted, Left, Reason, Ref, SetTraits, Suppress, Suppression, normal,
 )  # fmt: skip
 
 __all__ = [
     "FILES", "NO_CHANGE", "NO_LIST", "Json", "export_rows", "files", "import_body", "imports", "instant", "is_done",
-    "is_fast", "is_importable", "is_person", "may_be", "moment", "named", "part", "plan", "scalars", "succeeded",
-    "suppression", "words",
+    "is_fast", "is_person", "may_be", "moment", "named", "part", "plan", "succeeded",
+    "suppression", "totals", "words",
 ]  # fmt: skip
 
 Json: TypeAlias = dict[str, Any]
@@ -38,32 +25,26 @@ Import: TypeAlias = tuple[Json, Mapping[str, Sequence[ContactChange]]]
 """What one POST /contacts/import carries: its switches, and changes by address (one address may have several)."""
 
 # The files of a finished import that name the records it refused (`GET /processes/{id}`, info.import).
-FILES: Mapping[str, Reason] = MappingProxyType(
-    {
-        "invalid_emails": Reason.INVALID_ADDRESS,
-        "duplicate_contact_id": Reason.OTHER,
-        "duplicate_ext_id": Reason.OTHER,
-        "duplicate_email_id": Reason.OTHER,
-        "duplicate_phone_id": Reason.INVALID_VALUE,
-        "duplicate_whatsapp_id": Reason.INVALID_VALUE,
-        "duplicate_landline_number_id": Reason.INVALID_VALUE,
-    }
-)
+FILES: Mapping[str, Reason] = {
+    "invalid_emails": Reason.INVALID_ADDRESS,
+    "duplicate_contact_id": Reason.OTHER,
+    "duplicate_ext_id": Reason.OTHER,
+    "duplicate_email_id": Reason.OTHER,
+    "duplicate_phone_id": Reason.INVALID_VALUE,
+    "duplicate_whatsapp_id": Reason.INVALID_VALUE,
+    "duplicate_landline_number_id": Reason.INVALID_VALUE,
+}
 NO_CHANGE = re.compile(r"already (in|removed from) list and/or does not exist", re.IGNORECASE)
 NO_LIST = re.compile(r"\blists?\b.*(not exist|not found|invalid|unknown)", re.IGNORECASE)
 
 # What an import says beside its records, by kind of change. `emailBlacklist: false` and `smsBlacklist` are never
 # sent: their effect on someone who has left is not documented (2026-11-22).
-_SWITCHES: Mapping[type[Change], Json] = MappingProxyType(
-    {ClearTraits: {"emptyContactsAttributes": True}, Suppress: {"emailBlacklist": True}}
-)
+_SWITCHES: Mapping[type[Change], Json] = {
+    ClearTraits: {"emptyContactsAttributes": True},
+    Suppress: {"emailBlacklist": True},
+}
 _SYNTHETIC = "@mailin-sms.com"  # Brevo's made-up address of a contact that has only a phone
 _SLOWEST_FAST = 600  # calls: the largest hourly window of the slow family, any plan (api-limits, 2026-08)
-
-
-def is_importable(change: ContactChange) -> bool:
-    """Brevo has no status: only people with an explicit opt-in may be created."""
-    return not isinstance(change, AddContact) or change.status is Consent.SUBSCRIBED
 
 
 def imports(changes: Iterable[ContactChange]) -> Iterator[Import]:
@@ -119,7 +100,7 @@ def part(answer: object, key: str) -> Any:  # noqa: ANN401 - JSON of any kind, a
 
 
 def plan(account: Json) -> str | None:
-    """What the account pays for where marketing is concerned."""
+    """What the account pays for, marketing before all else."""
     rows = [row for row in account.get("planVerticals") or () if row.get("planCategory") == "Marketing"]
     return next((row.get("planType") or row.get("type") for row in (*rows, *(account.get("plan") or ()))), None)
 
@@ -141,10 +122,9 @@ def words(body: object) -> str:
     return mask(str((body.get("message") if isinstance(body, dict) else body) or ""))[:200]
 
 
-def scalars(contact: Json) -> dict[Ref, Fitted]:
-    """The attributes that hold one plain value."""
-    held = contact.get("attributes") or {}
-    return {name: value for name, value in held.items() if isinstance(value, (str, int, float)) and value != ""}
+def totals(campaign: Json) -> Json:
+    """The figures of a campaign, where it tells any."""
+    return (campaign.get("statistics") or {}).get("globalStats") or {}
 
 
 def files(process: Json) -> Mapping[str, str | int]:
@@ -158,18 +138,10 @@ def named(text: str, among: Collection[str]) -> set[str]:
     return {cell for row in _cells(text) for cell in map(_address, row) if cell in among}
 
 
-def export_rows(text: str) -> list[tuple[str, Json]]:
-    """The people of an exported file: address and the row by column; columns are found, not assumed."""
-    table = _cells(text)
-    head = [cell.strip().upper() for cell in table[0]] if table else []
-    titled = "EMAIL" in head
-    names = head if titled else [str(place) for place in range(len(head))]
-    found = []
-    for row in table[titled:]:
-        at = head.index("EMAIL") if titled else next((place for place, cell in enumerate(row) if "@" in cell), -1)
-        if 0 <= at < len(row) and is_person(email := _address(row[at])):
-            found.append((email, dict(zip(names, row, strict=False))))
-    return found
+def export_rows(text: str) -> list[tuple[str, list[str]]]:
+    """The people of an exported file, with their rows: columns and a heading are not documented, addresses show."""
+    found = ((next((cell for cell in row if "@" in cell), ""), row) for row in _cells(text))
+    return [(email, row) for cell, row in found if is_person(email := _address(cell))]
 
 
 def _address(cell: str) -> str:
@@ -215,4 +187,4 @@ def instant(text: str) -> datetime:
 
 def moment(at: datetime) -> str:
     """An instant as Brevo's filters take it."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

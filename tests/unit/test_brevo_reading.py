@@ -83,7 +83,7 @@ def test_a_slow_sweep_keeps_to_the_slow_window_and_a_fast_one_is_not_held_up() -
         for number in range(60):
             shop.seed(f"p{number}@shop.test")
         begun = shop.world.now()
-        for _ in shop.connector._reads.pages("/contacts", "contacts", 1, rate=None):
+        for _ in shop.connector._reads.pages("/contacts", "contacts", 1):
             pass
         seconds = (shop.world.now() - begun).total_seconds()
         assert seconds >= limit if reading == "slow" else seconds <= limit
