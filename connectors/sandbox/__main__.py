@@ -20,7 +20,7 @@ from connectors.sandbox.world import START, World
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-KEYS = {"mailchimp": "sandbox-us1", "klaviyo": "pk_sandbox", "brevo": "xkeysib-sandbox"}
+KEYS = {"mailchimp": "sandbox-us1", "klaviyo": "pk_sandbox", "brevo": "xkeysib-sandbox", "activecampaign": "sandbox"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

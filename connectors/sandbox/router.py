@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Sandbox"]
 
-PROVIDERS = {"mailchimp": "MailchimpSandbox", "klaviyo": "KlaviyoSandbox", "brevo": "BrevoSandbox"}
+PROVIDERS = {
+    "mailchimp": "MailchimpSandbox",
+    "klaviyo": "KlaviyoSandbox",
+    "brevo": "BrevoSandbox",
+    "activecampaign": "ActiveCampaignSandbox",
+}
 
 
 class Sandbox:

@@ -100,7 +100,7 @@ def test_the_program_says_where_it_is_and_stops_when_told(stop: signal.Signals, 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         told = json.loads(process.stdout.readline())
-        assert set(told["providers"]) == {"mailchimp", "klaviyo", "brevo"}
+        assert set(told["providers"]) == {"mailchimp", "klaviyo", "brevo", "activecampaign"}
         for place in told["providers"].values():
             assert place["base_url"].startswith(told["url"])
             assert wire.handle(Request("GET", place["base_url"] + "/nowhere")).status in {401, 404}

@@ -1,0 +1,90 @@
+"""Pure functions: our changes as contacts of an import, its refusals as ours, our values as its fields take them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from connectors import errors, fitting
+from connectors.outcomes import noop, rejected
+from connectors.types import AddContact, ClearTraits, Consent, ContactChange, Fitted, Outcome, Reason, Ref, ValueKind
+
+Json: TypeAlias = dict[str, Any]
+MAX_TEXT = 255  # bytes of a value: longer ones may be cut (unconfirmed)
+MINUTE = 60.0  # seconds: the window of imports
+TYPES = dict.fromkeys(ValueKind, "text") | {ValueKind.DATE: "date", ValueKind.INSTANT: "datetime"}
+_THROTTLED = re.compile(r"rate limit|per minute", re.IGNORECASE)
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
+
+
+def _number(value: object) -> Fitted | Reason:
+    fitted = fitting.number(value)
+    return fitted if isinstance(fitted, Reason) else format(Decimal(str(fitted)), "f")
+
+
+# a field is never a number or a yes
+fit = fitting.fitter({ValueKind.NUMBER: _number, ValueKind.BOOLEAN: fitting.words("yes", "no")}, max_bytes=MAX_TEXT)
+
+
+def part(answer: object, key: str) -> Any:  # noqa: ANN401 - JSON of any kind, as Response.json
+    """What an answer holds under a key. Raises UnexpectedResponse: a shape that is unknown is never "nothing"."""
+    if not isinstance(answer, dict) or key not in answer:
+        raise errors.UnexpectedResponse(f"activecampaign: an answer without '{key}'")
+    return answer[key]
+
+
+def fields(change: ContactChange) -> Mapping[Ref, Fitted]:
+    """The fields that a change writes; an empty value clears."""
+    cleared = change.fields if isinstance(change, ClearTraits) else ()
+    return getattr(change, "traits", dict.fromkeys(cleared, ""))
+
+
+def settled(change: ContactChange, ref: Ref | None, known: Collection[Ref]) -> Outcome | None:
+    """What no import may carry, since it creates whoever is unknown and ignores what is; None: it may."""
+    if not fields(change).keys() <= set(known):
+        return rejected(change, Reason.UNKNOWN_FIELD, "a field is not in the account")
+    if not isinstance(change, AddContact):
+        return None if ref else rejected(change, Reason.GONE, "not a contact of the account")
+    if change.status is not Consent.SUBSCRIBED:
+        return rejected(change, Reason.OTHER, "an import can only subscribe: only people who opted in are created")
+    return noop(change, Reason.EXISTS, ref=ref) if ref else None
+
+
+def contact(email: str, changes: Iterable[ContactChange], about: Json) -> Json:
+    """One contact of an import; whether automations are excluded here or beside the contacts is unconfirmed."""
+    values = {ref: value for change in changes for ref, value in fields(change).items()}
+    rows = {"fields": [{"id": int(ref), "value": value} for ref, value in values.items()]} if values else {}
+    return {"email": email, "exclude_automations": True, **about, **rows}
+
+
+def accepted(answer: object) -> Ref:
+    """The import's id. Raises UnexpectedResponse: a 200 may say `success: 0`, in either spelling."""
+    told = {name.lower(): value for name, value in answer.items()} if isinstance(answer, dict) else {}
+    if str(told.get("success")) not in {"1", "True"}:
+        raise errors.UnexpectedResponse("activecampaign: an import was answered, and not accepted")
+    return str(part(told, "batchid"))
+
+
+def refusal(error: errors.InvalidRequest, people: Mapping[str, Sequence[ContactChange]]) -> errors.ConnectorError:
+    """Why an import was refused: too many of them a minute (a 400, not a 429), or some of its contacts, by place."""
+    body = error.body if isinstance(error.body, dict) else {}
+    reasons = body.get("failureReasons") or []
+    if _THROTTLED.search(json.dumps([body.get("message"), reasons])):
+        return errors.RateLimited(str(error), wait=MINUTE, status=error.status, request_id=error.request_id)
+    places = {int(row["contact"]): str(row.get("failureReason")) for row in reasons if isinstance(row, dict)}
+    for email, words in zip(_named([*places], [*people]), places.values(), strict=False):
+        reason = Reason.INVALID_ADDRESS if "email" in words.lower() else Reason.INVALID_VALUE
+        error.culprits |= dict.fromkeys((change.id for change in people[email]), reason)
+    return error
+
+
+def _named(places: Sequence[int], people: Sequence[str]) -> list[str]:
+    """Whom the places mean, where that is certain: whether the first is 0 or 1 is not documented."""
+    readings = [[at - first for at in places] for first in (0, 1)]
+    possible = [[people[at] for at in found] for found in readings if {*found} <= {*range(len(people))}]
+    odd = [found for found in possible if not any(map(_ADDRESS.fullmatch, found))]
+    told = possible if len(possible) == 1 else odd
+    return told[0] if len(told) == 1 else []
