@@ -28,6 +28,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "orders": ("order_id", "customer_id", "ordered_at", "total", "status", "Note"),
     "order_lines": ("order_id", "product_id", "quantity"),
     "views": ("customer_id", "happened_at", "product_id"),
+    "customer_lists": ("customer_id", "email", "list", "value"),
     "reviews": ("customer_id", "happened_at", "stars"),
 }
 CELLS: Mapping[str, tuple[str, ...]] = {
@@ -47,6 +48,8 @@ CELLS: Mapping[str, tuple[str, ...]] = {
     "quantity": ("1", "2", "many"),
     "happened_at": ("2017-05-01", "2017-12-31 23:59:59", "2017-07-01T00:00:00.25"),
     "stars": ("1", "5", "*"),
+    "list": ("topics", "Sports", "sports", "email"),
+    "value": ("art", "music", ""),
 }
 ZONES = ("Europe/Paris", "America/New_York")
 MAPPINGS: tuple[dict[str, Any], ...] = (

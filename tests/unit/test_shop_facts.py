@@ -126,6 +126,18 @@ def test_a_customers_lists_are_traits(shop: Folder) -> None:
     assert opened.vocabulary_facts()["interests"].type == "list"
 
 
+def test_lists_by_address_are_those_of_the_person_and_bad_rows_of_them_are_told_in_their_turn(folder: Folder) -> None:
+    folder.customers("c2,Ann@example.com", "c1,ann@example.com", "c3,b@example.com")
+    folder.write("customer_lists.csv", "email,list,value\nANN@example.com ,topics,art\nnobody@example.com,topics,x\n")
+    folder.write("views.csv", "customer_id,happened_at\nc9,2017-01-01\n")
+    opened = folder.open()
+    assert rows(opened, "SELECT customer_id, topics FROM customers ORDER BY 1") == [("c1", ["art"]), ("c3", None)]
+    assert reasons(opened) == [
+        ("views.csv", 2, "its customer is not in customers"),
+        ("customer_lists.csv", 3, "its customer is not in customers"),
+    ]
+
+
 def test_every_source_and_fact_is_a_column_of_the_database(shop: Folder) -> None:
     opened = shop.open()
     for source in opened.sources().values():
