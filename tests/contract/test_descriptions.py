@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from amendments import ADDITIONS, AMENDMENTS
 from official import ABSENT, FILES, HOST, SPECS, Judge, call_sites
+from operations import USED
 from rounds import Round
 
 from connectors.http import Request, Response
@@ -29,35 +30,6 @@ READINGS: dict[tuple[str, str], dict[str, str]] = {
     ("brevo", "worst"): {"bad_address_in_list": "refuse", "date_format": "dmy", "empty_scope": "import",
                          "existing_join": "no", "unknown_list": "404", "unique_subscribers": "mailable"},
 }  # fmt: skip
-USED: dict[str, str] = {
-    "mailchimp": """GET /, GET /batches, GET /batches/{batch_id}, GET /lists, GET /lists/{list_id}/abuse-reports,
-        GET /lists/{list_id}/members, GET /lists/{list_id}/members/{subscriber_hash}, GET /lists/{list_id}/merge-fields,
-        GET /lists/{list_id}/segments, GET /lists/{list_id}/segments/{segment_id}/members, GET /reports,
-        GET /reports/{campaign_id}/abuse-reports, GET /reports/{campaign_id}/email-activity,
-        GET /reports/{campaign_id}/open-details, GET /reports/{campaign_id}/sent-to,
-        GET /reports/{campaign_id}/unsubscribed, PATCH /lists/{list_id}/members/{subscriber_hash}, POST /batches,
-        POST /lists/{list_id}, POST /lists/{list_id}/merge-fields, POST /lists/{list_id}/segments,
-        POST /lists/{list_id}/segments/{segment_id}, GET /ecommerce/stores, POST /ecommerce/stores,
-        GET /ecommerce/stores/{store_id}/promo-rules/{promo_rule_id}, POST /ecommerce/stores/{store_id}/promo-rules,
-        GET /ecommerce/stores/{store_id}/promo-rules/{promo_rule_id}/promo-codes,
-        POST /ecommerce/stores/{store_id}/promo-rules/{promo_rule_id}/promo-codes,
-        POST /lists/{list_id}/members/{subscriber_hash}/actions/delete-permanent""",
-    "klaviyo": """DELETE /api/lists/{id}/relationships/profiles, GET /api/accounts, GET /api/events, GET /api/lists,
-        GET /api/lists/{id}, GET /api/lists/{id}/profiles, GET /api/lists/{id}/relationships/profiles, GET /api/metrics,
-        GET /api/profile-bulk-import-jobs, GET /api/profile-bulk-import-jobs/{job_id},
-        GET /api/profile-bulk-import-jobs/{id}/import-errors, GET /api/profile-suppression-bulk-create-jobs/{job_id},
-        GET /api/profiles, POST /api/lists, POST /api/profile-bulk-import-jobs,
-        POST /api/profile-suppression-bulk-create-jobs, GET /api/coupon-code-bulk-create-jobs/{job_id},
-        GET /api/coupon-codes/{id}, GET /api/coupons/{id}, POST /api/campaign-values-reports, POST /api/coupons,
-        POST /api/coupon-code-bulk-create-jobs, POST /api/data-privacy-deletion-jobs""",
-    "brevo": """GET /account, GET /contacts, GET /contacts/attributes, GET /contacts/folders,
-        GET /contacts/folders/{folderId}/lists, GET /contacts/lists/{listId}, GET /contacts/lists/{listId}/contacts,
-        GET /contacts/{identifier}, GET /emailCampaigns, GET /processes, POST /contacts/export, POST /contacts/folders,
-        POST /contacts/attributes/{attributeCategory}/{attributeName}, POST /contacts/import, POST /contacts/lists,
-        POST /contacts/lists/{listId}/contacts/add, POST /contacts/lists/{listId}/contacts/remove,
-        DELETE /contacts/{identifier}, GET /couponCollections, GET /couponCollections/{id}, POST /couponCollections,
-        POST /coupons""",
-}
 
 
 @cache
@@ -76,7 +48,7 @@ def test_every_call_and_every_answer_satisfies_the_official_description(name: st
 @each_provider
 def test_the_round_meets_exactly_the_operations_that_the_connector_is_known_to_use(name: str) -> None:
     met = played(name).judge.met
-    used = {" ".join(one.split()) for one in USED[name].split(",")}
+    used = USED[name]
     assert met - used == set(), "new: tell it in the table"
     assert used - met == set(), "no longer called: take it from the table"
 
