@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 import pytest
 
 from connectors import registry
+from connectors.sandbox.brevo import BrevoSandbox
 from connectors.sandbox.lab import SandboxLab
 from connectors.testing import ConnectorSuite
 
-KEY = "xkeysib-sandbox-0123456789abcdef"
+KEY, SECRET = "xkeysib-sandbox-0123456789abcdef", "a-webhook-secret-of-ours"
 STATUSES = ("subscribed", "unsubscribed", "cleaned", "suppressed", "complained")  # beside its blocklist, Brevo has none
 WORST = {
     "collection_name": "word",
@@ -36,19 +38,29 @@ WORST = {
 }
 
 
-def brevo_lab(options: dict[str, str] | None = None) -> SandboxLab:
-    settings = {"api_key": KEY, "base_url": "http://sandbox.test/brevo/v3", "prefix": "kit "}
+class BrevoLab(SandboxLab):
+    """A lab that shows deliveries. Its codes stay hidden: Brevo tells of none, and not what another collection holds."""
+
+    signed: Collection[str] = ()
+
+    def posted(self) -> Sequence[tuple[Mapping[str, str], bytes]]:
+        assert isinstance(self.provider, BrevoSandbox)
+        return [({"authorization": f"Bearer {SECRET}"}, body) for body in self.provider.deliveries()]
+
+
+def brevo_lab(options: dict[str, str] | None = None) -> BrevoLab:
+    settings = {"api_key": KEY, "base_url": "http://sandbox.test/brevo/v3", "prefix": "kit ", "webhook_secret": SECRET}
     connect = partial(registry.build, "brevo", settings)
-    return SandboxLab("brevo", connect, secrets=[KEY], statuses=STATUSES, options=options)
+    return BrevoLab("brevo", connect, secrets=[KEY, SECRET], statuses=STATUSES, options=options)
 
 
 class TestBrevo(ConnectorSuite):
     @pytest.fixture
-    def lab(self) -> SandboxLab:
+    def lab(self) -> BrevoLab:
         return brevo_lab()
 
 
 class TestBrevoInTheOtherReadings(ConnectorSuite):
     @pytest.fixture
-    def lab(self) -> SandboxLab:
+    def lab(self) -> BrevoLab:
         return brevo_lab(WORST)
