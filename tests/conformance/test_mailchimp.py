@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 
 import pytest
 
 from connectors import registry
 from connectors.sandbox.lab import SandboxLab
+from connectors.sandbox.mailchimp import MailchimpSandbox
+from connectors.sandbox.mailchimp.store import Act
 from connectors.testing import ConnectorSuite
+from connectors.types import Ref
 
 KEY = "sandbox-us1"
 STATUSES = ("subscribed", "unsubscribed", "pending", "cleaned", "archived", "transactional", "complained")
@@ -46,9 +51,28 @@ TALKATIVE = {
 }
 
 
-def lab(options: dict[str, str], statuses: tuple[str, ...] = STATUSES) -> SandboxLab:
+class MailchimpLab(SandboxLab):
+    """The emulated account, with its pools of codes and an act that no table knows."""
+
+    provider: MailchimpSandbox
+
+    def codes(self) -> Mapping[Ref, Sequence[str]]:
+        stores = self.provider.account.stores
+        return {
+            f"{store}/{rule}": [str(code["code"]) for code in found.codes.values()]
+            for store, one in stores.items()
+            for rule, found in one.rules.items()
+        }
+
+    def surprise(self, campaign: str, email: str, at: datetime) -> None:
+        acts = self.provider.account.campaigns[campaign].acts
+        acts.setdefault(email, []).append(Act("fold", at.replace(microsecond=0)))
+
+
+def lab(options: Mapping[str, str], statuses: tuple[str, ...] = STATUSES) -> MailchimpLab:
     connect = partial(registry.build, "mailchimp", SETTINGS)
-    return SandboxLab("mailchimp", connect, secrets=[KEY], statuses=statuses, options={"field_limit": "80"} | options)
+    whole = {"field_limit": "80", **options}
+    return MailchimpLab("mailchimp", connect, secrets=[KEY], statuses=statuses, options=whole)
 
 
 class TestMailchimp(ConnectorSuite):

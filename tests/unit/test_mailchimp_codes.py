@@ -72,6 +72,16 @@ def test_one_bad_code_costs_one_code() -> None:
     assert (found["x" * 51].state, found["x" * 51].reason) == (State.REJECTED, Reason.INVALID_VALUE)
 
 
+@pytest.mark.parametrize(("scope", "state"), [("store", State.REJECTED), ("rule", State.APPLIED)])
+def test_a_code_of_another_pool_is_told_as_the_provider_takes_it(scope: str, state: State) -> None:
+    shop = sold({"code_scope": scope})
+    other = Target(kind=TargetKind.POOL, name="other", title="Other")
+    refs = shop.connector.create([POOL, other])
+    carry(shop, refs[POOL], "A-1")
+    assert carry(shop, refs[other], "A-1")["A-1"].state is state
+    assert ("A-1" in held(shop)["Other"].codes) is (state is State.APPLIED)
+
+
 def test_codes_of_a_rule_that_was_deleted_have_no_target() -> None:
     shop = sold()
     ref = shop.connector.create([POOL])[POOL]

@@ -7,7 +7,7 @@ one who left · `patch_archived` ok | missing · `readd` listed | silent | error
 /batches · `segment_names` refused | allowed: two segments of one name · `unknown_keys` refused | ignored ·
 `booleans` strict | loose · `trims` no | yes: blanks around texts · `list_archived` no | yes: members without a status
 filter · `clears` all | text: an empty text leaves a date or a number as it is · `operations_limit` 0 | 1000: of one
-/batches job · `signing` yes | no: webhooks get a secret · `webhook_body` form | json · `webhook_zone` utc | elsewhere:
+/batches job · `code_scope` store | rule: within which a promo code's id is one of its kind · `signing` yes | no: webhooks get a secret · `webhook_body` form | json · `webhook_zone` utc | elsewhere:
 `fired_at` · `language` en | de: of error texts · `field_limit` 30 | 80 · `job_seconds` 15: of one /batches job ·
 `double_optin` no | yes.
 """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEFAULTS: Mapping[str, str] = {
     "archived_add": "exists", "left_add": "exists", "patch_archived": "ok", "readd": "listed", "absent": "error",
     "batch_params": "any", "segment_names": "refused", "unknown_keys": "refused", "booleans": "strict", "trims": "no",
-    "list_archived": "no", "clears": "all", "operations_limit": "0", "signing": "yes", "webhook_body": "form",
+    "list_archived": "no", "clears": "all", "operations_limit": "0", "code_scope": "store", "signing": "yes", "webhook_body": "form",
     "webhook_zone": "utc", "language": "en", "field_limit": "30", "job_seconds": "15", "double_optin": "no",
 }  # fmt: skip
 _MOST = 1000

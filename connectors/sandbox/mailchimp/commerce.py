@@ -103,7 +103,9 @@ def add_code(call: Call) -> Json:
     """POST …/promo-codes."""
     found = _rule(call)
     body = _checked(call, _CODE_KEYS, ("id", "code", "redemption_url"))
-    _refuse_twice(found.codes, body, "code_twice")
+    is_wide = call.account.says("code_scope", "store")
+    for one in _store(call).rules.values() if is_wide else (found,):
+        _refuse_twice(one.codes, body, "code_twice")
     made = {**body, "usage_count": body.get("usage_count", 0), "enabled": body.get("enabled", True)}
     found.codes[str(body["id"])] = made
     return made
