@@ -31,6 +31,7 @@ def await_jobs(trip: Trip, *, deadline: float | None = None) -> None:
         if trip.clock.monotonic() >= until:
             break
     trip.waiting.clear()
+    trip.sent.clear()
 
 
 def _ask(trip: Trip) -> None:
@@ -62,6 +63,8 @@ def _conclude(trip: Trip, known: dict[str, Sending], found: dict[str, Outcome]) 
         ref: [change for change in changes if change.change_id not in found] for ref, changes in trip.waiting.items()
     }
     trip.waiting = {ref: changes for ref, changes in left.items() if changes}
+    for key in found:
+        trip.sent.pop(key, None)
 
 
 def _jobs(trip: Trip) -> Sequence[Job]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, groupby, islice
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from itertools import compress, groupby, islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.types import TargetKind
 from engine.ledger.contacts import Contact
 from engine.ledger.outcomes import Sending, is_there
-from engine.ledger.packing import value
+from engine.ledger.packing import scalar, value
 from engine.plan.rows import ISSUE, content_hash
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["groups"]
 
 _PART = 10_000  # changes held as objects at one time
-_COLUMNS = ("change_id", "kind", "target", "customer_id", "field", "before", "after", "content_hash", "is_default")
+_HEADS = ("change_id", "kind", "target", "customer_id", "content_hash")
+_NONE: frozenset[str] = frozenset()
 _RAISES = frozenset({"AddContact", "SetTraits", "AddMember"})
 
 
@@ -31,39 +32,65 @@ def groups(trip: Trip, table: pa.Table, *, is_first: bool) -> Iterator[tuple[str
 
     less = pc.less(table["phase"], 0)
     mine = table.filter(pc.and_(less if is_first else pc.invert(less), pc.not_equal(table["kind"], ISSUE)))
-    mine = mine.append_column("email", trip.people.emails(mine["customer_id"].combine_chunks()))
+    if len(mine) == 0:
+        return
     suppressed = trip.ledger.suppressions.addresses(trip.name)
-    stream = groupby(_drafts(mine), key=lambda draft: (draft.kind, draft.target))
+    stream = groupby(_drafts(trip, mine), key=lambda draft: (draft.change.kind, draft.change.target))
     for (kind, target), drafts in stream:
         yield kind, target, _parts(trip, drafts, suppressed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A change of the plan, without the address; `email` is the customer's address of today."""
+class _Draft(NamedTuple):
+    """A change of the plan with its customer's address of today ("" without one), and whether that may be mailed."""
 
-    change_id: str
-    kind: str
-    target: str
-    customer_id: str
-    content_hash: str
-    fields: Mapping[str, str]
-    defaults: frozenset[str]
-    email: str | None
+    change: Sending
+    may: bool
 
 
-def _drafts(table: pa.Table) -> Iterator[_Draft]:
-    batches = table.select([*_COLUMNS, "email"]).to_batches(max_chunksize=_PART)
-    cells = (zip(*(column.to_pylist() for column in batch.columns), strict=True) for batch in batches)
-    return _whole(chain.from_iterable(cells))  # a change's rows may lie in two batches
+def _drafts(trip: Trip, table: pa.Table) -> Iterator[_Draft]:
+    """The changes, read by the column; addresses are looked up for all of them at once."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ids = table["change_id"].combine_chunks()
+    differs = pc.indices_nonzero(pc.not_equal(ids.slice(1), ids.slice(0, len(ids) - 1))).cast(pa.int64())
+    starts = pa.concat_arrays([pa.array([0], pa.int64()), pc.add(differs, 1)])
+    emails = trip.people.emails(table["customer_id"].take(starts).combine_chunks())
+    people = pa.table({"email": pc.fill_null(emails, ""), "may": trip.people.may(emails)})
+    ends = pa.concat_arrays([starts.slice(1), pa.array([len(table)], pa.int64())])
+    for place in range(0, len(starts), _PART):
+        part = starts.slice(place, _PART)
+        first, last = part[0].as_py(), ends[place + len(part) - 1].as_py()
+        rows = table.slice(first, last - first)
+        yield from _changes(rows, pc.subtract(part, first), people.slice(place, _PART))
 
 
-def _whole(rows: Iterator[tuple[Any, ...]]) -> Iterator[_Draft]:
-    for key, cells in groupby(rows, key=lambda row: row[0]):
-        parts = list(cells)
-        _, kind, target, customer, _, _, _, digest, _, email = parts[0]
-        fields = {row[4] or "": (row[6] if row[6] is not None else row[5]) for row in parts if row[6] or row[5]}
-        yield _Draft(key, kind, target, customer, digest, fields, frozenset(row[4] for row in parts if row[8]), email)
+def _changes(rows: pa.Table, starts: pa.Array[Any], people: pa.Table) -> Iterator[_Draft]:
+    import pyarrow.compute as pc
+
+    heads = rows.select(_HEADS).take(starts)
+    names = pc.fill_null(rows["field"], "").to_pylist()
+    texts = pc.coalesce(rows["after"], rows["before"]).to_pylist()
+    defaults = pc.fill_null(rows["is_default"], False).to_pylist()
+    columns = [column.to_pylist() for column in (*heads.columns, people["email"], people["may"])]
+    begins = starts.to_pylist()
+    ends = [*begins[1:], len(rows)]
+    for start, end, key, kind, target, customer, digest, email, may in zip(begins, ends, *columns, strict=True):
+        fields = {name: text for name, text in zip(names[start:end], texts[start:end], strict=True) if text}
+        status = fields.pop("", None)
+        stand_ins = any(defaults[start:end])
+        change = Sending(
+            change_id=key,
+            content_hash=digest,
+            kind=kind,
+            target=target,
+            customer_id=customer,
+            address=email,
+            fields=fields,
+            defaults=frozenset(compress(names[start:end], defaults[start:end])) if stand_ins else _NONE,
+            status=str(value(status)) if status else None,
+        )
+        yield _Draft(change, may)
 
 
 def _parts(trip: Trip, drafts: Iterator[_Draft], suppressed: frozenset[str]) -> Iterator[list[Sending]]:
@@ -74,56 +101,45 @@ def _parts(trip: Trip, drafts: Iterator[_Draft], suppressed: frozenset[str]) -> 
 def _ready(trip: Trip, drafts: Sequence[_Draft], suppressed: frozenset[str]) -> list[Sending]:
     """Those that may and need to be sent now; the others are counted as withheld, by why."""
     resolved = list(_resolved(trip, drafts))
-    addresses = [change.address for change in resolved]
-    contacts = trip.ledger.contacts.of(trip.name, addresses)
-    may = trip.people.reachable(addresses) - suppressed
+    contacts = trip.ledger.contacts.of(trip.name, [change.address for change, _ in resolved])
     ready = []
-    for change in resolved:
-        why = _why_not(trip, change, contacts.get(change.address), change.address in may)
+    for change, may in resolved:
+        contact = contacts.get(change.address)
+        why = _why_not(trip, change, contact, may and change.address not in suppressed)
         if why is None:
             ready.append(change)
         else:
             trip.result.withheld[why] += 1
             trip.done += 1
+    trip.seen = {change.address: contacts.get(change.address) for change in ready}
     return ready
 
 
-def _resolved(trip: Trip, drafts: Sequence[_Draft]) -> Iterator[Sending]:
+def _resolved(trip: Trip, drafts: Sequence[_Draft]) -> Iterator[_Draft]:
     """The plan holds no address: it is the one, of today or in the ledger, that gives the content's hash."""
     moved = []
     for draft in drafts:
-        if draft.email is not None and _digest(trip, draft, draft.email) == draft.content_hash:
-            yield _sending(draft, draft.email)
+        change = draft.change
+        if change.address and _digest(trip, change, change.address) == change.content_hash:
+            yield draft
         else:
-            moved.append(draft)
-    known = trip.ledger.contacts.addresses(trip.name, sorted({draft.customer_id for draft in moved})) if moved else {}
-    for draft in moved:
-        for address in known.get(draft.customer_id, ()):
-            if _digest(trip, draft, address) == draft.content_hash:
-                yield _sending(draft, address)
+            moved.append(change)
+    if not moved:
+        return
+    known = trip.ledger.contacts.addresses(trip.name, sorted({change.customer_id for change in moved}))
+    for change in moved:
+        for address in known.get(change.customer_id, ()):
+            if _digest(trip, change, address) == change.content_hash:
+                yield _Draft(replace(change, address=address), bool(trip.people.reachable([address])))
                 break
         else:
             trip.result.withheld["address"] += 1
             trip.done += 1
 
 
-def _digest(trip: Trip, draft: _Draft, address: str) -> str:
-    return content_hash(trip.name, draft.kind, draft.target, address, draft.fields)
-
-
-def _sending(draft: _Draft, address: str) -> Sending:
-    status = draft.fields.get("")
-    return Sending(
-        change_id=draft.change_id,
-        content_hash=draft.content_hash,
-        kind=draft.kind,
-        target=draft.target,
-        customer_id=draft.customer_id,
-        address=address,
-        fields={name: text for name, text in draft.fields.items() if name},
-        defaults=draft.defaults,
-        status=str(value(status)) if status else None,
-    )
+def _digest(trip: Trip, change: Sending, address: str) -> str:
+    fields = change.fields if change.status is None else {**change.fields, "": scalar(change.status)}
+    return content_hash(trip.name, change.kind, change.target, address, fields)
 
 
 def _why_not(trip: Trip, change: Sending, contact: Contact | None, may: bool) -> str | None:  # noqa: FBT001 - a fact about the person
@@ -137,19 +153,19 @@ def _why_not(trip: Trip, change: Sending, contact: Contact | None, may: bool) ->
 
 
 def _lacks_values(trip: Trip, change: Sending, contact: Contact | None) -> bool:
-    known = {name: at.position for (kind, name), at in trip.targets.items() if kind is TargetKind.FIELD}
+    known = trip.places[TargetKind.FIELD]
     have = contact.fields if contact else {}
     return any(have.get(known.get(name, -1)) != text for name, text in change.fields.items())
 
 
 def _has_values(trip: Trip, change: Sending, contact: Contact | None) -> bool:
-    known = {name: at.position for (kind, name), at in trip.targets.items() if kind is TargetKind.FIELD}
+    known = trip.places[TargetKind.FIELD]
     return contact is not None and any(known.get(name) in contact.fields for name in change.fields)
 
 
 def _is_outside(trip: Trip, change: Sending, contact: Contact | None) -> bool:
     position = _position(trip, change)
-    return contact is not None and position not in contact.members | contact.foreign_members
+    return contact is not None and position not in contact.members and position not in contact.foreign_members
 
 
 def _is_inside(trip: Trip, change: Sending, contact: Contact | None) -> bool:
@@ -157,8 +173,7 @@ def _is_inside(trip: Trip, change: Sending, contact: Contact | None) -> bool:
 
 
 def _position(trip: Trip, change: Sending) -> int:
-    known = trip.targets.get((TargetKind.SEGMENT, change.target))
-    return known.position if known else -1
+    return trip.places[TargetKind.SEGMENT].get(change.target, -1)
 
 
 _NEEDED: Mapping[str, Callable[[Trip, Sending, Contact | None], bool]] = {

@@ -32,6 +32,12 @@ class People:
 
         return self._emails.take(pc.index_in(customer_ids, value_set=self._ids))
 
+    def may(self, addresses: Any) -> Any:  # noqa: ANN401 - Arrow's columns carry no type
+        """Whether each address may be mailed, one boolean a row."""
+        import pyarrow.compute as pc
+
+        return pc.is_in(addresses, value_set=self._reachable)
+
     def reachable(self, addresses: Sequence[str]) -> frozenset[str]:
         """Those of the addresses that may be mailed."""
         return self._among(addresses, self._reachable)

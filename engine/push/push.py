@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["push"]
 
 _WORKERS = 8  # destinations at the same time
+_UNDER_WAY = 50_000  # changes that wait for jobs, held in memory: more are not sent before these are settled
 _MEMBERS = frozenset({"AddMember", "RemoveMember"})
 
 
@@ -137,7 +138,10 @@ def _carry(trip: Trip, table: pa.Table, *, is_first: bool) -> None:
         before = kind
         for changes in parts:
             if changes:
-                trip.carry(kind, target, changes)
+                trip.carry(kind, target, changes, known=trip.seen)
+            if trip.under_way >= _UNDER_WAY:
+                await_jobs(trip)
+                go_on(trip)
     await_jobs(trip)
     go_on(trip)
 

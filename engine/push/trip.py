@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -33,6 +33,7 @@ from connectors.types import (
 from engine.errors import OutOfTime
 from engine.ledger import Ledger
 from engine.ledger.accounts import KnownTarget
+from engine.ledger.contacts import Contact
 from engine.ledger.outcomes import Sending
 from engine.ledger.packing import value
 from engine.ledger.sending import Settlement
@@ -65,6 +66,8 @@ class Limits:
     job_deadline: float = JOB_DEADLINE
 
 
+_STATUS = {status.value: status for status in Consent}
+
 Progress = Callable[[str, int, int], None]
 """Called with the destination, changes done and changes in all."""
 
@@ -87,6 +90,9 @@ class Trip:
     waiting: dict[Ref, list[Sending]] = field(default_factory=dict)  # jobs under way, with what they carry
     continued: list[Sending] = field(default_factory=list)  # contacts that existed: their traits go by SetTraits
     targets: Mapping[tuple[TargetKind, str], KnownTarget] = field(default_factory=dict)
+    places: Mapping[TargetKind, Mapping[str, int]] = field(default_factory=lambda: _placed({}))
+    seen: Mapping[str, Contact | None] = field(default_factory=dict)  # contacts of the part that is being carried
+    sent: dict[str, Change] = field(default_factory=dict)  # what waits for a job, in the contract's words
 
     @property
     def name(self) -> str:
@@ -106,9 +112,15 @@ class Trip:
             code_tags={tag.name: tag.offer for tag in destination.merge_tags if tag.offer and tag.field == "code"},
         )
 
+    @property
+    def under_way(self) -> int:
+        """Changes that are held until a job ends, or until their group does."""
+        return sum(map(len, self.waiting.values())) + len(self.continued)
+
     def refresh(self) -> None:
         """Read the targets again."""
         self.targets = self.ledger.targets.of(self.name)
+        self.places = _placed(self.targets)
 
     def pause(self) -> None:
         """A safe point: everything sent so far is in the ledger. Raises OutOfTime."""
@@ -119,12 +131,23 @@ class Trip:
         if self.result.stopped:
             raise OutOfTime(f"{self.name}: stopped at a safe point", hint="run again: the rest is in the next plan")
 
-    def carry(self, kind: str, target: str, changes: Sequence[Sending], *, is_begun: bool = False) -> None:
-        """Send changes of one kind for one target, and commit before and after each round of calls."""
+    def carry(
+        self,
+        kind: str,
+        target: str,
+        changes: Sequence[Sending],
+        *,
+        is_begun: bool = False,
+        known: Mapping[str, Contact | None] | None = None,
+    ) -> None:
+        """Send changes of one kind for one target, and commit before and after each round of calls.
+
+        `known`: their contacts as the ledger has them, where they have just been read.
+        """
         where, ref = self._place(kind, target)
         limit = self.carrier.destination.spec.carries[KINDS[kind]]
         by_id = {change.change_id: change for change in changes}
-        batches = (Batch(where, ref, part) for part in cut(self._wire(changes), limit))
+        batches = (Batch(where, ref, part) for part in cut(self._wire(changes, known), limit))
         while round_ := list(islice(batches, max(1, self.carrier.destination.spec.in_flight))):
             self.pause()
             since = self.clock.utc()
@@ -137,6 +160,8 @@ class Trip:
     def batch(self, kind: str, target: str, changes: Sequence[Sending]) -> Batch:
         """Changes as one batch, as they were sent."""
         where, ref = self._place(kind, target)
+        if all(change.change_id in self.sent for change in changes):
+            return Batch(where, ref, tuple(self.sent[change.change_id] for change in changes))
         return Batch(where, ref, tuple(self._wire(changes)))
 
     def conclude(self, pairs: Sequence[tuple[Sending, Outcome]], *, is_counted: bool = True) -> None:
@@ -187,11 +212,12 @@ class Trip:
         for key, outcome in delivery.outcomes.items():
             if outcome.state is State.PENDING and outcome.job is not None:
                 jobs[key] = outcome.job
-                self.waiting.setdefault(outcome.job, []).append(replace(by_id[key], job=outcome.job))
+                self.waiting.setdefault(outcome.job, []).append(by_id[key])
             else:
                 final.append((by_id[key], outcome))
         self.conclude(final)
         self.ledger.sending.wait(self.name, jobs, plan=self.plan)
+        self.sent |= {change.id: change for change in delivery.batch.changes if change.id in jobs}
         if delivery.error is None:
             return
         if delivery.is_certain:
@@ -199,36 +225,45 @@ class Trip:
             self.ledger.sending.withdraw(self.name, left, plan=self.plan)
         raise delivery.error
 
-    def _wire(self, changes: Iterable[Sending]) -> Iterator[Change]:
+    def _wire(self, changes: Sequence[Sending], known: Mapping[str, Contact | None] | None = None) -> Iterator[Change]:
         """The changes in the contract's words; the provider's ids where we have them."""
-        wanted = list(changes)
-        known = self.ledger.contacts.of(self.name, [change.address for change in wanted])
-        for change in wanted:
+        if known is None:
+            known = self.ledger.contacts.of(self.name, [change.address for change in changes])
+        refs = {name: at.ref for (kind, name), at in self.targets.items() if kind is TargetKind.FIELD}
+        for change in changes:
             contact = known.get(change.address)
-            yield self.wire(change, Profile(change.address, contact.ref if contact else None))
+            profile = Profile(change.address, contact.ref if contact else None)
+            yield _WORDS[change.kind](change, profile, self._traits(change, refs))
 
-    def wire(self, change: Sending, profile: Profile) -> Change:
-        """One change in the contract's words."""
-        key = change.change_id
-        match KINDS[change.kind].__name__:
-            case "AddContact":
-                status = Consent(change.status or Consent.NEVER)
-                return AddContact(id=key, profile=profile, status=status, traits=self._traits(change))
-            case "SetTraits":
-                return SetTraits(id=key, profile=profile, traits=self._traits(change))
-            case "ClearTraits":
-                return ClearTraits(id=key, profile=profile, fields=tuple(self._traits(change)))
-            case "AddMember":
-                return AddMember(id=key, profile=profile)
-            case "RemoveMember":
-                return RemoveMember(id=key, profile=profile)
-        return Suppress(id=key, profile=profile)
-
-    def _traits(self, change: Sending) -> dict[Ref, Fitted]:
+    def _traits(self, change: Sending, refs: Mapping[str, Ref | None]) -> dict[Ref, Fitted]:
         found: dict[Ref, Fitted] = {}
         for name, text in change.fields.items():
-            known = self.targets.get((TargetKind.FIELD, name))
-            if known is None or known.ref is None:
+            ref = refs.get(name)
+            if ref is None:
                 raise errors.UnexpectedResponse(f"{self.name}: the field '{name}' has no id")
-            found[known.ref] = value(text)
+            found[ref] = value(text)
         return found
+
+
+def _placed(targets: Mapping[tuple[TargetKind, str], KnownTarget]) -> Mapping[TargetKind, Mapping[str, int]]:
+    """Positions by our name, of each kind of target."""
+    found: dict[TargetKind, dict[str, int]] = {kind: {} for kind in TargetKind}
+    for (kind, name), known in targets.items():
+        found[kind][name] = known.position
+    return found
+
+
+_Word = Callable[[Sending, Profile, dict[Ref, Fitted]], Change]
+_WORDS: Mapping[str, _Word] = {
+    "AddContact": lambda change, profile, traits: AddContact(
+        id=change.change_id, profile=profile, status=_STATUS[change.status or "never"], traits=traits
+    ),
+    "SetTraits": lambda change, profile, traits: SetTraits(id=change.change_id, profile=profile, traits=traits),
+    "ClearTraits": lambda change, profile, traits: ClearTraits(
+        id=change.change_id, profile=profile, fields=tuple(traits)
+    ),
+    "AddMember": lambda change, profile, _: AddMember(id=change.change_id, profile=profile),
+    "RemoveMember": lambda change, profile, _: RemoveMember(id=change.change_id, profile=profile),
+    "Suppress": lambda change, profile, _: Suppress(id=change.change_id, profile=profile),
+}
+"""Each kind of change in the contract's words."""
