@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 
 from connectors.errors import InvalidRequest, Unauthorized, UnexpectedResponse
@@ -38,7 +38,7 @@ FAMILIES: Mapping[str, tuple[tuple[Rate, ...], str]] = {
     "events": (_XL, "events:read"),
     "report": (_REPORT, "campaigns:read"),
 }
-"""Windows and scopes by family (description of 2026-07-15); accounts share the windows between all of their keys."""
+"""Windows and scopes by family (description of 2026-07-15); all keys of an account share the windows."""
 
 
 class Api:
@@ -49,19 +49,12 @@ class Api:
         self.base_url = http.base_url
 
     def __call__(
-        self,
-        method: str,
-        route: str,
-        *,
-        rate: str,
-        json: object = None,
-        body: bytes | None = None,
-        accept: frozenset[int] = frozenset(),
+        self, method: str, route: str, rate: str, body: bytes | None = None, *, accept: frozenset[int] = frozenset()
     ) -> Response:
         """The answer. Raises what `http` raises; a retired revision is UnexpectedResponse, as no change is to blame."""
-        sent = {"content-type": wire.MEDIA} if body is not None or json is not None else None
+        sent = {"content-type": wire.MEDIA} if body is not None else None
         try:
-            return self._http(method, route, json=json, body=body, headers=sent, rate=rate, accept=accept)
+            return self._http(method, route, body=body, headers=sent, rate=rate, accept=accept)
         except Unauthorized as error:
             if error.status != HTTPStatus.FORBIDDEN:
                 raise
@@ -73,30 +66,27 @@ class Api:
         except InvalidRequest as error:
             if error.status != HTTPStatus.GONE:
                 raise
-            message = f"klaviyo: the API's revision {wire.REVISION} is retired: install a newer ciblage ({error})"
+            message = f"klaviyo: revision {wire.REVISION} of the API is retired: install a newer ciblage ({error})"
             raise UnexpectedResponse(message, status=error.status, request_id=error.request_id) from None
 
     def one(self, route: str, rate: str) -> wire.Document | None:
         """One resource, or None where Klaviyo has none."""
-        answer = self("GET", route, rate=rate, accept=frozenset({HTTPStatus.NOT_FOUND}))
-        return None if answer.status == HTTPStatus.NOT_FOUND else wire.resource(answer)
+        answer = self("GET", route, rate, accept=frozenset({HTTPStatus.NOT_FOUND}))
+        return None if answer.status == HTTPStatus.NOT_FOUND else wire.resource(answer.json())
 
-    def pages(self, route: str, rate: str, **query: str | int) -> Iterator[wire.Document]:
-        """Every page of a collection."""
-        return following(lambda **asked: wire.document(self("GET", wire.path(route, **asked), rate=rate)), **query)
+    def pages(self, route: str, rate: str, query: wire.Query) -> Iterator[wire.Document]:
+        """Every page of a collection, by the cursors of the answers."""
+        cursor: str | None = None
+        while True:
+            asked = {**query, "page[cursor]": cursor} if cursor else query
+            page = self("GET", wire.path(route, asked), rate).json()
+            wire.items(page)  # a page of another shape is an error, not the last one
+            yield page
+            cursor = wire.cursor(page)
+            if cursor is None:
+                return
 
-    def all(self, route: str, rate: str, **query: str | int) -> Iterator[wire.Document]:
+    def all(self, route: str, rate: str, query: wire.Query) -> Iterator[wire.Document]:
         """Every resource of a collection."""
-        for page in self.pages(route, rate, **query):
+        for page in self.pages(route, rate, query):
             yield from wire.items(page)
-
-
-def following(read: Callable[..., wire.Document], **query: str | int) -> Iterator[wire.Document]:
-    """Every page that `read` gives, by the cursors of the answers."""
-    cursor: str | None = None
-    while True:
-        page = read(**query, **({"page_cursor": cursor} if cursor else {}))
-        yield page
-        cursor = wire.cursor(page)
-        if cursor is None:
-            return

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
 from connectors.errors import SettingsError, UnexpectedResponse
 from connectors.http import Http
-from connectors.klaviyo import events, reading, results, wire, writing
-from connectors.klaviyo.api import FAMILIES, Api, following
+from connectors.klaviyo import events, wire
+from connectors.klaviyo.api import FAMILIES, Api
+from connectors.klaviyo.reading import Reading
+from connectors.klaviyo.writing import Writing
 from connectors.spec import Field, Limit, Names, Settings, Spec
 from connectors.types import (
-    Account, AddCode, AddContact, AddMember, Batch, ClearTraits, Cursor, EngagementEvent, EventKind, Fitted, Job,
-    Outcome, Page, Precision, Profile, Ref, RemoveMember, SetTraits, State, Suppress, Suppression, Target, TargetKind,
-    ValueKind,
+    Account, AddCode, AddContact, AddMember, ClearTraits, Precision, Ref, RemoveMember, SetTraits, Suppress, Target,
+    TargetKind, ValueKind,
 )  # fmt: skip
 
 _STANDARD = "email phone_number external_id id anonymous_id image locale location created updated consent subscriptions"  # a profile's own fields that are not ours to write: a property of the same name would hide behind them in templates
@@ -84,7 +84,7 @@ SPEC = Spec(
 )
 
 
-class Klaviyo:
+class Klaviyo(Reading, Writing):
     """The connector; README.md has limits, choices and quirks with their sources."""
 
     spec: ClassVar[Spec] = SPEC
@@ -92,7 +92,7 @@ class Klaviyo:
     def __init__(self, settings: Settings, http: Http) -> None:
         if not isinstance(settings, KlaviyoSettings):
             raise SettingsError("klaviyo: these are another connector's settings")
-        self._settings = settings
+        self._secret = events.Secret(settings.webhook_secret)
         self._api = Api(http)  # `http` already carries the credentials and the address
 
     @cached_property
@@ -105,11 +105,10 @@ class Klaviyo:
 
     def check(self) -> Account:
         """The account that the key opens. Raises Unauthorized."""
-        accounts = wire.items(self._sdk.Accounts.get_accounts())
-        if not accounts:
-            raise UnexpectedResponse("the key opens no account")
-        contact = wire.attributes(accounts[0]).get("contact_information") or {}
-        return Account(accounts[0]["id"], str(contact.get("organization_name") or accounts[0]["id"]))
+        for account in wire.items(self._sdk.Accounts.get_accounts()):
+            contact = wire.attributes(account).get("contact_information") or {}
+            return Account(account["id"], str(contact.get("organization_name") or account["id"]))
+        raise UnexpectedResponse("the key opens no account")
 
     @cached_property
     def _account(self) -> Ref:
@@ -131,8 +130,8 @@ class Klaviyo:
         return found["id"] if found else None
 
     def _list(self, title: str) -> Ref | None:
-        pages = following(self._sdk.Lists.get_lists, filter=wire.equals("name", title), page_size=10)
-        named = [item for page in pages for item in wire.items(page) if wire.attributes(item).get("name") == title]
+        query: wire.Query = {"filter": wire.clause("equals", "name", title), "page[size]": 10}
+        named = [item for item in self._api.all("/lists", "lists", query) if wire.attributes(item).get("name") == title]
         oldest = min(named, key=lambda item: (str(wire.attributes(item).get("created")), item["id"]), default=None)
         return oldest["id"] if oldest else None
 
@@ -151,57 +150,3 @@ class Klaviyo:
                 made = self._sdk.Coupons.create_coupon({"data": {"type": "coupon", "attributes": named}})
             found[target] = made["data"]["id"]
         return found
-
-    # writing
-
-    def push(self, batch: Batch) -> Iterator[Outcome]:
-        """Imports, suppressions and codes (accepted as jobs), removals by id; one outcome a change."""
-        return writing.send(self._api, batch)
-
-    def poll(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        return results.poll(self._api, jobs)
-
-    def recall(self, batch: Batch, since: datetime) -> Iterator[Outcome]:
-        return results.recall(self._api, batch, since)
-
-    def erase(self, profile: Profile) -> State:
-        return writing.erase(self._api, profile)
-
-    # reading
-
-    def resolve(self, profiles: Sequence[Profile]) -> Mapping[str, Ref]:
-        """Profile ids by address, a hundred a call; unknown ones are absent."""
-        return reading.refs(self._api, (profile.email for profile in profiles))
-
-    def traits(self, profiles: Sequence[Profile]) -> Mapping[str, Mapping[Ref, Fitted]]:
-        return reading.traits(self._api, (profile.email for profile in profiles))
-
-    def members(self, target: Target, ref: Ref) -> Iterator[Page[Profile]]:
-        return reading.members(self._api, None if target.kind is TargetKind.CONTACTS else ref)
-
-    def count(self, target: Target, ref: Ref) -> int:
-        """How many are on a list, or in the account for CONTACTS."""
-        if target.kind is TargetKind.CONTACTS:
-            return sum(len(page.items) for page in self.members(target, ref))
-        return reading.count(self._api, ref)
-
-    def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[Suppression]]:
-        return reading.suppressions(self._api, since, now)
-
-    def pull(self, since: Cursor | None, now: datetime) -> Iterator[Page[EngagementEvent]]:
-        """E-mail events metric by metric, the oldest first."""
-        found = map(events.metric, self._metrics(filter=wire.equals("integration.name", events.INTEGRATION)))
-        yield from reading.engagement(self._api, (metric for metric in found if metric), since, now)
-
-    def _metrics(self, **query: str) -> Iterator[wire.Document]:
-        for page in following(self._sdk.Metrics.get_metrics, **query):
-            yield from wire.items(page)
-
-    def totals(self, campaigns: Sequence[str]) -> Mapping[str, Mapping[EventKind, int]]:
-        """Figures of the last 365 days, by the id of a campaign or of its message; one report for all."""
-        metrics = sorted(self._metrics(), key=lambda item: wire.attributes(item).get("name") != events.CONVERSION)
-        return reading.totals(self._api, campaigns, metrics[0]["id"]) if campaigns and metrics else {}
-
-    def parse(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[EngagementEvent]:
-        """The events of a system webhook. Raises SettingsError, Unauthorized."""
-        return reading.received(self._api, events.delivery(self._settings.webhook_secret, headers, body, now))

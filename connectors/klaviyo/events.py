@@ -6,10 +6,13 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
 from connectors.errors import SettingsError, Unauthorized, UnexpectedResponse
+from connectors.http import Response
 from connectors.klaviyo import wire
 from connectors.types import EngagementEvent, EventKind
 
@@ -85,31 +88,64 @@ def emails(page: wire.Document) -> dict[str, str]:
     return {str(item.get("id")): wire.email(item) for item in page.get("included") or ()}
 
 
-def delivery(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> wire.Document:
-    """A webhook's body, once its signature over body and time holds. Raises SettingsError, Unauthorized."""
-    if not secret:
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A webhook's secret_key, never shown."""
+
+    text: str = field(repr=False)
+
+
+def delivered(
+    secret: Secret, headers: Mapping[str, str], body: bytes, now: datetime
+) -> Iterator[tuple[wire.Document, EventKind, dict[str, str]]]:
+    """A webhook's e-mail events as a pull would give them, with the addresses that came along.
+
+    Signed over body and time, which are not believed before that holds. Raises SettingsError, Unauthorized.
+    """
+    if not secret.text:
         message = "klaviyo: webhook_secret is not set: it is the secret_key with which the webhook was created"
         raise SettingsError(message, key="webhook_secret")
-    moment = headers.get("klaviyo-timestamp", "")
-    signature = hmac.new(secret.encode(), body + moment.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(signature.encode(), headers.get("klaviyo-signature", "").encode("utf-8", "replace")):
+    moment, given = (
+        headers.get(f"klaviyo-{name}", "").encode("utf-8", "replace") for name in ("timestamp", "signature")
+    )
+    signature = hmac.new(secret.text.encode(), body + moment, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(signature.encode(), given):
         raise Unauthorized("klaviyo: the delivery is not signed with webhook_secret")
-    if abs(parsedate_to_datetime(moment) - now) > _TOLERANCE:
+    if abs(_moment(moment.decode()) - now) > _TOLERANCE:
         raise Unauthorized("klaviyo: the delivery was signed more than five minutes ago, or ahead")
-    found = json.loads(body)
-    if not isinstance(found, dict) or not isinstance(found.get("data"), list):
+    told = Response(HTTPStatus.OK, {}, body).json()
+    if not isinstance(told, dict) or not isinstance(told.get("data"), list):
         raise UnexpectedResponse("the delivery holds no list of events")
-    named = (found.get("meta") or {}).get("klaviyo_webhook_id")
+    named = (told.get("meta") or {}).get("klaviyo_webhook_id")
     if named is not None and named != headers.get("klaviyo-webhook-id"):
         raise Unauthorized("klaviyo: the delivery names another webhook than its header")
-    return found
-
-
-def delivered(delivery: wire.Document) -> Iterator[tuple[wire.Document, EventKind, dict[str, str]]]:
-    """The e-mail events of a delivery as a pull would give them, with the addresses that came along."""
-    for entry in delivery["data"]:
-        topic = str(entry.get("topic"))
-        payload = entry.get("payload") or {}
+    for entry in told["data"]:
+        topic, payload = str(entry.get("topic")), entry.get("payload") or {}
         if topic.startswith(_TOPIC) and "email" in topic:
             item = {"id": entry.get("external_id"), **(payload.get("data") or {})}
             yield item, _TOPICS.get(topic, EventKind.OTHER), emails(payload)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return parsedate_to_datetime(text)
+    except ValueError:
+        raise UnexpectedResponse("the delivery's time is no date of HTTP") from None
+
+
+def report(conversion: str) -> wire.Document:
+    """What a report of every e-mail campaign is asked with."""
+    return {
+        "statistics": list(STATISTICS),
+        "timeframe": {"key": "last_365_days"},
+        "conversion_metric_id": conversion,
+        "filter": wire.clause("equals", "send_channel", "email"),
+    }
+
+
+def figures(page: wire.Document) -> Iterator[tuple[str, dict[EventKind, int]]]:
+    """People by kind, under the id of the campaign and under that of its message."""
+    for row in wire.attributes(page["data"]).get("results") or ():
+        people = {kind: int(row["statistics"].get(name) or 0) for name, kind in STATISTICS.items()}
+        groups = row["groupings"]
+        yield from ((name, people) for name in {groups.get("campaign_id"), groups.get("campaign_message_id")} if name)

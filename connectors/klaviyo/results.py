@@ -12,8 +12,8 @@ from connectors.klaviyo import reading, wire
 from connectors.klaviyo.api import Api
 from connectors.outcomes import applied, contacts, each, noop, rejected
 from connectors.types import (
-    AddCode, AddContact, AddMember, Batch, Change, ClearTraits, Job, Outcome, Reason, Ref, RemoveMember, SetTraits,
-    State, Suppress, normal,
+    AddCode, AddMember, Batch, Change, ClearTraits, Fitted, Job, Outcome, Reason, Ref, RemoveMember, State, Suppress,
+    normal,
 )  # fmt: skip
 
 ROUTES = {
@@ -45,41 +45,33 @@ def recall(api: Api, batch: Batch, since: datetime) -> Iterator[Outcome]:
     done = _proven(api, batch)
     rest = [change for change in batch.changes if change.id not in done]
     yield from each([change for change in batch.changes if change.id in done], State.APPLIED)
-    job = _running(api, rest, len(batch.changes), since) if rest else None
-    if job is not None:
-        yield from each(rest, State.PENDING, job=f"{_SETTLE}import:{job}")
+    is_import = rest and not isinstance(rest[0], RemoveMember | Suppress | AddCode)
+    for item in _recent(api, since) if is_import else ():
+        state = wire.attributes(item)
+        if state.get("status") in {"queued", "processing"} and state.get("total_count") == len(_emails(batch)):
+            yield from each(rest, State.PENDING, job=f"{_SETTLE}import:{item['id']}")
+            return
 
 
 def _listed(api: Api, jobs: Sequence[Job]) -> dict[Ref, wire.Document]:
-    """Imports from the account's list of them: a hundred a call, where asking for each would take a call a job."""
-    wanted = {job.ref.rpartition(":")[2]: job for job in jobs if "import:" in job.ref}
+    """Several imports, from the account's list of them: a hundred a call, where asking for each takes a call a job."""
+    wanted = {job.ref.rpartition(":")[2]: job for job in jobs if job.ref.removeprefix(_SETTLE).startswith("import:")}
     found: dict[Ref, wire.Document] = {}
-    if len(wanted) > 1:
-        for item in _recent(api, min(job.started_at for job in wanted.values())):
-            if item["id"] in wanted:
-                found[item["id"]] = item
-            if len(found) == len(wanted):
-                break
+    for item in _recent(api, min(job.started_at for job in wanted.values())) if len(wanted) > 1 else ():
+        if item["id"] in wanted:
+            found[item["id"]] = item
+        if len(found) == len(wanted):
+            break
     return found
 
 
 def _recent(api: Api, since: datetime) -> Iterator[wire.Document]:
     """The account's imports that were created since then, the newest first."""
     oldest = since - _SKEW
-    for item in api.all(ROUTES["import"], "import-jobs", sort="-created_at", page_size=wire.PAGE):
+    for item in api.all(ROUTES["import"], "import-jobs", {"sort": "-created_at", "page[size]": wire.PAGE}):
         if (wire.instant(wire.attributes(item).get("created_at")) or oldest) < oldest:
             return
         yield item
-
-
-def _running(api: Api, rest: Sequence[Change], size: int, since: datetime) -> Ref | None:
-    if isinstance(rest[0], RemoveMember | Suppress | AddCode):
-        return None
-    for item in _recent(api, since):
-        state = wire.attributes(item)
-        if state.get("status") in {"queued", "processing"} and state.get("total_count") == size:
-            return str(item["id"])
-    return None
 
 
 # finished jobs
@@ -88,14 +80,17 @@ def _running(api: Api, rest: Sequence[Change], size: int, since: datetime) -> Re
 def _imported(api: Api, batch: Batch, job: wire.Document) -> Iterator[Outcome]:
     """`complete` may hold failures; those that name nobody of ours are found by reading the rest back."""
     count = int(wire.attributes(job).get("failed_count") or 0)
-    errors = api.all(f"{ROUTES['import']}/{job['id']}/import-errors", "import-errors", page_size=wire.PAGE)
-    failed = dict(map(wire.import_error, errors)) if count else {}
-    named = {change.id: normal(change.profile.email) for change in contacts(batch)} if failed else {}
-    bad = [change for change in batch.changes if named.get(change.id) in failed]
-    for change in bad:
-        yield rejected(change, *failed[named[change.id]])
-    rest = [change for change in batch.changes if named.get(change.id) not in failed] if bad else batch.changes
-    if len({named[change.id] for change in bad}) < count:
+    if not count:
+        yield from each(batch.changes, State.APPLIED)
+        return
+    route = f"{ROUTES['import']}/{job['id']}/import-errors"
+    failed = dict(map(wire.import_error, api.all(route, "import-errors", {"page[size]": wire.PAGE})))
+    emails = {change.id: normal(change.profile.email) for change in contacts(batch)}
+    rest = [change for change in batch.changes if emails[change.id] not in failed]
+    for change in batch.changes:
+        if emails[change.id] in failed:
+            yield rejected(change, *failed[emails[change.id]])
+    if len(failed.keys() & emails.values()) < count:
         yield from _read_back(api, replace(batch, changes=rest), Reason.OTHER)
     else:
         yield from each(rest, State.APPLIED)
@@ -115,13 +110,12 @@ def _stored(api: Api, batch: Batch, job: wire.Document) -> Iterator[Outcome]:
     state = wire.attributes(job)
     told = ((job.get("relationships") or {}).get("coupon-codes") or {}).get("data") or ()
     made = {item.get("id") for item in told}
-    failed = int(state.get("failed_count") or 0)
-    words = "; ".join(dict.fromkeys(mask(str(error.get("detail"))) for error in state.get("errors") or ()))
+    words = "; ".join({mask(str(error.get("detail"))): None for error in state.get("errors") or ()})[:200]
     for change in batch.changes:
-        if not failed or _code(batch, change) in made:
+        if not state.get("failed_count") or _code(batch, change) in made:
             yield applied(change)
         else:
-            yield noop(change) if _is_stored(api, batch, change) else rejected(change, Reason.OTHER, words[:200])
+            yield noop(change) if _is_stored(api, batch, change) else rejected(change, Reason.OTHER, words)
 
 
 # reading back
@@ -136,36 +130,29 @@ def _read_back(api: Api, batch: Batch, reason: Reason) -> Iterator[Outcome]:
 
 
 def _proven(api: Api, batch: Batch) -> set[str]:
-    """The ids of the changes whose effect the account shows: one read for a hundred addresses."""
-    return _PROOFS[type(batch.changes[0])](api, batch) if batch.changes else set()
+    """The ids of the changes whose effect the account shows: one read for a hundred addresses, one for a code."""
+    if not batch.changes:
+        return set()
+    kind = type(batch.changes[0])
+    if kind is AddCode:
+        return {change.id for change in batch.changes if _is_stored(api, batch, change)}
+    changes, emails = contacts(batch), _emails(batch)
+    if kind in {AddMember, RemoveMember}:
+        there = {email for email, _ in reading.lookup(api, emails, list_ref=batch.ref)}
+        return {change.id for change in changes if (normal(change.profile.email) in there) is (kind is AddMember)}
+    if kind is Suppress:
+        gone = reading.suppressed(api, emails)
+        return {change.id for change in changes if normal(change.profile.email) in gone}
+    held = reading.traits(api, emails)
+    return {change.id for change in changes if _holds(held.get(normal(change.profile.email)), change)}
 
 
-def _on_list(api: Api, batch: Batch) -> set[str]:
-    changes = contacts(batch)
-    there = {email for email, _ in reading.lookup(api, _emails(batch), list_ref=batch.ref)}
-    return {change.id for change in changes if (normal(change.profile.email) in there) is isinstance(change, AddMember)}
-
-
-def _left(api: Api, batch: Batch) -> set[str]:
-    gone = reading.suppressed(api, _emails(batch))
-    return {change.id for change in contacts(batch) if normal(change.profile.email) in gone}
-
-
-def _holds(api: Api, batch: Batch) -> set[str]:
-    found = reading.traits(api, _emails(batch))
-    done = set()
-    for change in contacts(batch):
-        values = found.get(normal(change.profile.email))
-        if values is None:
-            continue
-        cleared = isinstance(change, ClearTraits) and values.keys().isdisjoint(change.fields)
-        if cleared or (isinstance(change, AddContact | SetTraits) and change.traits.items() <= values.items()):
-            done.add(change.id)
-    return done
-
-
-def _in_pool(api: Api, batch: Batch) -> set[str]:
-    return {change.id for change in batch.changes if _is_stored(api, batch, change)}
+def _holds(values: Mapping[Ref, Fitted] | None, change: Change) -> bool:
+    if values is None:
+        return False
+    if isinstance(change, ClearTraits):
+        return values.keys().isdisjoint(change.fields)
+    return getattr(change, "traits", {}).items() <= values.items()
 
 
 def _is_stored(api: Api, batch: Batch, change: Change) -> bool:
@@ -178,18 +165,9 @@ def _code(batch: Batch, change: Change) -> Ref:
 
 
 def _emails(batch: Batch) -> list[str]:
-    return [change.profile.email for change in contacts(batch)]
+    return list(dict.fromkeys(normal(change.profile.email) for change in contacts(batch)))
 
 
-_PROOFS: Mapping[type[Change], Callable[[Api, Batch], set[str]]] = {
-    AddContact: _holds,
-    SetTraits: _holds,
-    ClearTraits: _holds,
-    AddMember: _on_list,
-    RemoveMember: _on_list,
-    Suppress: _left,
-    AddCode: _in_pool,
-}
 _FINISHED: Mapping[str, Callable[[Api, Batch, wire.Document], Iterator[Outcome]]] = {
     "import": _imported,
     "suppress": _suppressed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,13 +10,7 @@ from urllib.parse import urlsplit
 from connectors.klaviyo import wire
 from connectors.klaviyo.api import Api
 
-_FAMILIES = {
-    ("GET", "accounts"): "accounts",
-    ("GET", "lists"): "lists",
-    ("POST", "lists"): "list-create",
-    ("POST", "coupons"): "coupon-create",
-    ("GET", "metrics"): "metrics",
-}
+_FAMILIES = {"accounts": "accounts", "lists": "list-create", "coupons": "coupon-create"}
 
 
 class Transport:
@@ -27,8 +22,8 @@ class Transport:
     def request(self, method: str, url: str, body: object = None, **_: object) -> SimpleNamespace:
         """Send a call of the client as one of ours; failures leave as `connectors.errors`."""
         path = url.removeprefix(self._api.base_url)
-        family = _FAMILIES[method, urlsplit(path).path.strip("/")]
-        answer = self._api(method, path, json=body, rate=family)
+        family = _FAMILIES[urlsplit(path).path.strip("/")]
+        answer = self._api(method, path, family, None if body is None else json.dumps(body).encode())
         reads = {"read": lambda: answer.body, "getheader": answer.headers.get, "getheaders": lambda: answer.headers}
         return SimpleNamespace(status=answer.status, reason="", data=answer.body, **reads)
 
