@@ -6,6 +6,9 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from client_calls import called
+from official import SPECS
+from operations import USED
 
 from connectors.sandbox import Contact, Sandbox
 from connectors.sandbox.server import serving
@@ -81,6 +84,65 @@ def test_the_vendors_client_reads_suppressions_and_events(client: Any, sandbox: 
     opens = client.Events.get_events(filter=f'equals(metric_id,"{metrics["Opened Email"]}")', include=["profile"])
     assert len(opens.data) == 1
     assert opens.included[0]["attributes"]["email"] == "a@example.com"
+
+
+def use_coupons(client: Any, sandbox: Sandbox) -> None:
+    coupon = {"data": {"type": "coupon", "attributes": {"external_id": "thanks", "description": "Thanks"}}}
+    ref = client.Coupons.create_coupon(coupon).data.id
+    assert client.Coupons.get_coupon(ref).data.attributes.external_id == "thanks"
+    related = {"coupon": {"data": {"type": "coupon", "id": ref}}}
+    code = {"type": "coupon-code", "attributes": {"unique_code": "A1"}, "relationships": related}
+    body = {"type": "coupon-code-bulk-create-job", "attributes": {"coupon-codes": {"data": [code]}}}
+    job = client.Coupons.bulk_create_coupon_codes({"data": body}).data.id
+    sandbox.world.finish()
+    assert client.Coupons.get_bulk_create_coupon_codes_job(job).data.attributes.status == "complete"
+    assert client.Coupons.get_coupon_code(f"{ref}-A1").data.attributes.unique_code == "A1"
+
+
+def read_report(client: Any, conversion: str) -> None:
+    asked = {
+        "statistics": ["opens_unique"],
+        "timeframe": {"key": "last_365_days"},
+        "conversion_metric_id": conversion,
+        "filter": 'equals(send_channel,"email")',
+    }
+    told = client.Reporting.query_campaign_values({"data": {"type": "campaign-values-report", "attributes": asked}})
+    assert [row.statistics["opens_unique"] for row in told.data.attributes.results] == [1]
+
+
+def suppress_and_erase(client: Any, sandbox: Sandbox, email: str) -> None:
+    whom = {"type": "profile", "attributes": {"email": email}}
+    inner = {"profiles": {"data": [whom]}}
+    body = {"data": {"type": "profile-suppression-bulk-create-job", "attributes": inner}}
+    job = client.Profiles.bulk_suppress_profiles(body).data.id
+    sandbox.world.finish()
+    assert client.Profiles.get_bulk_suppress_profiles_job(job).data.attributes.status == "complete"
+    erasure = {"type": "data-privacy-deletion-job", "attributes": {"profile": {"data": whom}}}
+    client.Data_Privacy.request_profile_deletion({"data": erasure})
+    sandbox.world.finish()
+    assert email not in sandbox.providers["klaviyo"].contacts()
+
+
+def test_the_vendors_client_meets_every_operation_that_we_use(client: Any, sandbox: Sandbox) -> None:
+    test_the_vendors_client_goes_the_whole_round(client, sandbox)
+    test_the_vendors_client_reads_suppressions_and_events(client, sandbox)
+    use_coupons(client, sandbox)
+    read_report(client, client.Metrics.get_metrics().data[0].id)
+    suppress_and_erase(client, sandbox, "b@example.com")
+    ref = client.Lists.get_lists(filter='equals(name,"VIP")').data[0].id
+    assert client.Lists.get_profile_ids_for_list(ref, page_size=100).data
+    assert client.Profiles.get_bulk_import_profiles_jobs(page_size=1).data[0].attributes.status == "complete"
+    if SPECS.is_dir():
+        assert USED["klaviyo"] <= called(sandbox, "klaviyo")
+
+
+def test_the_vendors_client_sees_a_throttle_and_how_long_it_lasts(client: Any, sandbox: Sandbox) -> None:
+    from openapi_client.exceptions import ApiException
+
+    sandbox.faults.ask("throttled", seconds=7, when="write", times=None)
+    with pytest.raises(ApiException) as refusal:
+        client.Lists.create_list({"data": {"type": "list", "attributes": {"name": "VIP"}}})
+    assert (refusal.value.status, refusal.value.headers["retry-after"]) == (429, "7")
 
 
 def test_the_vendors_client_meets_refusals_of_the_documented_shape(client: Any) -> None:

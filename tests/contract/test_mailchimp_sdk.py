@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
@@ -11,14 +12,17 @@ from typing import Any
 
 import httpx
 import pytest
+from client_calls import called
 from mailchimp_marketing import Client
 from mailchimp_marketing.api_client import ApiClientError
+from official import SPECS
+from operations import USED
 
 from connectors import registry
 from connectors.http import SystemClock, Wire
 from connectors.sandbox import Sandbox
 from connectors.sandbox.server import serving
-from connectors.types import AddContact, Batch, Consent, Job, Profile, SetTraits, State, Target, TargetKind
+from connectors.types import AddContact, Batch, Consent, EventKind, Job, Profile, SetTraits, State, Target, TargetKind
 
 AUDIENCE = "a1b2c3d4e5"
 
@@ -65,6 +69,73 @@ def test_the_vendors_client_works_a_whole_round(sandbox: Sandbox) -> None:
     shown = client.lists.get_segment_members_list(AUDIENCE, segment["id"], count=1)
     assert (len(shown["members"]), shown["total_items"]) == (1, 2)
     assert client.reports.get_all_campaign_reports()["reports"] == []
+
+
+def read_reports(client: Any, sandbox: Sandbox) -> None:
+    provider = sandbox.providers["mailchimp"]
+    segment = client.lists.list_segments(AUDIENCE, type="static", count=1000)["segments"][0]
+    assert client.lists.get_list_merge_fields(AUDIENCE, count=1000)["total_items"] == 5
+    campaign = provider.mail(f"{AUDIENCE}/{segment['id']}", "Soldes")
+    for kind in (EventKind.OPEN, EventKind.CLICK, EventKind.COMPLAINT):
+        provider.react(campaign, "p0@example.com", kind, sandbox.world.now(), url="https://shop.example")
+    provider.react(campaign, "p1@example.com", EventKind.UNSUBSCRIBE, sandbox.world.now())
+    assert [one["id"] for one in client.reports.get_all_campaign_reports(count=10)["reports"]] == [campaign]
+    people = client.reports.get_email_activity_for_campaign(campaign, count=500)["emails"]
+    acts = {one["email_address"]: [act["action"] for act in one["activity"]] for one in people}
+    assert acts == {"p0@example.com": ["open", "click"], "p1@example.com": []}
+    assert client.reports.get_campaign_open_details(campaign)["total_items"] == 1
+    assert client.reports.get_campaign_recipients(campaign)["total_items"] == 2
+    assert client.reports.get_unsubscribed_list_for_campaign(campaign)["total_items"] == 1
+    assert client.reports.get_campaign_abuse_reports(campaign)["total_items"] == 1
+    assert client.lists.get_list_abuse_reports(AUDIENCE)["total_items"] == 1
+    left = client.lists.get_list_members_info(AUDIENCE, status="unsubscribed", sort_field="last_changed", count=1000)
+    assert {one["email_address"] for one in left["members"]} == {"p0@example.com", "p1@example.com"}
+    assert client.batches.list(count=10)["total_items"] == 0
+
+
+def use_codes(client: Any) -> None:
+    store = {"id": "shop", "list_id": AUDIENCE, "name": "Shop", "currency_code": "EUR"}
+    assert client.ecommerce.add_store(store)["id"] == "shop"
+    assert client.ecommerce.stores()["total_items"] == 1
+    rule = {
+        "id": "thanks",
+        "title": "Thanks",
+        "description": "Thanks",
+        "amount": 0.1,
+        "type": "percentage",
+        "target": "total",
+    }
+    assert client.ecommerce.add_promo_rules("shop", rule)["id"] == "thanks"
+    assert client.ecommerce.get_promo_rule("shop", "thanks")["title"] == "Thanks"
+    code = {"id": "A1", "code": "A1", "redemption_url": "https://shop.example"}
+    assert client.ecommerce.add_promo_code("shop", "thanks", code)["code"] == "A1"
+    assert client.ecommerce.get_promo_codes("thanks", "shop")["total_items"] == 1  # the rule comes first here
+
+
+def test_the_vendors_client_meets_every_operation_that_we_use(sandbox: Sandbox) -> None:
+    client = opened(sandbox)
+    test_the_vendors_client_works_a_whole_round(sandbox)
+    read_reports(client, sandbox)
+    use_codes(client)
+    assert client.lists.get_all_lists(count=10)["total_items"] == 1
+    assert client.lists.get_list_member(AUDIENCE, subscriber("p2@example.com"))["status"] == "subscribed"
+    client.lists.delete_list_member_permanent(AUDIENCE, subscriber("p2@example.com"))
+    assert "p2@example.com" not in sandbox.providers["mailchimp"].contacts()
+    job = client.batches.start({"operations": [{"method": "GET", "path": "/ping", "operation_id": "one"}]})
+    assert client.batches.status(job["id"])["total_operations"] in {0, 1}
+    if SPECS.is_dir():
+        assert USED["mailchimp"] <= called(sandbox, "mailchimp")
+
+
+def subscriber(email: str) -> str:
+    return hashlib.md5(email.encode(), usedforsecurity=False).hexdigest()
+
+
+def test_the_vendors_client_takes_a_throttle_without_a_body_for_a_success(sandbox: Sandbox) -> None:
+    """Why our connector brings its own transport: this client answers with the refusal itself."""
+    sandbox.faults.ask("bodiless-403")
+    answer = opened(sandbox).ping.get()
+    assert answer.status_code == 403
 
 
 def test_the_vendors_client_sees_its_errors(sandbox: Sandbox) -> None:
