@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
+import orjson
 import tenacity
 
 from connectors import errors
@@ -80,7 +81,7 @@ class Response:
         if not self.body:
             return None
         try:
-            return jsonlib.loads(self.body)
+            return orjson.loads(self.body)
         except ValueError:
             message = f"the answer (status {self.status}) is not JSON"
             raise errors.UnexpectedResponse(message, status=self.status) from None
@@ -287,7 +288,7 @@ class Http:
         if is_home:
             sent |= self._headers
         if json is not None:
-            body = jsonlib.dumps(json, ensure_ascii=False, separators=(",", ":")).encode()
+            body = orjson.dumps(json)
             sent.setdefault("content-type", "application/json")
         given = {name.lower(): value for name, value in (headers or {}).items()}
         sent |= {name: value for name, value in given.items() if is_home or name not in self._headers}
