@@ -1,13 +1,16 @@
-"""Reads: offset pages with an overlap, contacts a few or all, and the cursors of the two incremental reads."""
+"""Reads: offset pages with an overlap, contacts a few or all, and the two incremental reads with their cursors."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import Any, Generic, TypeVar
+
+import orjson
 
 from connectors.errors import SettingsError, UnexpectedResponse
 from connectors.http import Http
@@ -15,6 +18,7 @@ from connectors.mailchimp.events import STREAMS, Stream, figures
 from connectors.mailchimp.wire import GONE, LEFT, Json, items, moment, stamp, subscriber
 from connectors.types import Cursor, EngagementEvent, EventKind, Left, Page, Ref, Suppression, normal
 
+T = TypeVar("T")
 COUNT = 1000
 _OVERLAP = 50  # records read again on the next page: pages shift while contacts come and go
 _FEW = 25  # contacts asked for one by one; more are read as a list
@@ -104,138 +108,126 @@ def standing(http: Http, ref: Ref, emails: Iterable[str]) -> dict[str, bool]:
     return {entry["id"]: any(str(tag.get("id")) == segment for tag in entry["tags"]) for entry in entries}
 
 
-# cursors
+# incremental reads: the cursor is JSON, {"t": newest instant by list, "n": [figure, when read] by list, "at": open place}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course(Generic[T]):
+    """One list that is read to its end: its name in the cursor, its pages from an instant and an offset on, its items.
+
+    `figure` is what moves with it (None: it is asked each time); `sent`: while a campaign is young it is read again.
+    """
+
+    name: str
+    read: Callable[[str | None, int], Iterator[Slice]]
+    items: Callable[[Json], Iterable[T]]  # of one record
+    figure: int | None = None
+    sent: datetime | None = None  # of what can be asked for what happened after an instant
+
+    def is_due(self, last: Sequence[int] | None, now: datetime) -> bool:
+        """A figure that differs from the one read last; a report of events also while it is young, and daily."""
+        if self.figure is None or last is None:
+            return self.figure != 0
+        is_fresh = timedelta(0) <= now - datetime.fromtimestamp(last[1], UTC) < _DAY
+        is_again = self.sent is not None and (now - self.sent < _FRESH or not is_fresh)
+        return self.figure != last[0] or (self.figure > 0 and is_again)
+
+
 def _state(cursor: Cursor | None) -> dict[str, Any]:
     try:
-        return dict(json.loads(cursor) if cursor else {})
+        return dict(orjson.loads(cursor) if cursor else {})
     except ValueError:
         raise SettingsError("mailchimp: the saved cursor is not one of this connector's") from None
 
 
-def _cursor(state: Mapping[str, Any]) -> Cursor:
-    return json.dumps(state, separators=(",", ":"), sort_keys=True)
+def _sweep(
+    courses: Sequence[Course[T]], state: dict[str, Any], now: datetime, at: Callable[[T], datetime | None]
+) -> Iterator[Page[T]]:
+    """Every list in order, from the place that the cursor left; its instants are never after `now`.
 
-
-def _later(top: int | None, moments: Iterator[datetime | None], now: datetime) -> int | None:
-    """The newest instant read, as seconds; never after `now`, so that a wrong date cannot hide what comes."""
-    seen = [int(min(at, now).timestamp()) for at in moments if at is not None]
-    return max(seen + ([top] if top is not None else []), default=None)
-
-
-def _since(top: int | None) -> str | None:
-    return None if top is None else stamp(datetime.fromtimestamp(top, UTC) - _AGAIN)
-
-
-# suppressions
-_COMPLAINTS = "abuse"
-_LEAVERS = (*LEFT, _COMPLAINTS)
+    A wrong date cannot hide what comes.
+    """
+    tops, known = state.setdefault("t", {}), state.setdefault("n", {})
+    name, start, top = state.pop("at", None) or ("", None, None)
+    places = {course.name: place for place, course in enumerate(courses)}
+    first = places[name] + (start is None) if name in places else 0
+    for course in courses[first:]:
+        if course.name != name:
+            start, top = None, None
+        if start is None and not course.is_due(known.get(course.name), now):
+            continue
+        since = tops.get(course.name)
+        asked = None if since is None else stamp(datetime.fromtimestamp(since, UTC) - _AGAIN)
+        top = since if top is None else top
+        for part in course.read(asked, start or 0):
+            found = [item for record in part.items for item in course.items(record)]
+            seen = [int(min(moment, now).timestamp()) for moment in map(at, found) if moment]
+            top = max([*seen, *([] if top is None else [top])], default=None)
+            if part.following is None:
+                tops[course.name], known[course.name] = top, (course.figure, int(now.timestamp()))
+            state["at"] = (course.name, part.following, top)
+            if found:
+                yield Page(found, orjson.dumps(state, option=orjson.OPT_SORT_KEYS).decode())
+    state.pop("at", None)
+    yield Page((), orjson.dumps(state, option=orjson.OPT_SORT_KEYS).decode(), last=True)
 
 
 def suppressions(http: Http, audience: str, since: Cursor | None, now: datetime) -> Iterator[Page[Suppression]]:
-    """Who left, by status; the cursor holds the newest change read of each, and the place within an open sweep."""
-    state = _state(since)
-    tops: dict[str, int | None] = state.setdefault("t", {})
-    first, start, top = state.pop("at", (0, 0, None))
-    for place, status in enumerate(_LEAVERS[first:], start=first):
-        top = tops.get(status) if top is None else top
-        for part in _leavers(http, audience, status, _since(tops.get(status)), start):
-            top = _later(top, (moment(_changed(entry)) for entry in part.items), now)
-            found = [_suppression(entry, status) for entry in part.items]
-            is_last = part.following is None and place == len(_LEAVERS) - 1
-            if part.following is None:
-                tops[status] = top
-                state["at"] = (place + 1, 0, None)
-            else:
-                state["at"] = (place, part.following, top)
-            if is_last:
-                state.pop("at")
-            if found or is_last:
-                yield Page(found, _cursor(state), last=is_last)
-        start, top = 0, None
+    """Who left, by status, and who complained."""
+    courses: list[Course[Suppression]] = [
+        Course(
+            name=name, read=partial(_leavers, http, audience, name), items=partial(_suppressed, left, "last_changed")
+        )
+        for name, left in LEFT.items()
+    ]
+    params = {"fields": "abuse_reports.id,abuse_reports.email_address,abuse_reports.date,total_items"}
+    path = f"/lists/{audience}/abuse-reports"
+    complaints: Course[Suppression] = Course(
+        name="abuse",
+        read=lambda _, start: pages(http, path, "abuse_reports", params=params, start=start),
+        items=partial(_suppressed, Left.COMPLAINT, "date"),
+    )
+    return _sweep([*courses, complaints], _state(since), now, attrgetter("at"))
 
 
 def _leavers(http: Http, audience: str, status: str, since: str | None, start: int) -> Iterator[Slice]:
-    if status == _COMPLAINTS:
-        fields = "abuse_reports.id,abuse_reports.email_address,abuse_reports.date,total_items"
-        return pages(http, f"/lists/{audience}/abuse-reports", "abuse_reports", params={"fields": fields}, start=start)
     params = {"status": status, "sort_field": "last_changed", "sort_dir": "ASC"}
     params["fields"] = "members.id,members.email_address,members.last_changed,total_items"
-    if since:
-        params["since_last_changed"] = since
+    params |= {"since_last_changed": since} if since else {}
     return pages(http, f"/lists/{audience}/members", "members", params=params, start=start)
 
 
-def _changed(entry: Json) -> object:
-    return entry.get("last_changed") or entry.get("date")
+def _suppressed(left: Left, changed: str, entry: Json) -> Iterator[Suppression]:
+    ref = None if left is Left.COMPLAINT else entry.get("id")
+    yield Suppression(email=normal(str(entry.get("email_address"))), left=left, at=moment(entry.get(changed)), ref=ref)
 
 
-def _suppression(entry: Json, status: str) -> Suppression:
-    left = LEFT.get(status, Left.COMPLAINT)
-    ref = None if status == _COMPLAINTS else entry.get("id")
-    return Suppression(email=normal(str(entry.get("email_address"))), left=left, at=moment(_changed(entry)), ref=ref)
-
-
-# engagement
 def engagement(http: Http, audience: str, since: Cursor | None, now: datetime) -> Iterator[Page[EngagementEvent]]:
-    """Reports of the audience's campaigns, oldest first; the cursor knows each campaign's figures and newest event."""
-    state = _state(since)
-    sent = (report for report in _reports(http, stamp(now - _HORIZON)) if report.get("list_id") == audience)
-    reports = sorted({report["id"]: report for report in sent}.values(), key=lambda each: (_sent_at(each), each["id"]))
-    known: dict[str, dict[str, Any]] = state.get("c", {})
-    state["c"] = {report["id"]: known.get(report["id"], {"n": {}, "t": {}}) for report in reports}
-    at = state.pop("at", None)
-    for report in reports:
-        place = (_sent_at(report), report["id"])
-        if at and place < (at[0], at[1]):
-            continue
-        resumed = at if at and place == (at[0], at[1]) else None
-        yield from _campaign(http, report, state, resumed, now)
-    state.pop("at", None)
-    yield Page((), _cursor(state), last=True)
+    """Reports of the audience's campaigns, oldest first; campaigns that are too old leave the cursor."""
+    state, sent = _state(since), list[tuple[datetime, str, Json]]()
+    for report in _reports(http, stamp(now - _HORIZON)):
+        at = moment(report.get("send_time"))
+        if at is None:
+            raise UnexpectedResponse(f"mailchimp: the report of campaign {report.get('id')} has no send_time")
+        if report.get("list_id") == audience:
+            sent.append((at, str(report["id"]), report))
+    courses: list[Course[EngagementEvent]] = [
+        Course(
+            name=f"{ref}/{stream.path}",
+            read=partial(_records, http, f"/reports/{ref}/{stream.path}", stream),
+            items=partial(stream.events, report),
+            figure=stream.total(report),
+            sent=at if stream.since else None,
+        )
+        for at, ref, report in sorted(sent, key=itemgetter(0, 1))
+        for stream in STREAMS
+    ]
+    names = {course.name for course in courses}
+    state |= {key: {name: kept for name, kept in state.get(key, {}).items() if name in names} for key in ("t", "n")}
+    return _sweep(courses, state, now, attrgetter("happened_at"))
 
 
-def _campaign(
-    http: Http, report: Json, state: dict[str, Any], resumed: Sequence[Any] | None, now: datetime
-) -> Iterator[Page[EngagementEvent]]:
-    known = state["c"][report["id"]]
-    first, start, top = resumed[2:] if resumed else (0, 0, None)
-    is_due = _is_due(report, known, now)
-    for place, stream in enumerate(STREAMS[first:], start=first):
-        if (resumed and place == first and start) or _moved(stream, report, known, is_due=is_due):
-            top = known["t"].get(stream.path) if top is None else top
-            for part in _records(http, report, stream, known, start):
-                found = [event for record in part.items for event in stream.events(report, record)]
-                top = _later(top, (event.happened_at for event in found), now)
-                if part.following is None:
-                    known["t"] |= {stream.path: top} if stream.since and top is not None else {}
-                    known["n"][stream.path] = stream.total(report)
-                    state["at"] = (_sent_at(report), report["id"], place + 1, 0, None)
-                else:
-                    state["at"] = (_sent_at(report), report["id"], place, part.following, top)
-                if found:
-                    yield Page(found, _cursor(state))
-        start, top = 0, None
-    if is_due:
-        known["r"] = int(now.timestamp())
-
-
-def _is_due(report: Json, known: Json, now: datetime) -> bool:
-    sent, last = moment(report.get("send_time")), known.get("r")
-    if last is None or (sent is not None and now - sent < _FRESH):
-        return True
-    return not timedelta(0) <= now - datetime.fromtimestamp(last, UTC) < _DAY
-
-
-def _moved(stream: Stream, report: Json, known: Json, *, is_due: bool) -> bool:
-    """A figure that differs from the one read last; a report of events is read again while it is young, and daily."""
-    total = stream.total(report)
-    return total != known["n"].get(stream.path, 0) or (is_due and stream.since and total > 0)
-
-
-def _records(http: Http, report: Json, stream: Stream, known: Json, start: int) -> Iterator[Slice]:
-    since = _since(known["t"].get(stream.path)) if stream.since else None
-    path = f"/reports/{report['id']}/{stream.path}"
-    return pages(http, path, stream.key, params={"since": since} if since else {}, count=stream.count, start=start)
+def _records(http: Http, path: str, stream: Stream, since: str | None, start: int) -> Iterator[Slice]:
+    params = {"since": since} if since and stream.since else {}
+    return pages(http, path, stream.key, params=params, count=stream.count, start=start)
 
 
 _FIGURES = (
@@ -260,10 +252,3 @@ def totals(http: Http, campaigns: Sequence[str]) -> dict[str, Mapping[EventKind,
             if len(found) == len(wanted):
                 break
     return found
-
-
-def _sent_at(report: Json) -> int:
-    sent = moment(report.get("send_time"))
-    if sent is None:
-        raise UnexpectedResponse(f"mailchimp: the report of campaign {report.get('id')} has no send_time")
-    return int(sent.timestamp())

@@ -6,30 +6,13 @@ successes; only its paths and parameter names are used here (measured, 2026-11-2
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from types import SimpleNamespace
+from typing import Any
 
 from connectors.errors import ConnectorError, UnexpectedResponse
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from connectors.http import Http, Response
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What the SDK asks of a `requests.Response`; errors never get this far: `http` raised them."""
-
-    response: Response
-    ok: bool = True
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {"content-type": "application/json"}
-
-    def json(self) -> object:
-        return self.response.json()
+from connectors.http import Http
 
 
 def ask(http: Http, operation: str, *args: object, **params: object) -> Mapping[str, Any]:
@@ -39,17 +22,16 @@ def ask(http: Http, operation: str, *args: object, **params: object) -> Mapping[
 
     def request(
         method: str, path: str, query: Sequence[tuple[str, object]] | None = None, *, body: object = None, **_: object
-    ) -> _Answer:
+    ) -> SimpleNamespace:
         pairs = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in query or ()}
-        return _Answer(http(method, path, params=pairs, json=body))
+        answer = http(method, path, params=pairs, json=body)  # errors get no further: `http` raises them
+        return SimpleNamespace(ok=True, headers={"content-type": "application/json"}, json=answer.json)
 
     client = Client({"server": ""})  # otherwise every "server" in a URL is replaced
     client.api_client.host = ""
     client.api_client.request = request
-    group, _, name = operation.partition(".")
-    call: Callable[..., object] = getattr(getattr(client, group), name)
     try:
-        answer = call(*args, **params)
+        answer = attrgetter(operation)(client)(*args, **params)
     except ApiClientError as error:
         raise (error.text if isinstance(error.text, ConnectorError) else UnexpectedResponse(operation)) from None
     if not isinstance(answer, dict):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
 import hashlib
 import io
-import json
 import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +12,8 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeAlias
 from urllib.parse import quote
+
+import orjson
 
 from connectors import outcomes, types
 from connectors.errors import UnexpectedResponse
@@ -52,7 +52,10 @@ _CAUSES: tuple[tuple[re.Pattern[str], Reason, float | None], ...] = tuple(
 )
 _ITEM = re.compile(r"\bitem:(\d+)\b")
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: a job has a text a contact
+
+
+def _text(body: Json) -> str:
+    return orjson.dumps(body).decode()
 
 
 def subscriber(address: str) -> str:
@@ -126,15 +129,10 @@ def _patch(change: ContactChange) -> str:
     if isinstance(change, types.SetTraits):
         return _text({"merge_fields": dict(change.traits)})
     if isinstance(change, types.ClearTraits):
-        return _emptied(change.fields)
+        return _text({"merge_fields": dict.fromkeys(change.fields, "")})
     if isinstance(change, types.Suppress):
         return '{"status":"unsubscribed"}'
     raise TypeError(type(change).__name__)
-
-
-@functools.lru_cache(maxsize=64)
-def _emptied(fields: tuple[types.Ref, ...]) -> str:
-    return _text({"merge_fields": dict.fromkeys(fields, "")})
 
 
 def rule(ref: types.Ref) -> str:
@@ -202,7 +200,7 @@ def results(archive: bytes) -> Iterator[Json]:
         with tarfile.open(fileobj=io.BytesIO(gzip.decompress(archive))) as files:
             for entry in files:
                 content = files.extractfile(entry) if entry.isfile() else None
-                yield from json.load(content) if content else ()
+                yield from orjson.loads(content.read()) if content else ()
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         raise UnexpectedResponse(f"mailchimp: a job's result archive is unreadable ({type(error).__name__})") from None
 
@@ -241,7 +239,7 @@ def _written(change: Change, body: Json) -> Outcome:
 
 def _parsed(response: object) -> Json:
     try:
-        body = json.loads(response) if isinstance(response, str) and response else response
+        body = orjson.loads(response) if isinstance(response, str) and response else response
     except ValueError:
         return {"detail": response}
     return body if isinstance(body, dict) else {}

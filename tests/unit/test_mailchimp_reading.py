@@ -87,7 +87,7 @@ def test_campaigns_of_other_audiences_and_old_ones_are_not_read() -> None:
     assert {event.message for event in pull(shop)[0]} == {"Bonjour"}
     shop.sandbox.world.advance(91 * 86_400)
     found, cursor = pull(shop)
-    assert (found, json.loads(cursor)["c"]) == ([], {})
+    assert (found, json.loads(cursor)) == ([], {"n": {}, "t": {}})
 
 
 def test_an_event_dated_in_the_future_hides_nothing_that_comes() -> None:
@@ -200,7 +200,7 @@ def test_a_sweep_resumes_at_any_page() -> None:
     for number in range(2500):
         shop.seed(number, "unsubscribed" if number % 2 else "cleaned")
     pages = list(shop.connector.suppressions(None, shop.now))
-    assert len(pages) == 5
+    assert [len(page.items) for page in pages if page.items] == [1000, 250, 1000, 250]
     whole = {item.email for page in pages for item in page.items}
     assert len(whole) == 2500
     for stop in range(len(pages) - 1):
