@@ -34,10 +34,7 @@ RECALLED = "~"  # marks the job of a batch whose answer was lost
 _NO_STATUS = "brevo has no status: only people who opted in are created"
 _UNDONE = {"add": (Reason.GONE, "not a contact of the account"), "remove": (Reason.OTHER, "still in the list")}
 _LISTED = frozenset({TargetKind.CONTACTS, TargetKind.SEGMENT})
-_ERASED: Mapping[int, State] = {
-    HTTPStatus.NOT_FOUND: State.NOOP,
-    HTTPStatus.METHOD_NOT_ALLOWED: State.REJECTED,
-}  # 405: the owner's own
+_ERASED: Mapping[int, State] = {404: State.NOOP, 405: State.REJECTED}  # 405: the account's owner
 
 
 class Brevo:

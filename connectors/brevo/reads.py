@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -81,21 +83,18 @@ class Reads:
             yield [row for row in rows if row["id"] not in before], offset, last
             before = {row["id"] for row in rows}
 
-    def people(self, among: Collection[str], list_ref: Ref | None = None) -> dict[str, Json]:
-        """Contacts by address, of a list where one is named: a few one by one, many by paging as far as needed."""
-        path = f"/contacts/lists/{list_ref}/contacts" if list_ref else "/contacts"
-        if len(among) > FEW:
-            rows = (row for part in self.pages(path, "contacts", 500 if list_ref else 1000) for row in part[0])
-        else:
-            paths = (f"/contacts/{quote(email, safe='')}?identifierType=email_id" for email in among)
-            rows = (answer.json() for path in paths if (answer := self.get(path)))
+    def people(self, among: AbstractSet[str], list_ref: Ref | None = None) -> dict[str, Json]:
+        """Contacts by address, of a list where one is named: a few one by one, more by as many pages."""
+        path, size = (f"/contacts/lists/{list_ref}/contacts", 500) if list_ref else ("/contacts", 1000)
         found: dict[str, Json] = {}
-        for row in rows:
-            email = normal(row.get("email") or "")
-            if email in among and (list_ref is None or int(list_ref) in wire.part(row, "listIds")):
-                found[email] = row
-            if len(found) == len(among):
-                break
+        for rows, _, last in islice(self.pages(path, "contacts", size), len(among) if len(among) > FEW else 0):
+            found |= {email: row for row in rows if (email := normal(row.get("email") or "")) in among}
+            if last or len(found) == len(among):
+                return found
+        for email in among - found.keys():
+            answer = self.get(f"/contacts/{quote(email, safe='')}?identifierType=email_id")
+            if answer and (list_ref is None or int(list_ref) in wire.part(answer.json(), "listIds")):
+                found[email] = answer.json()
         return found
 
     def titles(self, path: str, key: str, size: int = 50, rate: str = CONTACTS) -> dict[str, Ref]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from brevo_account import CODE, CONTACTS, KEY, LOYAL, Shop, left, member
@@ -205,3 +206,26 @@ def test_creating_reads_the_folder_once() -> None:
     other = Target(kind=TargetKind.SEGMENT, name="other", title="Other")
     shop.connector.create([CONTACTS, LOYAL, other])
     assert shop.count() == {"GET /contacts/folders": 1, "GET /contacts/folders/1/lists": 1, "POST /contacts/lists": 1}
+
+
+def test_looking_for_people_never_reads_more_pages_than_people() -> None:
+    shop = Shop()
+    ref = shop.targets()[LOYAL]
+    for number in range(400):
+        shop.seed(f"p{number}@shop.test", lists={ref})
+    wanted = {f"p{number}@shop.test" for number in range(370, 400)} | {"stranger@shop.test"}
+
+    class Narrow:
+        """Pages of twenty-five, whatever is asked."""
+
+        def handle(self, request: Request) -> Response:
+            url = request.url.replace("limit=500", "limit=25")
+            return shop.sandbox.handle(replace(request, url=url))
+
+    shop.count()
+    shop.world.advance(2)
+    found = shop.open(Narrow())._reads.people(wanted, ref)
+    assert set(found) == wanted - {"stranger@shop.test"}
+    calls = shop.count()
+    assert calls[f"GET /contacts/lists/{ref}/contacts"] == len(wanted)
+    assert sum(calls.values()) <= 2 * len(wanted)

@@ -124,6 +124,18 @@ class BrevoSandbox:
         """The id of each list → its title."""
         return {str(mailbox.id): mailbox.name for mailbox in self.account.lists.values()}
 
+    def codes(self) -> dict[str, list[str]]:
+        """What each collection holds, each code as often as it is there."""
+        return {one.id: list(one.codes) for one in self.account.collections.values()}
+
+    def fields(self) -> dict[str, str]:
+        """Attributes: name → type."""
+        return {name: one.type or one.category for name, one in self.account.attributes.items()}
+
+    def jobs(self) -> list[Job]:
+        """Background processes."""
+        return [Job(str(one.id), one.name, one.created, one.status) for one in self.account.processes.values()]
+
     def seed(self, contact: Contact) -> None:
         """Put a contact there; Brevo knows no status beside the blocklist, so the rest is only a label."""
         at = self.account
