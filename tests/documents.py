@@ -29,9 +29,12 @@ _ABILITIES = {
     "ReadsTraits": "read merge tags back",
     "ReadsSuppressions": "read who has left",
     "PullsEngagement": "read opens, clicks and the like",
+    "ReadsTotals": "read what the provider reports of a campaign",
+    "ReceivesEvents": "take webhooks, verified",
     "RunsJobs": "follow jobs to their own result",
     "Recalls": "find out what a write did whose answer was lost",
     "Resolves": "look up the provider's ids by address",
+    "Erases": "delete a person for good",
 }
 
 
@@ -60,9 +63,10 @@ def support_matrix() -> str:
             "",
             "## What comes back",
             "",
-            "`exact`: with its own time. `campaign`: the campaign's send time stands in. –: the provider does not tell it.",
+            "`exact`: with its own time. `campaign`: the campaign's send time stands in; what `receive` takes is exact. `receive`: only",
+            "as the provider's own message (webhook), for it cannot be asked for it. –: the provider does not tell it.",
             "",
-            *_matrix("event", _events(rows), names, [row["reports"] for row in rows]),
+            *_matrix("event", _events(rows), names, [_told(row) for row in rows]),
             "",
             "## Abilities",
             "",
@@ -71,6 +75,11 @@ def support_matrix() -> str:
             *backend_matrix.lines(),
         ]
     )
+
+
+def _told(row: Mapping[str, Any]) -> Mapping[str, str]:
+    reports: Mapping[str, str] = row["reports"]
+    return reports if "PullsEngagement" in row["abilities"] else dict.fromkeys(reports, "receive")
 
 
 def _kinds(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -359,7 +359,8 @@ def connectors() -> Capabilities:
     from connectors import base, registry
 
     abilities = (
-        base.ReadsMembers, base.ReadsTraits, base.RunsJobs, base.Recalls, base.ReadsSuppressions, base.PullsEngagement, base.Resolves,
+        base.ReadsMembers, base.ReadsTraits, base.ReadsSuppressions, base.PullsEngagement, base.ReadsTotals, base.ReceivesEvents,
+        base.RunsJobs, base.Recalls, base.Resolves, base.Erases,
     )  # fmt: skip
     rows: list[Mapping[str, Any]] = []
     for name in registry.names():
