@@ -30,7 +30,7 @@ _CHALLENGE = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head>
 _HTML: Mapping[int, str] = {502: "502 Bad Gateway", 503: "503 Service Unavailable", 524: "524: A timeout occurred"}
 _PAGE_SIZES = ("count", "limit", "page[size]")
 _WORDS = frozenset({"title", "detail", "message", "error", "field_message"})
-_JOBS = re.compile(r"/(batches|archives|processes|_files|[\w-]*-jobs)(/|$)")
+_JOBS = re.compile(r"/(batches|archives|processes|_files|import/info|[\w-]*-jobs)(/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +91,17 @@ def _problem(provider: str, status: int, title: str, detail: str, code: str) -> 
         return json_response(
             status, {"errors": [{**error, "source": source, "meta": {}}]}, {"content-type": "application/vnd.api+json"}
         )
-    return json_response(status, {"code": code, "message": detail})
+    return json_response(status, {"message": detail} | ({"code": code} if provider == "brevo" else {}))
 
 
 def _throttled(case: Case) -> Response:
     name, seconds = case.provider.name, max(1, round(case.asked.seconds))
     title = {"mailchimp": "Too Many Requests", "klaviyo": "Request was throttled."}.get(name, "")
     detail = {
+        "brevo": "API rate limit reached",
         "mailchimp": "You have exceeded the limit of 10 simultaneous connections.",
         "klaviyo": f"Request was throttled. Expected available in {seconds} second{'s' if seconds > 1 else ''}.",
-    }.get(name, "API rate limit reached")
+    }.get(name, "Too Many Requests")
     code = "throttled" if name == "klaviyo" else "too_many_requests"
     told = _problem(name, 429, title, detail, code)
     return replace(told, headers={**told.headers, **_silence(name, seconds)})
@@ -113,7 +114,8 @@ def _silence(provider: str, seconds: int) -> Mapping[str, str]:
     if provider == "brevo":
         names = ("limit", "remaining", "reset")
         return {f"x-sib-ratelimit-{name}": str(n) for name, n in zip(names, (100, 0, seconds), strict=True)}
-    return {"retry-after": str(seconds)}
+    limits = {"ratelimit-limit": "5", "ratelimit-remaining": "0"} if provider == "activecampaign" else {}
+    return {"retry-after": str(seconds), **limits}
 
 
 def _broken(status: int) -> Callable[[Case, Serve], Response]:

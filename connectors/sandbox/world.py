@@ -10,7 +10,7 @@ import random
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import parse_qsl, urlsplit
 
 from connectors.http import Clock, Rate, Request, Response, SystemClock
@@ -20,7 +20,19 @@ if TYPE_CHECKING:
 
     from connectors.types import EventKind, Fitted
 
-__all__ = ["STATUSES", "Call", "Contact", "Faults", "Provider", "Windows", "World", "answered", "json_response"]
+__all__ = [
+    "STATUSES",
+    "Call",
+    "Contact",
+    "Faults",
+    "Job",
+    "Provider",
+    "Shows",
+    "Windows",
+    "World",
+    "answered",
+    "json_response",
+]
 
 START = datetime(2018, 1, 1, 9, tzinfo=UTC)
 STATUSES = (
@@ -104,6 +116,33 @@ class Provider(Protocol):
         is_machine: bool = False,
     ) -> None:
         """A reader's act; it changes the contact's status as the provider would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that a provider works on; `done` and `failed` are records of `total`."""
+
+    ref: str
+    kind: str
+    at: datetime
+    status: str
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """What a provider can show of itself beside contacts and lists."""
+
+    def fields(self) -> dict[str, str]:
+        """Merge tags by name → the provider's own type; those that hold a value, where it has no schema."""
+
+    def codes(self) -> dict[str, list[str]]:
+        """Its own pools of discount codes: the ref of each → what it holds, each code as often as it is there."""
+
+    def jobs(self) -> list[Job]:
+        """What it works on and has worked on, in order."""
 
 
 class Faults:

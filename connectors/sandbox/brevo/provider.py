@@ -12,7 +12,7 @@ from connectors.sandbox.brevo import mailing
 from connectors.sandbox.brevo.account import OPTIONS, Account
 from connectors.sandbox.brevo.call import Refusal
 from connectors.sandbox.brevo.routes import ROUTES, delete_list
-from connectors.sandbox.world import Contact, Windows, json_response
+from connectors.sandbox.world import Contact, Job, Windows, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

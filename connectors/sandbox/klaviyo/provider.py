@@ -12,7 +12,7 @@ from connectors.http import Rate, Request, Response
 from connectors.sandbox.klaviyo import coupons, engagement, jobs, reads, reports, webhooks
 from connectors.sandbox.klaviyo.shapes import MEDIA, Pager, Refused, answer, invalid, problem, throttled
 from connectors.sandbox.klaviyo.state import NEVER, SUBSCRIBED, UNSUBSCRIBED, Account
-from connectors.sandbox.world import Contact, Windows, World
+from connectors.sandbox.world import Contact, Job, Windows, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -243,6 +243,18 @@ class KlaviyoSandbox:
     def lists(self) -> dict[str, str]:
         """Lists by id."""
         return {mailing.id: mailing.name for mailing in self._account.lists.values()}
+
+    def fields(self) -> dict[str, str]:
+        """Klaviyo has no schema: the properties in use, by the type of a value."""
+        used = (pair for person in self._account.people.values() for pair in person.properties.items())
+        return {name: type(value).__name__ for name, value in used}
+
+    def jobs(self) -> list[Job]:
+        """Jobs of every kind."""
+        return [
+            Job(one.id, one.kind, one.created, one.status, len(one.records) or one.done, one.done, len(one.errors))
+            for one in self._account.jobs.values()
+        ]
 
     def seed(self, contact: Contact) -> None:
         """Put a profile in a state; those that Klaviyo does not have become the nearest that mails no more."""

@@ -17,6 +17,7 @@ from connectors.sandbox.mailchimp.call import Account, Call
 from connectors.sandbox.mailchimp.shapes import Json
 from connectors.sandbox.mailchimp.store import iso
 from connectors.sandbox.mailchimp.words import Refusal
+from connectors.sandbox.world import Job as Shown
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _KEYS: Mapping[str, type] = {"method": str, "path": str, "params": dict, "body": str, "operation_id": str}
@@ -94,6 +95,22 @@ class Jobs:
         job = self._found(call)
         job.operations.clear()
         del self._jobs[job.id]
+
+    def shown(self) -> list[Shown]:
+        """Every job, for people."""
+        now = self._account.world.now()
+        return [
+            Shown(
+                job.id,
+                "batch",
+                job.submitted,
+                job.state(now),
+                total=len(job.operations),
+                done=len(job.results),
+                failed=sum(int(str(one["status_code"])) >= 400 for one in job.results),  # noqa: PLR2004 - HTTP's own number
+            )
+            for job in self._jobs.values()
+        ]
 
     def archive(self, request: Request, query: Mapping[str, str], name: str) -> Response:
         """GET the archive, as its storage serves it: no key, ten minutes."""

@@ -17,7 +17,7 @@ from connectors.sandbox.mailchimp.jobs import Jobs
 from connectors.sandbox.mailchimp.shapes import Json
 from connectors.sandbox.mailchimp.store import Act, Audience, Campaign, Leaving, Member, MergeField, Segment, subscriber
 from connectors.sandbox.mailchimp.words import Refusal
-from connectors.sandbox.world import Contact, World, json_response
+from connectors.sandbox.world import Contact, Job, World, json_response
 from connectors.types import EventKind
 
 if TYPE_CHECKING:
@@ -179,6 +179,22 @@ class MailchimpSandbox:
             for one in audience.segments.values()
             if one.type == "static"
         }
+
+    def fields(self) -> dict[str, str]:
+        """Merge fields of the first audience: tag → type."""
+        return {tag: one.type for tag, one in self.audience.fields.items()}
+
+    def codes(self) -> dict[str, list[str]]:
+        """Promo codes: "store/rule" → codes."""
+        return {
+            f"{store}/{rule}": [str(code["code"]) for code in one.codes.values()]
+            for store, at in self.account.stores.items()
+            for rule, one in at.rules.items()
+        }
+
+    def jobs(self) -> list[Job]:
+        """Batches."""
+        return self._jobs.shown()
 
     def seed(self, contact: Contact) -> None:
         """Put a contact in a state; who left did so themselves, and a complaint is in the abuse reports."""
