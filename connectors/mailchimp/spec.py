@@ -62,7 +62,7 @@ def _stripped(value: object) -> types.Fitted | types.Reason:
 
 
 _TEXT = Field(type="text", max_bytes=TEXT_BYTES)
-_JOB = Limit(items=OPERATIONS)
+_JOB = Limit(items=OPERATIONS, is_job=True)
 _EXACT = (EventKind.OPEN, EventKind.CLICK, EventKind.BOUNCE, EventKind.COMPLAINT, EventKind.UNSUBSCRIBE)
 
 SPEC = Spec(

@@ -190,8 +190,8 @@ def _lost(change: Change, entry: Json) -> set[str]:
         return set()
     if isinstance(change, types.ClearTraits):
         return {tag for tag in change.fields if shown.get(tag) not in ("", None)}
-    written = change.traits if isinstance(change, (types.AddContact, types.SetTraits)) else {}
-    return set() if written.keys() <= shown.keys() else set(written) - set(shown)
+    written: Mapping[str, object] = getattr(change, "traits", {})
+    return written.keys() - shown.keys()
 
 
 def results(archive: bytes) -> Iterator[Json]:
