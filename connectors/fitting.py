@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from connectors.types import Fitted, Reason, ValueKind
 
-__all__ = ["Fit", "boolean", "day", "fitter", "instant", "number", "text", "url", "words"]
+__all__ = ["Fit", "boolean", "day", "digits", "fitter", "instant", "number", "text", "url", "words"]
 
 Fit: TypeAlias = Callable[[object], Fitted | Reason]
 """One value, or why it cannot be taken."""
@@ -52,6 +52,12 @@ def number(value: object) -> Fitted | Reason:
     if not -_LARGEST <= value <= _LARGEST:
         return Reason.INVALID_VALUE
     return int(value) if value == int(value) else float(value)
+
+
+def digits(value: object) -> Fitted | Reason:
+    """A number as text, for a provider that has none: 12.5."""
+    fitted = number(value)
+    return fitted if isinstance(fitted, Reason) else format(Decimal(str(fitted)), "f")
 
 
 def boolean(value: object) -> Fitted | Reason:

@@ -86,6 +86,16 @@ class Response:
             message = f"the answer (status {self.status}) is not JSON"
             raise errors.UnexpectedResponse(message, status=self.status) from None
 
+    def part(self, *keys: str) -> Any:  # noqa: ANN401 - as json
+        """What the JSON holds under these keys, each within the one before. Raises UnexpectedResponse for another shape."""
+        found = self.json()
+        for key in keys:
+            if not isinstance(found, dict) or key not in found:
+                message = f"the answer (status {self.status}) has no '{key}'"
+                raise errors.UnexpectedResponse(message, status=self.status)
+            found = found[key]
+        return found
+
 
 class Handler(Protocol):
     """What answers a request: the network, or a fake of the same interface.
