@@ -39,6 +39,8 @@ app = typer.Typer(
 )
 codes_app = typer.Typer(help="Show, export and confirm discount codes.", invoke_without_command=True)
 app.add_typer(codes_app, name="codes")
+connectors_app = typer.Typer(help="List the connectors, or begin a new one.", invoke_without_command=True)
+app.add_typer(connectors_app, name="connectors")
 
 Config = Annotated[Path, typer.Option("--config", help="The client's config.")]
 Now = Annotated[str | None, typer.Option("--now", help="The run's moment, ISO 8601; default: the clock's.")]
@@ -448,13 +450,23 @@ def receive(
                 receiver.finish()
 
 
-@app.command()
-def connectors(config: Config = HERE, now: Now = None, json: Json = False) -> None:
+@connectors_app.callback()
+def connectors(context: typer.Context, config: Config = HERE, now: Now = None, json: Json = False) -> None:
     """List the connectors and what each can do."""
-    with session("connectors", config, now, json=json) as it:
-        from engine import look
+    if context.invoked_subcommand is None:
+        with session("connectors", config, now, json=json) as it:
+            from engine import look
 
-        it.show(look.connectors())
+            it.show(look.connectors())
+
+
+@connectors_app.command("new")
+def connectors_new(name: str, out: Out = None, json: Json = False) -> None:
+    """Write a connector to begin with; its tests say what to write next."""
+    with session("connectors new", HERE, None, json=json) as it:
+        from engine.scaffold import scaffold
+
+        it.show(scaffold(name, out))
 
 
 def _span(text: str) -> timedelta:

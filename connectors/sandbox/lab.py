@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from connectors.http import Clock, Handler
+from connectors.http import Clock, Handler, LocalPace, Pace
 from connectors.sandbox.faults import FAULTS
 from connectors.sandbox.router import Sandbox
 from connectors.sandbox.world import Contact, World
@@ -56,7 +56,7 @@ _ENFORCED: Mapping[str, Collection[type[Change]]] = MappingProxyType(
 class Connect(Protocol):
     """Opens the account: `functools.partial(registry.build, "brevo", {"api_key": …})` is one."""
 
-    def __call__(self, *, handler: Handler, clock: Clock) -> Connector: ...
+    def __call__(self, *, handler: Handler, clock: Clock, pace: Pace) -> Connector: ...
 
 
 class SandboxClock:
@@ -94,6 +94,7 @@ class SandboxLab:
         self.sandbox = Sandbox(only=(name,), options=options)
         self.provider: Provider = self.sandbox.providers[name]
         self._connect = connect
+        self._pace = LocalPace()  # the account's: however often the connector is built
         self.connector = self.reopen()
         self.secrets = secrets
         self.statuses = statuses
@@ -103,7 +104,7 @@ class SandboxLab:
 
     def reopen(self) -> Connector:
         """The connector as the next run builds it."""
-        return self._connect(handler=self.sandbox, clock=SandboxClock(self.sandbox.world))
+        return self._connect(handler=self.sandbox, clock=SandboxClock(self.sandbox.world), pace=self._pace)
 
     def fault(self, name: str | None, *, reads: bool = False) -> None:
         """The next write meets it, once; with `reads` every read does; None: nothing goes wrong any more."""

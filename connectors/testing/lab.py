@@ -25,6 +25,7 @@ __all__ = [
     "Readers",
     "Reopens",
     "Sent",
+    "Shares",
     "Shelves",
     "Surprises",
     "Truth",
@@ -165,3 +166,11 @@ class Shelves(Protocol):
     """A lab that shows what its pools of codes hold, each code as often as it is there: for the law on codes."""
 
     def codes(self) -> Mapping[Ref, Sequence[str]]: ...
+
+
+@runtime_checkable
+class Shares(Protocol):
+    """A lab whose provider lets a code be in two pools: the second half of the law on codes is not for it."""
+
+    @property
+    def shares_codes(self) -> bool: ...

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from engine import look
 from engine.errors import ConfigError
+from engine.scaffold import ABOUT, Scaffold
 from engine.show.documents import plain
 from engine.show.explaining import explained, findings, said
 from engine.show.screen import bars, console, heading, table
@@ -259,6 +260,26 @@ def _capabilities(result: look.Capabilities, lang: str) -> Iterator[RenderableTy
         ]
         yield table([("", False), ("", False)], rows)
         yield Text()
+
+
+@view.register
+def _(result: Scaffold, lang: str) -> RenderableType:
+    del lang  # English for developers
+    return stacked(_begun(result))
+
+
+def _begun(result: Scaffold) -> Iterator[RenderableType]:
+    yield heading(f"{result.folder}: a connector that nobody has written yet")
+    shown = [(path.relative_to(result.folder), ABOUT.get(path.name, "")) for path in result.files]
+    yield table([("", False), ("", False)], [(f"  {path}", about) for path, about in shown if about])
+    yield Text()
+    yield heading("Next")
+    steps = [
+        (f"  cd {result.folder}", ""),
+        ("  pip install -e .", "so that ciblage connectors knows it"),
+        ("  pytest", "stops at the first law that fails, which says what to write"),
+    ]
+    yield table([("", False), ("", False)], steps)
 
 
 def _list(result: look.Listed, lang: str) -> None:
