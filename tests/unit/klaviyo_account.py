@@ -16,17 +16,23 @@ if TYPE_CHECKING:
     from connectors.types import Change, Outcome
 
 KEY = "pk_sandbox_unit"
+SECRET = "the webhook's secret_key"
+SETTINGS = {"api_key": KEY, "base_url": "http://sandbox.test/klaviyo/api", "webhook_secret": SECRET}
 CONTACTS = Target(kind=TargetKind.CONTACTS, name="contacts", title="contacts")
 
 
 def open_account(**options: str) -> SandboxLab:
     """A fresh account; `options` are the emulation's switches."""
-    connect = partial(registry.build, "klaviyo", {"api_key": KEY, "base_url": "http://sandbox.test/klaviyo/api"})
+    connect = partial(registry.build, "klaviyo", SETTINGS)
     return SandboxLab("klaviyo", connect, secrets=[KEY], statuses=("subscribed",), options=options)
 
 
 def segment(title: str) -> Target:
     return Target(kind=TargetKind.SEGMENT, name=title, title=title)
+
+
+def pool(title: str) -> Target:
+    return Target(kind=TargetKind.POOL, name=title, title=title)
 
 
 LOYAL = segment("maison-lin Clients fidèles")

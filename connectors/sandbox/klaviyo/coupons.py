@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from connectors.sandbox.klaviyo.jobs import job_data, queue
 from connectors.sandbox.klaviyo.reads import job_resource, page
@@ -128,11 +129,12 @@ def _code_resource(call: Call, coupon: Coupon, code: str) -> dict[str, Any]:
 
 def one_code(call: Call) -> Response:
     """One code, by its coupon's id and its own."""
+    name = unquote(call.place[0])
     for coupon in call.account.coupons.values():
-        code = call.place[0].removeprefix(f"{coupon.id}-")
-        if code != call.place[0] and code in coupon.codes and call.account.is_visible(coupon.codes[code].created):
+        code = name.removeprefix(f"{coupon.id}-")
+        if code != name and code in coupon.codes and call.account.is_visible(coupon.codes[code].created):
             return answer(200, {"data": _code_resource(call, coupon, code)})
-    raise missing("coupon code", call.place[0])
+    raise missing("coupon code", name)
 
 
 def jobs(call: Call) -> Response:
