@@ -56,23 +56,21 @@ class Reading:
 
     def pages(self) -> Iterator[Page[EngagementEvent]]:
         """What earlier readings left first, then what moved since; ends early when exports take too long."""
-        while self._exports or self._pulled != moment(self._now):
+        idle = 0
+        while idle <= PATIENCE:
+            if not self._exports and self._pulled == moment(self._now):
+                yield self._page([], last=True)
+                return
             if not self._exports:
                 self._look()
-            idle = 0
-            while self._exports:
-                if self._request():
-                    yield self._page([])
-                collected = False
-                for page in self._collect():
-                    collected = True
-                    yield page
-                idle = 0 if collected else idle + 1
-                if idle > PATIENCE:
-                    return
-                if not collected and self._exports:
-                    yield self._page([])
-        yield self._page([], last=True)
+            if self._request():
+                yield self._page([])
+            idle += 1
+            for page in self._collect():
+                idle = 0
+                yield page
+            if idle and self._exports:
+                yield self._page([])
 
     def _look(self) -> None:
         since = self._now - FIRST

@@ -52,7 +52,7 @@ TOTALS: Mapping[EventKind, str] = {
 }
 
 # Names as they arrive: not those that one subscribes to (developers.brevo.com/docs/marketing-webhooks, 2026-11-22).
-_RECEIVED: Mapping[object, tuple[EventKind, bool | None]] = {
+_RECEIVED: Mapping[str, tuple[EventKind, bool | None]] = {
     "delivered": (EventKind.DELIVERED, None),
     "opened": (EventKind.OPEN, None),
     "proxy_open": (EventKind.OPEN, None),
@@ -62,6 +62,8 @@ _RECEIVED: Mapping[object, tuple[EventKind, bool | None]] = {
     "spam": (EventKind.COMPLAINT, None),
     "unsubscribe": (EventKind.UNSUBSCRIBE, None),
 }
+_TIMES: Mapping[str, int] = {"ts_epoch": 1000, "ts_event": 1, "ts": 1}  # a second's units (docs; django-anymail)
+_LAST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 _REPEATED = frozenset({"click", "proxy_open"})  # told each time; a pull knows the rest of them once a campaign
 
 
@@ -100,10 +102,8 @@ def verify(headers: Mapping[str, str], secret: str) -> None:
     Raises SettingsError without a secret, Unauthorized for another. A delivery that is repeated brings the same ids.
     """
     if not secret:
-        message = (
-            'brevo: set webhook_secret, and create the webhook with "auth": {"type": "bearer", "token": <the same>}'
-        )
-        raise SettingsError(message, key="webhook_secret")
+        message = 'set webhook_secret, and create the webhook with "auth": {"type": "bearer", "token": <the same>}'
+        raise SettingsError(f"brevo: {message}", key="webhook_secret")
     scheme, _, word = headers.get("authorization", "").partition(" ")
     wanted = {"bearer": secret, "basic": base64.b64encode(f"{USER}:{secret}".encode()).decode()}.get(scheme.lower())
     if wanted is None or not hmac.compare_digest(word.strip().encode(), wanted.encode()):
@@ -119,37 +119,40 @@ def received(body: bytes, now: datetime) -> Sequence[EngagementEvent]:
     rows = told.get("events", [told]) if isinstance(told, dict) else told
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise UnexpectedResponse("brevo: a delivery of an unknown shape")
-    return [_event(row, str(email), now) for row in rows for email in _people(row.get("email"))]
+    return [_event(row, email, now) for row in rows for email in _people(row.get("email"))]
 
 
 def _event(row: Json, address: str, now: datetime) -> EngagementEvent:
-    kind, hard = _RECEIVED.get(row.get("event"), (EventKind.OTHER, None))
-    email, campaign, url = normal(address), row.get("camp_id"), row.get("URL") or row.get("url") or row.get("link")
-    is_once = kind is not EventKind.OTHER and row["event"] not in _REPEATED and campaign is not None
-    apart = () if is_once else (row.get("event"), _seconds(row), url)
+    name, email, campaign = str(row.get("event")), normal(address), row.get("camp_id")
+    kind, hard = _RECEIVED.get(name, (EventKind.OTHER, None))
+    url = next((told for told in map(row.get, ("URL", "url", "link")) if isinstance(told, str)), None)
+    is_once = name in _RECEIVED and name not in _REPEATED and campaign is not None
+    apart = () if is_once else (name, *map(row.get, _TIMES), url)
     return EngagementEvent(
         id=_id(campaign, kind, hard, email, *apart),
         kind=kind,
         email=email,
-        happened_at=now if (at := _seconds(row)) is None else datetime.fromtimestamp(at, UTC),
+        happened_at=_at(row, now),
         campaign=None if campaign is None else str(campaign),
         url=url,
-        is_machine=row.get("event") == "proxy_open",
+        is_machine=name == "proxy_open",
         hard=hard,
         raw=json.dumps(row, ensure_ascii=False),
     )
 
 
-def _people(told: object) -> list[object]:
+def _people(told: object) -> list[str]:
     """Whom a row is about: one address, or several; a contact with only a phone has none."""
     return [one for one in (told if isinstance(told, list) else [told]) if isinstance(one, str) and "@" in one]
 
 
-def _seconds(row: Json) -> float | None:
-    """When it happened; `ts` and the dates are of other zones (django-anymail trusts `ts_epoch`, ms, before all)."""
-    exact = row.get("ts_epoch")
-    found = exact / 1000 if isinstance(exact, (int, float)) else row.get("ts_event") or row.get("ts")
-    return float(found) if isinstance(found, (int, float)) else None
+def _at(row: Json, now: datetime) -> datetime:
+    """When it happened, by the time that can be trusted most; the dates that stand beside are of other zones."""
+    for name, unit in _TIMES.items():
+        told = row.get(name)
+        if isinstance(told, (int, float)) and 0 < told / unit < _LAST:
+            return datetime.fromtimestamp(told / unit, UTC)
+    return now
 
 
 def _id(campaign: object, kind: EventKind, hard: bool | None, email: str, *apart: object) -> str:  # noqa: FBT001 - a fact, not a switch

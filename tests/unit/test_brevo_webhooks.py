@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from brevo_account import LOYAL, Shop
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connectors import errors
 from connectors.brevo import Brevo
@@ -31,9 +33,9 @@ ROW = {
 }
 
 
-def connector(**settings: str) -> Brevo:
+def connector(**keys: str) -> Brevo:
     shop = Shop()
-    return shop.open(shop.sandbox, **{"webhook_secret": SECRET, **settings})
+    return shop.open(shop.sandbox, **{"webhook_secret": SECRET, **keys})
 
 
 def parse(*rows: dict[str, Any], headers: dict[str, str] = HEADERS) -> list[EngagementEvent]:
@@ -111,6 +113,30 @@ def test_times_are_exact_and_of_the_clock_that_can_be_trusted() -> None:
     assert by_nothing.happened_at == NOW
     future = int((NOW + timedelta(days=400)).timestamp())
     assert parse(ROW | {"ts_event": future})[0].happened_at > NOW
+
+
+@pytest.mark.parametrize("told", [1604933737000000, -5, 1e300, "1604933737", None, [1]])
+def test_a_time_that_is_none_is_when_it_came_and_never_an_error(told: object) -> None:
+    row = {"event": "click", "email": "ada@shop.test", "camp_id": 7, "ts_epoch": told}
+    [event] = parse(row)
+    assert event.happened_at == (NOW)
+    assert parse(row)[0].id == event.id
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(list(ROW)), inner, max_size=5),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*ROW, "URL", "ts_epoch"]), _json))
+@settings(max_examples=60, deadline=None)
+def test_whatever_a_row_holds_it_is_read_or_brings_nothing(row: dict[str, Any]) -> None:
+    whole = {"email": "ada@shop.test"} | row
+    for event in parse(whole):
+        assert json.loads(event.raw) == json.loads(json.dumps(whole))
+        assert event.happened_at.tzinfo
 
 
 def test_a_click_has_its_link_and_each_click_is_one() -> None:
