@@ -57,7 +57,14 @@ def pages(
 
 
 def _identity(entry: Json) -> object:
-    return entry.get("id") or entry.get("email_id") or entry.get("email_address")
+    return next((entry[name] for name in ("id", "email_id", "email_address", "tag") if name in entry), None)
+
+
+def rows(http: Http, path: str, key: str, fields: Sequence[str], **params: str) -> Iterator[Json]:
+    """All records of a list, with these of their fields."""
+    names = ",".join([*(f"{key}.{name}" for name in fields), "total_items"])
+    for part in pages(http, path, key, params={**params, "fields": names}):
+        yield from part.items
 
 
 # contacts
@@ -84,16 +91,13 @@ def _few(http: Http, audience: str, ids: Iterable[str], fields: Sequence[str]) -
 
 def everyone(http: Http, audience: str, fields: Sequence[str], **params: str) -> Iterator[Json]:
     """All contacts of the audience, with these of their fields."""
-    names = ",".join([*(f"members.{name}" for name in fields), "total_items"])
-    for part in pages(http, f"/lists/{audience}/members", "members", params={**params, "fields": names}):
-        yield from part.items
+    return rows(http, f"/lists/{audience}/members", "members", fields, **params)
 
 
 def present(http: Http, ref: Ref) -> set[str]:
     """The subscriber ids in an audience or a segment."""
     path, params = where(ref)
-    asked = {**params, "fields": "members.id,total_items"}
-    return {entry["id"] for part in pages(http, path, "members", params=asked) for entry in part.items}
+    return {entry["id"] for entry in rows(http, path, "members", ["id"], **params)}
 
 
 def standing(http: Http, ref: Ref, emails: Iterable[str]) -> dict[str, bool]:
@@ -238,9 +242,7 @@ _FIGURES = (
 
 def _reports(http: Http, since: str = "") -> Iterator[Json]:
     """The reports of the account's campaigns, newest first."""
-    params = {"fields": ",".join([*(f"reports.{name}" for name in _FIGURES), "total_items"])}
-    for part in pages(http, "/reports", "reports", params=params | ({"since_send_time": since} if since else {})):
-        yield from part.items
+    return rows(http, "/reports", "reports", _FIGURES, **({"since_send_time": since} if since else {}))
 
 
 def totals(http: Http, campaigns: Sequence[str]) -> dict[str, Mapping[EventKind, int]]:

@@ -16,9 +16,7 @@ _TITLE_BYTES = 100  # of a promo rule
 
 def audience_of(http: Http, wanted: str) -> str:
     """The id of the audience of that id or name. Raises SettingsError."""
-    fields = ["lists.id", "lists.name", "total_items"]
-    lists = sdk.ask(http, "lists.get_all_lists", count=reading.COUNT, fields=fields)
-    known = {str(entry["id"]): str(entry["name"]) for entry in wire.items(lists, "lists")}
+    known = {str(entry["id"]): str(entry["name"]) for entry in reading.rows(http, "/lists", "lists", ["id", "name"])}
     found = [wanted] if wanted in known else [ref for ref, name in known.items() if name == wanted]
     if len(found) != 1:
         trouble = "is the name of several audiences: give its id" if found else "does not exist in this account"
@@ -46,19 +44,18 @@ def create(http: Http, audience: str, settings: MailchimpSettings, targets: Sequ
 
 def _segments(http: Http, audience: str, targets: Sequence[Target]) -> dict[Target, Ref]:
     names: dict[str, int] = {}
-    params = {"type": "static", "fields": "segments.id,segments.name,total_items"}
-    for part in reading.pages(http, f"/lists/{audience}/segments", "segments", params=params) if targets else ():
-        for entry in part.items:
-            names[entry["name"]] = min(entry["id"], names.get(entry["name"], entry["id"]))
+    path = f"/lists/{audience}/segments"
+    for entry in reading.rows(http, path, "segments", ["id", "name"], type="static") if targets else ():
+        names[entry["name"]] = min(entry["id"], names.get(entry["name"], entry["id"]))
     return {target: f"{audience}/{names[target.title]}" for target in targets if target.title in names}
 
 
 def _fields(http: Http, audience: str, targets: Sequence[Target], limit: int) -> dict[Target, Ref]:
     if not targets:
         return {}
-    names = ["merge_fields.tag", "merge_fields.type", "total_items"]
-    answer = sdk.ask(http, "lists.get_list_merge_fields", audience, count=reading.COUNT, fields=names)
-    types = {str(entry["tag"]): str(entry["type"]) for entry in wire.items(answer, "merge_fields")}
+    path = f"/lists/{audience}/merge-fields"
+    present = reading.rows(http, path, "merge_fields", ["tag", "type"])
+    types = {str(entry["tag"]): str(entry["type"]) for entry in present}
     for target in targets:
         wanted = _field_type(target)
         if types.get(target.title, wanted) != wanted:
@@ -91,10 +88,7 @@ def _store(http: Http, audience: str, settings: MailchimpSettings) -> str | None
     if not settings.store or not settings.store_url:
         words = "discount codes as Mailchimp's own need 'store' and 'store_url', where a code is redeemed"
         raise errors.SettingsError(f"mailchimp: {words}", key="store_url" if settings.store else "store")
-    params = {"fields": "stores.id,stores.name,stores.list_id,total_items"}
-    stores = [
-        entry for part in reading.pages(http, "/ecommerce/stores", "stores", params=params) for entry in part.items
-    ]
+    stores = list(reading.rows(http, "/ecommerce/stores", "stores", ["id", "name", "list_id"]))
     found = [entry for key in ("id", "name") for entry in stores if entry.get(key) == settings.store]
     if found and found[0].get("list_id") != audience:
         raise errors.SettingsError(f"mailchimp: the store '{settings.store}' belongs to another audience", key="store")

@@ -101,9 +101,7 @@ def poll(http: Http, jobs: Sequence[types.Job]) -> Iterator[Outcome]:
 
 
 def _batches(http: Http) -> Iterator[wire.Json]:
-    params = {"fields": ",".join([*(f"batches.{name}" for name in _FIGURES), "total_items"])}
-    for part in reading.pages(http, "/batches", "batches", params=params):
-        yield from part.items
+    return reading.rows(http, "/batches", "batches", _FIGURES)
 
 
 def _job(http: Http, job: types.Ref) -> wire.Json | None:
@@ -149,14 +147,13 @@ def _silent(change: types.Change) -> Outcome:
 
 def codes(http: Http, ref: types.Ref) -> frozenset[str]:
     """The codes that a pool holds; none of a pool that is gone."""
-    params = {"fields": "promo_codes.id,promo_codes.code,total_items"}
     try:
-        read = list(reading.pages(http, f"{wire.rule(ref)}/promo-codes", "promo_codes", params=params))
+        found = reading.rows(http, f"{wire.rule(ref)}/promo-codes", "promo_codes", ["id", "code"])
+        return frozenset(str(entry["code"]) for entry in found)
     except errors.InvalidRequest as error:
         if error.status == HTTPStatus.NOT_FOUND:
             return frozenset()
         raise
-    return frozenset(str(entry["code"]) for part in read for entry in part.items)
 
 
 # what became of a write whose answer was lost

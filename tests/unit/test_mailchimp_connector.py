@@ -88,6 +88,17 @@ def test_more_segments_and_fields_than_a_default_page_are_found() -> None:
     assert len(set(refs.values())) == 30
 
 
+def test_pages_that_are_shorter_than_asked_hide_no_target() -> None:
+    shop = Shop()
+    shop.provider.add_audience("ffff000000", "Other")
+    made = shop.connector.create([LOYAL, *numbered(20)])
+    shop.sandbox.faults.ask("short-pages", provider="mailchimp", when="read", seconds=3, times=None)
+    shop.requests.clear()
+    assert shop.connector.create([LOYAL, *numbered(20)]) == made
+    assert {request.method for request in shop.requests} == {"GET"}
+    assert len(shop.requests) > 8
+
+
 def test_of_two_segments_with_one_name_the_older_is_ours() -> None:
     shop = Shop({"segment_names": "allowed"})
     ref = shop.loyal()
