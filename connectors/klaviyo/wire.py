@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 import zlib
@@ -10,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+import orjson
 
 from connectors.errors import InvalidRequest, UnexpectedResponse
 from connectors.fitting import fitter
@@ -46,7 +47,6 @@ _LEFT = {
 _INDEX = re.compile(r"/data/attributes/(?:profiles|coupon-codes)/data/(\d+)(/.*)?")
 _TARGET = re.compile(r"/data/relationships/list.*|/data/attributes/coupon-codes/data/\d+/relationships/coupon.*")
 _BAD_IDS = re.compile(r"Invalid profile IDs?:\s*(.+)")
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 fit = fitter({}, max_bytes=VALUE_BYTES)  # properties have the type that the JSON value has
 
@@ -164,7 +164,7 @@ def suppressions(item: Document) -> list[Suppression]:
 
 def body(kind: str, inner: Document, **more: object) -> bytes:
     """A document that asks for something."""
-    return _encode({"data": {"type": kind, **more, "attributes": inner}}).encode()
+    return orjson.dumps({"data": {"type": kind, **more, "attributes": inner}})
 
 
 def profile(changes: Sequence[ContactChange]) -> bytes:
@@ -187,7 +187,7 @@ def profile(changes: Sequence[ContactChange]) -> bytes:
     told: dict[str, object] = {"type": "profile", "attributes": inner}
     if unset := [name for name, value in values.items() if value is None]:
         told["meta"] = {"patch_properties": {"unset": unset}}
-    return _encode(told).encode()
+    return orjson.dumps(told)
 
 
 def imports(

@@ -29,6 +29,7 @@ WORST = {
     "klaviyo.import_seconds": "40",
     "klaviyo.codes_named": "no",
     "klaviyo.codes_repeat": "silent",
+    "klaviyo.codes_unique": "coupon",
     "klaviyo.codes_seconds": "40",
     "klaviyo.unknown_coupon": "async",
     "klaviyo.erase_seconds": "3600",
@@ -45,6 +46,7 @@ class KlaviyoLab(SandboxLab):
     """A lab that shows coupons and deliveries."""
 
     signed: Collection[str] = ("body", "time")
+    shares_codes = False
 
     def posted(self) -> Sequence[tuple[Mapping[str, str], bytes]]:
         return self.provider.posted()
@@ -57,4 +59,6 @@ class TestKlaviyo(ConnectorSuite):
     @pytest.fixture(params=[BEST, WORST], ids=["documented", "worst"])
     def lab(self, request: pytest.FixtureRequest) -> KlaviyoLab:
         connect = partial(registry.build, "klaviyo", SETTINGS)
-        return KlaviyoLab("klaviyo", connect, secrets=[KEY, SECRET], statuses=STATUSES, options=request.param)
+        lab = KlaviyoLab("klaviyo", connect, secrets=[KEY, SECRET], statuses=STATUSES, options=request.param)
+        lab.shares_codes = request.param is WORST
+        return lab
