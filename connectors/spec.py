@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from connectors.http import Rate
-from connectors.types import Change, EventKind, Fitted, Precision, Reason, ValueKind
+from connectors.types import Change, EventKind, Fitted, Precision, Reason, TargetKind, ValueKind
 
 __all__ = ["Field", "Limit", "Names", "Settings", "Spec", "cut"]
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+_CREATES: Mapping[TargetKind, int] = MappingProxyType({TargetKind.SEGMENT: 1, TargetKind.FIELD: 1})
 
 
 class Settings(Protocol):
@@ -28,6 +33,9 @@ class Limit:
     names: str = ".{1,100}"  # what our list, field or pool names must look like there
     each: int = 200  # bytes of a change in the body beyond its own values: envelope, quotes, escapes
     after: frozenset[type[Change]] = frozenset()  # kinds that must be acknowledged for the contact first
+    rate: str = "default"  # the family of `rates` that the call belongs to
+    is_job: bool = False  # accepted at first: a job tells later
+    few: tuple[int, int] | None = None  # up to so many changes go at once, without a job, in calls of so many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +65,7 @@ class Spec:
     rates: Mapping[str, tuple[Rate, ...]] = field(default_factory=dict)  # per endpoint family, every window
     share: Mapping[str, float] = field(default_factory=dict)  # of a family's windows that we use (default 0.8)
     in_flight: int = 1  # calls at the same time
+    creates: Mapping[TargetKind, int] = field(default_factory=lambda: _CREATES)  # calls that make one target
     poll_after: tuple[float, ...] = (2.0, 5.0, 15.0, 30.0, 60.0)  # seconds between polls of a job; the last repeats
     reports: Mapping[EventKind, Precision] = field(default_factory=dict)  # engagement it can bring back, how exactly
 
@@ -81,4 +90,4 @@ def _size(change: Change) -> int:
     values: list[object] = [getattr(change, name, None) for name in ("fields", "code")]
     values.append(dict(getattr(change, "traits", {})))
     values.append(getattr(getattr(change, "profile", None), "email", None))
-    return len(json.dumps(values, ensure_ascii=False).encode())
+    return len(_ENCODER.encode(values).encode())

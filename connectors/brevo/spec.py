@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from connectors import fitting
 from connectors.brevo.events import ACTIONS
@@ -11,7 +11,8 @@ from connectors.errors import SettingsError
 from connectors.http import Rate
 from connectors.spec import Field, Limit, Names, Spec
 from connectors.types import (
-    AddCode, AddContact, AddMember, ClearTraits, Fitted, Precision, Reason, RemoveMember, SetTraits, Suppress, ValueKind,
+    AddCode, AddContact, AddMember, ClearTraits, Fitted, Precision, Reason, RemoveMember, SetTraits, Suppress, TargetKind,
+    ValueKind,
 )  # fmt: skip
 
 __all__ = ["AT_ONCE", "CONTACTS", "FILES", "OTHER", "SPEC", "TYPES", "BrevoSettings"]
@@ -19,8 +20,8 @@ __all__ = ["AT_ONCE", "CONTACTS", "FILES", "OTHER", "SPEC", "TYPES", "BrevoSetti
 CONTACTS, OTHER, FILES = "contacts", "other", "files"  # families of calls: /contacts/…, all else, files elsewhere
 AT_ONCE = 150  # addresses in one add or remove
 _RESERVED = "EMAIL SMS EXT_ID WHATSAPP LANDLINE_NUMBER ADDED_TIME MODIFIED_TIME"
-_IMPORT = Limit(items=10_000, bytes=8_000_000, each=60)  # 10 MB a body, 8 advised
-_LATER = Limit(items=10_000, bytes=8_000_000, each=60, after=frozenset({AddContact}))
+_IMPORT = Limit(items=10_000, bytes=8_000_000, each=60, rate=CONTACTS, is_job=True)  # 10 MB a body, 8 advised
+_LATER = replace(_IMPORT, after=frozenset({AddContact}))
 
 TYPES: Mapping[ValueKind, str] = {
     ValueKind.TEXT: "text",
@@ -72,8 +73,8 @@ SPEC = Spec(
         AddContact: _IMPORT,
         SetTraits: _LATER,
         ClearTraits: _LATER,
-        AddMember: _LATER,
-        RemoveMember: Limit(items=AT_ONCE),
+        AddMember: replace(_LATER, few=(10 * AT_ONCE, AT_ONCE)),
+        RemoveMember: Limit(items=AT_ONCE, rate=CONTACTS),
         Suppress: _LATER,
         AddCode: Limit(items=10_000, names=r"\S{1,100}"),
     },
@@ -83,6 +84,7 @@ SPEC = Spec(
     rates={CONTACTS: (Rate(10, 1), Rate(36_000, 3600)), OTHER: (Rate(100, 3600),), FILES: ()},
     share={OTHER: 0.5},
     in_flight=2,
+    creates={TargetKind.CONTACTS: 2, TargetKind.SEGMENT: 1, TargetKind.FIELD: 1},  # with the first list, the folder
     poll_after=(30.0, 60.0, 120.0, 300.0),
     reports={kind: Precision.CAMPAIGN for action in ACTIONS.values() for kind in action.kinds},
 )

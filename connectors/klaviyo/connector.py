@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -53,7 +53,7 @@ class KlaviyoSettings:
         }
 
 
-_IMPORT = Limit(items=10_000, bytes=wire.IMPORT_BYTES, each=100)
+_IMPORT = Limit(items=10_000, bytes=wire.IMPORT_BYTES, each=100, rate="import", is_job=True)
 SPEC = Spec(
     name="klaviyo",
     version="2",
@@ -62,10 +62,10 @@ SPEC = Spec(
         AddContact: _IMPORT,
         SetTraits: _IMPORT,
         ClearTraits: _IMPORT,
-        AddMember: Limit(items=10_000, bytes=wire.IMPORT_BYTES, each=100, after=frozenset({AddContact})),
-        RemoveMember: Limit(items=1_000),
-        Suppress: Limit(items=100),
-        AddCode: Limit(items=1_000),
+        AddMember: replace(_IMPORT, after=frozenset({AddContact})),
+        RemoveMember: Limit(items=1_000, rate="list-remove"),
+        Suppress: Limit(items=100, rate="suppress", is_job=True),
+        AddCode: Limit(items=1_000, rate="codes", is_job=True),
     },
     fields={
         ValueKind.TEXT: Field(type="string", max_bytes=wire.VALUE_BYTES),
@@ -80,6 +80,7 @@ SPEC = Spec(
     max_fields=400,  # of an event's properties; a profile's most is not documented (2026-11-22)
     rates={family: windows for family, (windows, _) in FAMILIES.items()},
     in_flight=4,
+    creates={TargetKind.SEGMENT: 1},  # properties come with their first value
     reports=dict.fromkeys(events.KINDS.values(), Precision.EXACT),
 )
 

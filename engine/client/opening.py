@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -234,6 +234,8 @@ class Client:
         from engine.client.inputs import destination
 
         spec = registry.load(self.settings.destinations[name].connector).spec
+        if (share := self.settings.destinations[name].share) is not None:
+            spec = replace(spec, share=dict.fromkeys(spec.rates, float(share)))
         return destination(self.config, self.catalogue, name, spec=spec, prefix=self._prefix(name))
 
     def check_flag(self, flag: str, named: Sequence[str]) -> None:

@@ -1,42 +1,135 @@
-"""How many write calls a plan needs, and about how long they take: from the connector's limits and rates."""
+"""What a plan costs: its write calls, counted as they will be cut; its polls and its time, from least to most.
+
+The same limits, windows and shares as the push keeps: `connectors.spec.cut` and `connectors.http`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from connectors.spec import Spec
+from connectors.spec import Limit, Spec
+from connectors.types import ClearTraits, Target
 from engine.plan.destination import KINDS
+from engine.plan.rows import PART
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["Estimate", "estimate"]
 
 _CALL = 1.0  # seconds that a bulk call takes, about
 _SHARE = 0.8  # of every declared window
+_ASKS = 2  # calls of one look at a job: the job, and what it tells of its changes
+_SETTING, _CLEARING, _JOINT = '[null, null, {}, ""]', '[[], null, {}, ""]', ", "  # what spec.cut weighs around values
+_NAME = len('""') + len(_JOINT)
+_PAIR = len('"": ') + len(_JOINT)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Write calls (exact as long as no batch meets the limit in bytes) and seconds (a guess)."""
+    """Write calls: exact for what the ledger knows. Polls and seconds: from least to most, when jobs end as declared."""
 
     calls: int
-    seconds: float
+    polls: int = 0
+    polls_most: int = 0
+    seconds: float = 0.0
+    seconds_most: float = 0.0
 
 
-def estimate(spec: Spec, counted: Mapping[tuple[str, str], int], *, creates: int = 0) -> Estimate:
-    """`counted`: changes by kind and target; `creates`: lists and fields to create."""
-    calls = creates
-    for (kind, _), count in counted.items():
-        calls += math.ceil(count / spec.carries[KINDS[kind]].items)
-    slowest = max((_pace(spec, family, calls) for family in spec.rates), default=0.0)
-    polls = spec.poll_after[0] if calls and spec.poll_after else 0.0
-    return Estimate(calls, round(max(slowest, calls * _CALL / max(1, spec.in_flight)) + polls, 1))
+def estimate(spec: Spec, table: pa.Table, titles: Mapping[str, str], *, missing: Iterable[Target] = ()) -> Estimate:
+    """`table`: a destination's rows in order, with the column `email`; `titles`: fields there, by merge tag; `missing`: targets to create."""
+    calls: Counter[str] = Counter()
+    jobs: Counter[str] = Counter()
+    for kind, rows in _kinds(table):
+        limit = spec.carries[KINDS[kind]]
+        for count in _batches(rows, limit, titles):
+            is_few = limit.few is not None and count <= limit.few[0]
+            calls[limit.rate] += math.ceil(count / limit.few[1]) if limit.few and is_few else 1
+            if limit.is_job and not is_few:
+                jobs[kind] += 1
+    calls["default"] += sum(spec.creates.get(target.kind, 0) for target in missing)
+    return _told(spec, calls, jobs)
 
 
-def _pace(spec: Spec, family: str, calls: int) -> float:
-    """Seconds before the last of so many calls may leave, when each window is full from the start."""
-    share = spec.share.get(family, _SHARE)
-    return max(
-        (max(0, math.ceil(calls / max(1, int(rate.calls * share))) - 1) * rate.seconds for rate in spec.rates[family]),
-        default=0.0,
+def _told(spec: Spec, calls: Counter[str], jobs: Counter[str]) -> Estimate:
+    looks = len(spec.poll_after) or 1
+    busy = max(
+        calls.total() * _CALL / max(1, spec.in_flight),
+        *(_last(spec, family, count) for family, count in calls.items()),
+        0.0,
     )
+    waits = spec.poll_after if jobs else ()
+    return Estimate(
+        calls=calls.total(),
+        polls=1 if jobs else 0,  # a poll may ask for all jobs at once
+        polls_most=jobs.total() * looks * _ASKS,
+        seconds=round(busy + (waits[0] if waits else 0.0), 1),
+        seconds_most=round(busy + len(jobs) * sum(waits), 1),
+    )
+
+
+def _last(spec: Spec, family: str, calls: int) -> float:
+    """Seconds before the last of so many calls may leave, when each window is empty at the start."""
+    share = spec.share.get(family, _SHARE)
+    windows = spec.rates.get(family, ())
+    return max((max(0, calls - 1) // max(1, int(rate.calls * share)) * rate.seconds for rate in windows), default=0.0)
+
+
+def _kinds(table: pa.Table) -> Iterable[tuple[str, pa.Table]]:
+    """The rows of each kind and target, as they are carried."""
+    import pyarrow.compute as pc
+
+    if len(table) == 0:
+        return
+    keys = pc.binary_join_element_wise(table["phase"].cast("string"), table["kind"], table["target"], "\x1f")
+    coded = pc.run_end_encode(keys.combine_chunks())
+    start = 0
+    for end, key in zip(coded.run_ends.to_pylist(), coded.values.to_pylist(), strict=True):
+        yield key.split("\x1f")[1], table.slice(start, end - start)
+        start = end
+
+
+def _batches(rows: pa.Table, limit: Limit, titles: Mapping[str, str]) -> Iterator[int]:
+    """How many changes each batch holds."""
+    weights = _weights(rows, limit, titles)
+    for at in range(0, len(weights), PART):
+        yield from _cut(weights[at : at + PART], limit)
+
+
+def _cut(weights: Sequence[int], limit: Limit) -> Iterator[int]:
+    """As connectors.spec.cut does."""
+    count = size = 0
+    for weight in weights:
+        if count and (count >= limit.items or (limit.bytes and size + weight > limit.bytes)):
+            yield count
+            count = size = 0
+        count, size = count + 1, size + weight
+    if count:
+        yield count
+
+
+def _weights(rows: pa.Table, limit: Limit, titles: Mapping[str, str]) -> list[int]:
+    """What each change weighs, where calls are limited in bytes."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not limit.bytes:
+        return [0] * pc.count_distinct(rows["change_id"]).as_py()
+    is_clear = rows["kind"][0].as_py() == ClearTraits.__name__
+    names = pa.array([len(title.encode()) + (_NAME if is_clear else _PAIR) for title in titles.values()], pa.int32())
+    name = names.take(pc.index_in(rows["field"].combine_chunks(), value_set=pa.array(list(titles), pa.string())))
+    text = 0 if is_clear else pc.fill_null(pc.binary_length(pc.coalesce(rows["after"], rows["before"])), 0)
+    value = pc.fill_null(pc.add(text, name), 0)  # a row without a field of ours tells who, not what
+    sized = pa.table(
+        {"key": rows["change_id"], "value": value, "email": pc.binary_length(pc.fill_null(rows["email"], ""))}
+    )
+    whole = sized.group_by("key", use_threads=False).aggregate([("value", "sum"), ("email", "max")])
+    joints = pc.if_else(pc.greater(whole["value_sum"], 0), -len(_JOINT), 0)
+    weights = pc.add(pc.add(pc.add(whole["value_sum"], joints), whole["email_max"]), limit.each)
+    weights = pc.add(weights, len(_CLEARING if is_clear else _SETTING))
+    found: list[int] = weights.to_pylist()
+    return found

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from connectors.types import Suppress, TargetKind
+from connectors.types import Suppress, Target, TargetKind
 from engine.plan import rows
 from engine.plan.columns import Present, Wanted, present, wanted
 from engine.plan.destination import REMOVABLE, Destination, check, targets
@@ -258,9 +258,25 @@ def _summary(
         fields_created=tuple(target.title for target in missing if target.kind is TargetKind.FIELD),
         on_its_way=0,
         changes=len(changes),
-        estimate=estimate(destination.spec, counted, creates=sum(at.kind is TargetKind.SEGMENT for at in missing)),
+        estimate=_estimate(destination, named, table, population, missing),
         resubscriptions=pc.sum(pc.is_in(fresh, value_set=here.suppressed)).as_py() or 0,
     )
+
+
+def _estimate(
+    destination: Destination,
+    named: Mapping[tuple[TargetKind, str], Target],
+    table: pa.Table,
+    population: Population,
+    missing: Sequence[Target],
+) -> Estimate:
+    import pyarrow.compute as pc
+
+    titles = {name: target.title for (kind, name), target in named.items() if kind is TargetKind.FIELD}
+    place = pc.index_in(table["customer_id"], value_set=population.known_customers)
+    addressed = table.append_column("email", population.known_emails.take(place.combine_chunks()))
+    is_sent = len(table) or any(target.kind is not TargetKind.CONTACTS for target in missing)
+    return estimate(destination.spec, addressed, titles, missing=missing if is_sent else ())
 
 
 def _targets(

@@ -11,9 +11,22 @@ from engine.plan.destination import KINDS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FIRST", "ID_LENGTH", "ISSUE", "content_hash", "contents", "empty", "hashes", "ordered", "phase", "schema"]
+__all__ = [
+    "FIRST",
+    "ID_LENGTH",
+    "ISSUE",
+    "PART",
+    "content_hash",
+    "contents",
+    "empty",
+    "hashes",
+    "ordered",
+    "phase",
+    "schema",
+]
 
 ISSUE = "Issue"
+PART = 10_000  # changes that are carried, and held as objects, at one time: calls are cut within a part
 ID_LENGTH = 24  # hexadecimal digits of a change's id: the beginning of its content hash
 _SEPARATOR = "\x1f"
 _NAMES = (

@@ -1,4 +1,4 @@
-"""What a destination says of itself before a plan: which account the key opens, and which of our targets exist."""
+"""What a destination says of itself before a plan: which account the key opens, which of our targets exist, and can be."""
 
 from __future__ import annotations
 
@@ -44,8 +44,9 @@ def survey(destination: Destination, connector: Connector, ledger: Ledger) -> Su
     wanted = targets(destination, known)
     ours = {key: at.target for key, at in known.items() if key[0] is TargetKind.SEGMENT}
     lists = {key: target for key, target in wanted.items() if key[0] is TargetKind.SEGMENT} | ours
+    fields = [target for key, target in wanted.items() if key[0] is TargetKind.FIELD]
     account = connector.check()
-    found = connector.find(list(lists.values()))
+    found = connector.find([*lists.values(), *fields])  # a field that cannot be ours is told now, not in mid-push
     by_target = {target: name for (_, name), target in lists.items()}
     return Survey(
         destination=destination.name,

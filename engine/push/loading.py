@@ -11,7 +11,7 @@ from connectors.types import TargetKind
 from engine.ledger.contacts import Contact
 from engine.ledger.outcomes import Sending, is_there
 from engine.ledger.packing import scalar, value
-from engine.plan.rows import ISSUE, content_hash
+from engine.plan.rows import ISSUE, PART, content_hash
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["groups"]
 
-_PART = 10_000  # changes held as objects at one time
 _HEADS = ("change_id", "kind", "target", "customer_id", "content_hash")
 _NONE: frozenset[str] = frozenset()
 _RAISES = frozenset({"AddContact", "SetTraits", "AddMember"})
@@ -58,11 +57,11 @@ def _drafts(trip: Trip, table: pa.Table) -> Iterator[_Draft]:
     emails = trip.people.emails(table["customer_id"].take(starts).combine_chunks())
     people = pa.table({"email": pc.fill_null(emails, ""), "may": trip.people.may(emails)})
     ends = pa.concat_arrays([starts.slice(1), pa.array([len(table)], pa.int64())])
-    for place in range(0, len(starts), _PART):
-        part = starts.slice(place, _PART)
+    for place in range(0, len(starts), PART):
+        part = starts.slice(place, PART)
         first, last = part[0].as_py(), ends[place + len(part) - 1].as_py()
         rows = table.slice(first, last - first)
-        yield from _changes(rows, pc.subtract(part, first), people.slice(place, _PART))
+        yield from _changes(rows, pc.subtract(part, first), people.slice(place, PART))
 
 
 def _changes(rows: pa.Table, starts: pa.Array[Any], people: pa.Table) -> Iterator[_Draft]:
@@ -94,7 +93,7 @@ def _changes(rows: pa.Table, starts: pa.Array[Any], people: pa.Table) -> Iterato
 
 
 def _parts(trip: Trip, drafts: Iterator[_Draft], suppressed: frozenset[str]) -> Iterator[list[Sending]]:
-    while part := list(islice(drafts, _PART)):
+    while part := list(islice(drafts, PART)):
         yield _ready(trip, part, suppressed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from engine.engagement.totals import Compared
+    from engine.plan.estimate import Estimate
     from engine.plan.guard import Refusal
     from engine.plan.plan import DestinationSummary, Plan
     from engine.push.result import Result
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_lines", "push_lines"]
 
+_MINUTES = 180.0  # seconds from which time is told in minutes
 _REASONS = 2  # of a destination; --json tells all
 _KINDS = ("AddContact", "SetTraits", "ClearTraits", "AddMember", "RemoveMember", "Suppress")
 
@@ -55,8 +58,20 @@ def plan_lines(result: run.Planned, lang: str) -> Iterator[RenderableType]:
     yield from _unreachable(result.unreachable.items(), lang)
 
 
+def _cost(cost: Estimate, lang: str) -> str:
+    """Calls, polls and time: minutes where seconds would be many."""
+    unit, each = ("s", 1) if cost.seconds_most < _MINUTES else ("min", 60)
+    least, most = (math.ceil(seconds / each) for seconds in (cost.seconds, cost.seconds_most))
+    about = {"time": f"{_span(least, most, lang)} {unit}", "polls": _span(cost.polls, cost.polls_most, lang)}
+    return say("plan.calls_polls" if cost.polls_most else "plan.calls", lang, count=cost.calls, **about)
+
+
+def _span(least: int, most: int, lang: str) -> str:
+    return number(least, lang) if least == most else f"{number(least, lang)}–{number(most, lang)}"
+
+
 def _destination(summary: DestinationSummary, lang: str) -> Iterator[RenderableType]:
-    calls = say("plan.calls", lang, count=summary.estimate.calls, seconds=number(round(summary.estimate.seconds), lang))
+    calls = _cost(summary.estimate, lang)
     yield Text.assemble((summary.name, "bold"), f" ({summary.connector})  ", (calls, "dim"))
     rows = [
         (f"  {one.title}{' *' if one.is_new else ''}", *(number(count, lang) for count in (one.before, one.joins, one.leaves, one.after)))
