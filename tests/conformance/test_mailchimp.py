@@ -12,10 +12,12 @@ from connectors import registry
 from connectors.sandbox.lab import SandboxLab
 from connectors.sandbox.mailchimp import MailchimpSandbox
 from connectors.sandbox.mailchimp.store import Act
+from connectors.sandbox.mailchimp.webhooks import Webhook
 from connectors.testing import ConnectorSuite
 from connectors.types import Ref
 
 KEY = "sandbox-us1"
+SECRET = "kit-signing-secret"
 STATUSES = ("subscribed", "unsubscribed", "pending", "cleaned", "archived", "transactional", "complained")
 SETTINGS = {
     "api_key": KEY,
@@ -24,6 +26,7 @@ SETTINGS = {
     "store": "shop",
     "store_currency": "EUR",
     "store_url": "https://shop.example/?code={code}",
+    "webhook_secret": SECRET,
     "max_merge_fields": 80,  # the Premium plan: a law asks for more fields than another holds
 }
 
@@ -39,6 +42,8 @@ SILENT = {
     "list_archived": "yes",
     "clears": "text",
     "operations_limit": "1000",
+    "code_scope": "rule",
+    "webhook_body": "json",
 }
 TALKATIVE = {
     "left_add": "generic",
@@ -47,14 +52,23 @@ TALKATIVE = {
     "unknown_keys": "ignored",
     "booleans": "loose",
     "double_optin": "yes",
+    "webhook_zone": "elsewhere",
     "job_seconds": "3600",
 }
 
 
 class MailchimpLab(SandboxLab):
-    """The emulated account, with its pools of codes and an act that no table knows."""
+    """The emulated account, with a webhook, its pools of codes, and an act that no table knows."""
 
     provider: MailchimpSandbox
+    signed = ("body", "time")
+
+    @property
+    def shares_codes(self) -> bool:
+        return self.provider.account.says("code_scope", "rule")
+
+    def posted(self) -> Sequence[tuple[Mapping[str, str], bytes]]:
+        return [(one.headers, one.body) for one in self.provider.account.outbox]
 
     def codes(self) -> Mapping[Ref, Sequence[str]]:
         stores = self.provider.account.stores
@@ -72,7 +86,11 @@ class MailchimpLab(SandboxLab):
 def lab(options: Mapping[str, str], statuses: tuple[str, ...] = STATUSES) -> MailchimpLab:
     connect = partial(registry.build, "mailchimp", SETTINGS)
     whole = {"field_limit": "80", **options}
-    return MailchimpLab("mailchimp", connect, secrets=[KEY], statuses=statuses, options=whole)
+    made = MailchimpLab("mailchimp", connect, secrets=[KEY, SECRET], statuses=statuses, options=whole)
+    events = dict.fromkeys(("unsubscribe", "cleaned", "campaign"), True)
+    hook = Webhook("kit", made.provider.audience.id, "https://us.example/", events, {"user": True}, SECRET)
+    made.provider.account.webhooks[hook.id] = hook
+    return made
 
 
 class TestMailchimp(ConnectorSuite):
