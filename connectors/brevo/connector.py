@@ -50,8 +50,9 @@ class Brevo:
 
     def check(self) -> Account:
         about: Json = self._reads.call("GET", "/account", rate=OTHER).json()
-        organisation = wire.part(about, "organization_id")
-        return Account(str(organisation), about.get("companyName") or "", wire.plan(about))
+        organisation = str(wire.part(about, "organization_id"))
+        plan = next((row.get("type") for row in about.get("plan") or ()), None)
+        return Account(organisation, about.get("companyName") or "", plan)
 
     def find(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
         return self._found(list(targets), self._folder())
@@ -171,7 +172,8 @@ class Brevo:
         refused: dict[str, str] = {}
         recalled = job.ref.endswith(RECALLED)
         is_unclear = recalled
-        for name, about in wire.files(process).items():
+        told = (process.get("info") or {}).get("import") or {}  # addresses of files, or counts as they are described
+        for name, about in ((name, told[name]) for name in wire.FILES if told.get(name)):
             text = self._reads.file(about) if isinstance(about, str) else None
             is_unclear = is_unclear or text is None
             refused |= dict.fromkeys(wire.named(text or "", people), name)

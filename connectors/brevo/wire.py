@@ -15,9 +15,8 @@ from connectors.types import (
 )  # fmt: skip
 
 __all__ = [
-    "FILES", "NO_CHANGE", "NO_LIST", "Json", "export_rows", "files", "import_body", "imports", "instant", "is_done",
-    "is_fast", "is_person", "may_be", "moment", "named", "part", "plan", "succeeded",
-    "suppression", "totals", "words",
+    "FILES", "NO_CHANGE", "NO_LIST", "Json", "export_rows", "import_body", "imports", "instant", "is_done", "is_fast",
+    "is_person", "may_be", "moment", "named", "part", "succeeded", "suppression", "totals", "words",
 ]  # fmt: skip
 
 Json: TypeAlias = dict[str, Any]
@@ -99,12 +98,6 @@ def part(answer: object, key: str) -> Any:  # noqa: ANN401 - JSON of any kind, a
     return answer[key]
 
 
-def plan(account: Json) -> str | None:
-    """What the account pays for, marketing before all else."""
-    rows = [row for row in account.get("planVerticals") or () if row.get("planCategory") == "Marketing"]
-    return next((row.get("planType") or row.get("type") for row in (*rows, *(account.get("plan") or ()))), None)
-
-
 def may_be(process: Json, since: datetime) -> bool:
     """An import that began since then, as far as is told (`created_at` may be null)."""
     began = process.get("created_at")
@@ -125,12 +118,6 @@ def words(body: object) -> str:
 def totals(campaign: Json) -> Json:
     """The figures of a campaign, where it tells any."""
     return (campaign.get("statistics") or {}).get("globalStats") or {}
-
-
-def files(process: Json) -> Mapping[str, str | int]:
-    """What a finished import says of refused records: an address of a file, or (as the description has it) a count."""
-    about = (process.get("info") or {}).get("import") or {}
-    return {name: about[name] for name in FILES if about.get(name)}
 
 
 def named(text: str, among: Collection[str]) -> set[str]:
