@@ -1,4 +1,4 @@
-"""Two tables: what ActiveCampaign's webhooks call an event, and what its campaigns count → our kinds."""
+"""One table: what ActiveCampaign's webhooks call an event → our kind, and the counts of it in a campaign's report."""
 
 from __future__ import annotations
 
@@ -11,33 +11,23 @@ from urllib.parse import parse_qsl
 from connectors.errors import UnexpectedResponse
 from connectors.types import EngagementEvent, EventKind, normal
 
-KINDS: Mapping[str, EventKind] = {
-    "sent": EventKind.SEND,
-    "open": EventKind.OPEN,
-    "click": EventKind.CLICK,
-    "bounce": EventKind.BOUNCE,
-    "unsubscribe": EventKind.UNSUBSCRIBE,
-}
-FIGURES: Mapping[EventKind, tuple[str, ...]] = {
-    EventKind.SEND: ("send_amt",),
-    EventKind.OPEN: ("uniqueopens",),
-    EventKind.CLICK: ("subscriberclicks",),
-    EventKind.BOUNCE: ("hardbounces", "softbounces"),
-    EventKind.UNSUBSCRIBE: ("unsubscribes",),
+KINDS: Mapping[str, tuple[EventKind, tuple[str, ...]]] = {
+    "sent": (EventKind.SEND, ("send_amt",)),
+    "open": (EventKind.OPEN, ("uniqueopens",)),
+    "click": (EventKind.CLICK, ("subscriberclicks",)),
+    "bounce": (EventKind.BOUNCE, ("hardbounces", "softbounces")),
+    "unsubscribe": (EventKind.UNSUBSCRIBE, ("unsubscribes",)),
 }
 
 
 def event(body: bytes, now: datetime) -> EngagementEvent:
-    """The one event of a delivery, a form with keys like `contact[email]`; it happened `now`: nothing is sent later.
-
-    Raises UnexpectedResponse.
-    """
+    """The one event of a delivery, a form with keys like `contact[email]`; it is `now`: nothing is delivered later."""
     told = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
     if not told.get("contact[email]"):
         raise UnexpectedResponse("activecampaign: a delivery without contact[email]")
     return EngagementEvent(
         id=f"activecampaign:{hashlib.sha256(body).hexdigest()[:32]}",
-        kind=KINDS.get(told.get("type", ""), EventKind.OTHER),
+        kind=KINDS.get(told.get("type", ""), (EventKind.OTHER,))[0],
         email=normal(told["contact[email]"]),
         happened_at=now,
         campaign=told.get("campaign[id]") or None,
@@ -46,7 +36,6 @@ def event(body: bytes, now: datetime) -> EngagementEvent:
     )
 
 
-def totals(campaign: Mapping[str, str | None]) -> Mapping[EventKind, int]:
-    """A campaign's counts of people, which come as texts; a missing one is left out."""
-    told = {kind: names for kind, names in FIGURES.items() if campaign.keys() >= set(names)}
-    return {kind: sum(int(campaign[name] or 0) for name in names) for kind, names in told.items()}
+def totals(campaign: Mapping[str, str]) -> Mapping[EventKind, int]:
+    """People by what they did; the counts come as texts."""
+    return {kind: sum(int(campaign.get(name) or 0) for name in names) for kind, names in KINDS.values()}

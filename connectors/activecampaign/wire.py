@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, TypeAlias
 
 from connectors import errors, fitting
@@ -20,20 +19,10 @@ _THROTTLED = re.compile(r"rate limit|per minute", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
 
 
-def _number(value: object) -> Fitted | Reason:
-    fitted = fitting.number(value)
-    return fitted if isinstance(fitted, Reason) else format(Decimal(str(fitted)), "f")
-
-
 # a field is never a number or a yes
-fit = fitting.fitter({ValueKind.NUMBER: _number, ValueKind.BOOLEAN: fitting.words("yes", "no")}, max_bytes=MAX_TEXT)
-
-
-def part(answer: object, key: str) -> Any:  # noqa: ANN401 - JSON of any kind, as Response.json
-    """What an answer holds under a key. Raises UnexpectedResponse: a shape that is unknown is never "nothing"."""
-    if not isinstance(answer, dict) or key not in answer:
-        raise errors.UnexpectedResponse(f"activecampaign: an answer without '{key}'")
-    return answer[key]
+fit = fitting.fitter(
+    {ValueKind.NUMBER: fitting.digits, ValueKind.BOOLEAN: fitting.words("yes", "no")}, max_bytes=MAX_TEXT
+)
 
 
 def fields(change: ContactChange) -> Mapping[Ref, Fitted]:
@@ -58,14 +47,6 @@ def contact(email: str, changes: Iterable[ContactChange], about: Json) -> Json:
     values = {ref: value for change in changes for ref, value in fields(change).items()}
     rows = {"fields": [{"id": int(ref), "value": value} for ref, value in values.items()]} if values else {}
     return {"email": email, "exclude_automations": True, **about, **rows}
-
-
-def accepted(answer: object) -> Ref:
-    """The import's id. Raises UnexpectedResponse: a 200 may say `success: 0`, in either spelling."""
-    told = {name.lower(): value for name, value in answer.items()} if isinstance(answer, dict) else {}
-    if str(told.get("success")) not in {"1", "True"}:
-        raise errors.UnexpectedResponse("activecampaign: an import was answered, and not accepted")
-    return str(part(told, "batchid"))
 
 
 def refusal(error: errors.InvalidRequest, people: Mapping[str, Sequence[ContactChange]]) -> errors.ConnectorError:

@@ -20,6 +20,7 @@ WORST = {
     "excluded": "silent",
     "failure_index": "1",
     "import_subscribe": "activate",
+    "join_total": "missing",
     "list_filter": "ignored",
     "long_text": "cut",
     "throttle": "503",
@@ -32,8 +33,7 @@ def activecampaign_lab(options: dict[str, str] | None = None) -> SandboxLab:
     settings = {
         "api_key": KEY,
         "base_url": "http://sandbox.test/activecampaign",
-        "prefix": "kit ",
-        "sender_url": "https://shop.example",
+        "list_name": "Newsletter",
     }
     connect = partial(
         registry.build, "activecampaign", settings, pace=LocalPace()

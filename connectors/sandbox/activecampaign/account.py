@@ -39,6 +39,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "excluded": ("failure", "silent"),  # what an import's result says of excluded addresses
         "failure_index": ("0", "1"),  # the place of the first contact in a refusal
         "import_subscribe": ("keep", "activate"),  # `subscribe` for who is unconfirmed or bounced on the list
+        "join_total": ("told", "missing"),  # meta.total of a contact's tags
         "list_filter": ("obeyed", "ignored"),  # GET /contacts?listid=
         "long_text": ("kept", "cut"),  # more than 255 bytes in a text field
         "throttle": ("429", "503"),  # over 5 calls a second

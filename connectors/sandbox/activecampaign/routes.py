@@ -141,7 +141,10 @@ def contact_tags(at: Account, path: tuple[str, ...], query: Query, _body: Json) 
     person = at.people.get(int(path[0]))
     if person is None or at.switch("contact_tags") == "missing":
         return _missing("Subscriber")
-    return _listed("contactTags", [_join(person, tag) for tag in person.tags], query)
+    status, told = _listed("contactTags", [_join(person, tag) for tag in person.tags], query)
+    if at.switch("join_total") == "missing":
+        del told["meta"]
+    return status, told
 
 
 def add_tag(at: Account, _path: tuple[str, ...], _query: Query, body: Json) -> Answer:

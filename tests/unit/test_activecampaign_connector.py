@@ -1,0 +1,446 @@
+"""ActiveCampaign: what it sends and what it makes of the answers, one case at a time."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from activecampaign_account import BASE, CITY, KEY, LOYAL, PEOPLE, Shop, add
+
+from connectors import errors, registry
+from connectors.http import LocalPace, Request, Response
+from connectors.sandbox.lab import SandboxClock
+from connectors.sandbox.world import World
+from connectors.types import (
+    AddMember,
+    Batch,
+    ClearTraits,
+    Consent,
+    EventKind,
+    Left,
+    Outcome,
+    Profile,
+    Reason,
+    RemoveMember,
+    SetTraits,
+    State,
+    Suppress,
+    Target,
+    TargetKind,
+    ValueKind,
+)
+
+NOW = datetime(2018, 1, 1, 9, tzinfo=UTC)
+
+
+class Answers:
+    """A provider that gives one answer to every write, and an account of nobody to every read."""
+
+    def __init__(self, status: int, body: object) -> None:
+        self.answer = Response(status, {}, json.dumps(body).encode())
+
+    def handle(self, request: Request) -> Response:
+        if request.method == "POST":
+            return self.answer
+        path = request.url.partition("?")[0].rpartition("/")[2]
+        rows = [{"id": "1", "name": "Newsletter"}] if path == "lists" else []
+        return Response(200, {}, json.dumps({path: rows, "meta": {"total": str(len(rows))}}).encode())
+
+
+def pushed(status: int, body: object, count: int = 3) -> list[Outcome]:
+    settings = {"api_key": KEY, "base_url": BASE, "list_name": "Newsletter"}
+    clock = SandboxClock(World())
+    handler = Answers(status, body)
+    connector = registry.build("activecampaign", settings, handler=handler, clock=clock, pace=LocalPace())
+    return list(connector.push(Batch(PEOPLE, "1", [add(number) for number in range(count)])))
+
+
+# settings and targets
+
+
+@pytest.mark.parametrize("address", ["https://x.api-us1.com", "https://x.api-us1.com/", "https://x.api-us1.com/api/3/"])
+def test_the_address_is_taken_as_people_copy_it(address: str) -> None:
+    connector = registry.load("activecampaign")
+    assert (
+        connector.spec.settings(base_url=address, api_key="k", list_name="l").base_url == "https://x.api-us1.com/api/3"
+    )
+
+
+def test_secrets_do_not_show() -> None:
+    made = registry.load("activecampaign").spec.settings(
+        base_url=BASE, api_key=KEY, list_name="l", webhook_secret="hush-hush"
+    )
+    assert KEY not in repr(made)
+    assert "hush" not in repr(made)
+
+
+def test_the_account_is_the_host_whoever_owns_the_key() -> None:
+    assert Shop().connector.check().id == "sandbox.test"
+
+
+def test_a_list_that_does_not_exist_is_a_settings_error_and_is_not_made() -> None:
+    shop = Shop(list_name="Nowhere")
+    with pytest.raises(errors.SettingsError, match="no list 'Nowhere'"):
+        shop.connector.create([PEOPLE])
+    assert shop.sent("/lists") == []
+
+
+def test_a_new_field_is_shown_on_all_lists() -> None:
+    shop = Shop()
+    refs = shop.refs()
+    assert shop.account.related == {int(refs[CITY])}
+
+
+def test_a_field_of_another_type_is_not_taken_for_ours() -> None:
+    shop = Shop()
+    shop.refs()
+    as_day = Target(kind=TargetKind.FIELD, name="city", title="CITY", value=ValueKind.DATE)
+    assert shop.connector.find([as_day]) == {}
+    with pytest.raises(errors.InvalidRequest, match="already exists"):
+        shop.connector.create([as_day])
+
+
+# what imports carry
+
+
+def test_2500_new_people_are_ten_imports_and_one_look_up() -> None:
+    shop = Shop()
+    told = shop.carry([add(number) for number in range(2500)])
+    assert {one.state for one in told.values()} == {State.APPLIED}
+    assert [len(body["contacts"]) for body in shop.sent("/import/bulk_import")] == [250] * 10
+    reads = [call for call in shop.sandbox.calls if call.path.endswith("/contacts")]
+    assert len(reads) == 2
+
+
+def test_no_body_is_bigger_than_allowed_however_small_the_values() -> None:
+    shop = Shop()
+    tags = [Target(kind=TargetKind.FIELD, name=f"f{at}", title=f"F{at}", value=ValueKind.TEXT) for at in range(120)]
+    fields = [*shop.connector.create(tags).values()]
+    told = shop.carry([add(number, **dict.fromkeys(fields, "é")) for number in range(300)])
+    assert {one.state for one in told.values()} == {State.APPLIED}
+    sizes = [call.size for call in shop.sandbox.calls if call.path.endswith("bulk_import")]
+    assert max(sizes) <= 400_000
+    assert len(sizes) > 2
+
+
+def test_a_person_who_is_there_is_not_subscribed_and_the_ledger_learns_their_id() -> None:
+    shop = Shop()
+    ref = shop.seed("p1@example.com", "unsubscribed")
+    told = shop.carry([add(1), add(2)])
+    assert (told["add-1"].state, told["add-1"].reason, told["add-1"].ref) == (State.NOOP, Reason.EXISTS, ref)
+    assert told["add-2"].state is State.APPLIED
+    assert [one["email"] for one in shop.sent("/import/bulk_import")[0]["contacts"]] == ["p2@example.com"]
+
+
+@pytest.mark.parametrize("status", [Consent.PENDING, Consent.UNSUBSCRIBED, Consent.NEVER])
+def test_nobody_is_created_without_consent(status: Consent) -> None:
+    shop = Shop()
+    assert shop.carry([add(1, status=status)])["add-1"].state is State.REJECTED
+    assert shop.provider.contacts() == {}
+
+
+@pytest.mark.parametrize("kind", ["set", "clear", "member", "suppress"])
+def test_nothing_but_an_addition_creates(kind: str) -> None:
+    shop = Shop()
+    refs, profile = shop.refs(), Profile("gone@example.com", "77")
+    change = {
+        "set": SetTraits(id="x", profile=profile, traits={refs[CITY]: "Lyon"}),
+        "clear": ClearTraits(id="x", profile=profile, fields=(refs[CITY],)),
+        "member": AddMember(id="x", profile=profile),
+        "suppress": Suppress(id="x", profile=profile),
+    }[kind]
+    told = shop.carry([change], LOYAL if kind == "member" else PEOPLE)
+    assert (told["x"].state, told["x"].reason) == (State.REJECTED, Reason.GONE)
+    assert shop.provider.contacts() == {}
+    assert shop.sent("/import/bulk_import") == []
+
+
+def test_a_field_that_was_deleted_there_is_told_and_not_said_to_be_written() -> None:
+    shop = Shop()
+    shop.seed("p1@example.com")
+    told = shop.carry([SetTraits(id="x", profile=Profile("p1@example.com"), traits={"999": "Lyon"})])
+    assert told["x"].reason is Reason.UNKNOWN_FIELD
+
+
+def test_a_tag_that_was_deleted_there_is_not_made_again_on_the_fly() -> None:
+    shop = Shop()
+    shop.seed("p1@example.com")
+    ref = shop.refs()[LOYAL]
+    shop.provider.drop(ref)
+    [told] = shop.connector.push(Batch(LOYAL, ref, [AddMember(id="x", profile=Profile("p1@example.com"))]))
+    assert (told.state, told.reason) == (State.REJECTED, Reason.UNKNOWN_TARGET)
+    assert shop.provider.lists() == {}
+
+
+def test_a_tag_that_was_renamed_there_is_still_the_segment() -> None:
+    shop = Shop()
+    shop.seed("p1@example.com")
+    ref = shop.refs()[LOYAL]
+    shop.account.tags[int(ref)]["tag"] = "Fidèles"
+    list(shop.connector.push(Batch(LOYAL, ref, [AddMember(id="x", profile=Profile("p1@example.com"))])))
+    assert shop.sent("/import/bulk_import")[0]["contacts"][0]["tags"] == ["Fidèles"]
+
+
+@pytest.mark.parametrize("reading", ["payload", "contact"])
+def test_a_sync_starts_no_automation_where_ever_it_is_to_be_said(reading: str) -> None:
+    shop = Shop({"exclude_automations": reading})
+    shop.carry([add(1), add(2)])
+    shop.carry([AddMember(id=str(at), profile=Profile(f"p{at}@example.com")) for at in (1, 2)], LOYAL)
+    assert shop.account.automations == 0
+
+
+def test_a_leaver_leaves_every_list() -> None:
+    shop = Shop()
+    shop.account.add_list("Weekly tips", "tips")
+    shop.seed("p1@example.com")
+    shop.carry([Suppress(id="x", profile=Profile("p1@example.com"))])
+    assert set(shop.account.by_email["p1@example.com"].lists.values()) == {"2"}
+
+
+def test_one_address_twice_is_one_contact_and_two_outcomes() -> None:
+    shop = Shop()
+    told = shop.carry([add(1, "lin@example.com"), add(2, "Lin@Example.com")])
+    assert {one.state for one in told.values()} == {State.APPLIED}
+    assert [*shop.provider.contacts()] == ["lin@example.com"]
+
+
+# refusals and results
+
+
+def test_too_many_imports_a_minute_are_a_400_and_mean_wait() -> None:
+    shop = Shop()
+    shop.refs()
+    send = Request("POST", f"{BASE}/api/3/import/bulk_import", {"api-token": KEY}, b'{"contacts":[{"email":"a"}]}')
+    for _ in range(20):
+        shop.sandbox.world.advance(1)
+        shop.sandbox.handle(send)
+    shop.sandbox.world.advance(1)
+    with pytest.raises(errors.RateLimited) as told:
+        list(shop.connector.push(Batch(PEOPLE, shop.refs()[PEOPLE], [add(1)])))
+    assert told.value.wait == 60
+
+
+def test_a_refusal_at_a_place_that_both_readings_allow_names_nobody() -> None:
+    body = {"success": 0, "failureReasons": [{"contact": 1, "failureReason": "Field 'email' incorrect format"}]}
+    with pytest.raises(errors.InvalidRequest) as told:
+        pushed(400, body)
+    assert told.value.culprits == {}
+
+
+@pytest.mark.parametrize(("place", "culprit"), [(0, "add-0"), (3, "add-2")])
+def test_a_refusal_at_a_place_that_one_reading_allows_names_the_culprit(place: int, culprit: str) -> None:
+    body = {"success": 0, "failureReasons": [{"contact": place, "failureReason": "Field 'email' incorrect format"}]}
+    with pytest.raises(errors.InvalidRequest) as told:
+        pushed(400, body)
+    assert told.value.culprits == {culprit: Reason.INVALID_ADDRESS}
+
+
+@pytest.mark.parametrize("first", ["0", "1"])
+def test_an_address_that_is_none_settles_which_place_is_meant(first: str) -> None:
+    shop = Shop({"failure_index": first})
+    changes = [add(0), add(1), add(2, "no.address"), add(3)]
+    with pytest.raises(errors.InvalidRequest) as told:
+        list(shop.connector.push(Batch(PEOPLE, shop.refs()[PEOPLE], changes)))
+    assert told.value.culprits == {"add-2": Reason.INVALID_ADDRESS}
+
+
+def test_a_refusal_without_reasons_names_nobody() -> None:
+    with pytest.raises(errors.InvalidRequest) as told:
+        pushed(400, {})
+    assert told.value.culprits == {}
+
+
+def test_a_200_that_queued_nothing_is_no_success() -> None:
+    with pytest.raises(errors.UnexpectedResponse, match="batchId"):
+        pushed(200, {"succeeded": 0, "message": "nothing was done"})
+
+
+@pytest.mark.parametrize("reading", ["failure", "silent"])
+def test_who_is_skipped_by_an_import_is_refused_and_nobody_else(reading: str) -> None:
+    shop = Shop({"excluded": reading})
+    shop.account.excluded.add("p1@example.com")
+    told = shop.carry([add(number) for number in range(3)])
+    assert {name: one.state for name, one in told.items()} == {
+        "add-0": State.APPLIED,
+        "add-1": State.REJECTED,
+        "add-2": State.APPLIED,
+    }
+    assert told["add-1"].reason is Reason.REFUSED_ADDRESS
+
+
+def test_an_import_that_is_not_completed_says_nothing() -> None:
+    shop = Shop({"unfinished": "processing"})
+    ref = shop.refs()[PEOPLE]
+    [pending] = shop.connector.push(Batch(PEOPLE, ref, [add(1)]))
+    assert pending.state is State.PENDING
+    assert shop.provider.contacts() == {}
+
+
+# removals
+
+
+@pytest.mark.parametrize("reading", ["there", "missing"])
+def test_a_tag_is_taken_off_in_either_reading(reading: str) -> None:
+    shop = Shop({"contact_tags": reading})
+    ref = shop.refs()[LOYAL]
+    person = shop.seed("p1@example.com", lists=[ref])
+    change = RemoveMember(id="x", profile=Profile("p1@example.com", person))
+    assert shop.carry([change], LOYAL)["x"].state is State.APPLIED
+    assert shop.provider.contacts()["p1@example.com"].lists == set()
+
+
+@pytest.mark.parametrize("reading", ["there", "missing"])
+@pytest.mark.parametrize("ref", ["77", None])
+def test_who_is_gone_has_left(reading: str, ref: str | None) -> None:
+    shop = Shop({"contact_tags": reading})
+    change = RemoveMember(id="x", profile=Profile("gone@example.com", ref))
+    assert shop.carry([change], LOYAL)["x"].state is State.NOOP
+    assert shop.provider.contacts() == {}
+
+
+def test_a_tag_beyond_the_first_page_of_a_contact_is_found() -> None:
+    shop = Shop({"join_total": "missing"})
+    others = [str(shop.account.add_tag(f"tag {at}")["id"]) for at in range(130)]
+    ref = shop.refs()[LOYAL]
+    person = shop.seed("p1@example.com", lists=others)
+    shop.account.by_email["p1@example.com"].tags[int(ref)] = 9999
+    change = RemoveMember(id="x", profile=Profile("p1@example.com", person))
+    assert shop.carry([change], LOYAL)["x"].state is State.APPLIED
+    assert len(shop.provider.contacts()["p1@example.com"].lists) == 130
+
+
+# reads
+
+
+@pytest.mark.parametrize("reading", ["obeyed", "ignored"])
+@pytest.mark.parametrize("count", [1, 2, 150])
+def test_ids_are_found_whether_or_not_the_filter_is_obeyed(reading: str, count: int) -> None:
+    shop = Shop({"email_filter": reading})
+    refs = {f"p{at}@example.com": shop.seed(f"p{at}@example.com") for at in range(400)}
+    wanted = [f"p{at}@example.com" for at in range(250, 250 + count)]
+    found = shop.connector.resolve([Profile(email) for email in [*wanted, "nobody@example.com"]])
+    assert found == {email: refs[email] for email in wanted}
+
+
+def test_few_people_of_many_are_asked_for_one_by_one() -> None:
+    shop = Shop()
+    for at in range(500):
+        shop.seed(f"p{at}@example.com")
+    shop.connector.resolve([Profile("p1@example.com"), Profile("p2@example.com")])
+    assert len(shop.sandbox.calls) == 3
+
+
+def test_a_filter_that_is_ignored_costs_one_page_and_not_all_for_each_person() -> None:
+    shop = Shop({"email_filter": "ignored"})
+    for at in range(500):
+        shop.seed(f"p{at}@example.com")
+    shop.connector.resolve([Profile("p1@example.com"), Profile("p2@example.com")])
+    assert len(shop.sandbox.calls) == 1 + 2 + 6
+
+
+def test_pages_that_do_not_follow_each_other_are_an_error_and_no_endless_read() -> None:
+    class Same:
+        def handle(self, request: Request) -> Response:
+            rows = [{"id": "5", "email": "a@example.com"}]
+            return Response(200, {}, json.dumps({"contacts": rows, "meta": {"total": "9"}}).encode())
+
+    settings = {"api_key": KEY, "base_url": BASE, "list_name": "l"}
+    built = registry.build("activecampaign", settings, handler=Same(), clock=SandboxClock(World()), pace=LocalPace())
+    with pytest.raises(errors.UnexpectedResponse, match="do not follow"):
+        built.resolve([Profile("b@example.com")])  # type: ignore[attr-defined]  # an ability
+
+
+def test_who_left_bounced_or_awaits_a_confirmation_is_told_and_a_read_resumes_anywhere() -> None:
+    shop = Shop()
+    states = {"unsubscribed": Left.UNSUBSCRIBED, "cleaned": Left.BOUNCED, "pending": Left.PENDING}
+    wanted = {}
+    for status, left in states.items():
+        for at in range(130):
+            email = f"{status}{at}@example.com"
+            shop.seed(email, status)
+            wanted[email] = left
+    shop.seed("happy@example.com")
+    pages = list(shop.connector.suppressions(None, NOW))
+    assert {one.email: one.left for page in pages for one in page.items} == wanted
+    assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
+    for at, page in enumerate(pages[:-1]):
+        rest = [one.email for later in shop.connector.suppressions(page.cursor, NOW) for one in later.items]
+        assert rest == [one.email for later in pages[at + 1 :] for one in later.items]
+
+
+def test_who_left_another_list_has_not_left_ours() -> None:
+    shop = Shop()
+    other = shop.account.add_list("Weekly tips", "tips")
+    shop.seed("p1@example.com")
+    shop.account.by_email["p1@example.com"].lists[int(other["id"])] = "2"
+    assert [one for page in shop.connector.suppressions(None, NOW) for one in page.items] == []
+
+
+def test_erasing_finds_the_person_by_address_and_a_second_time_nobody() -> None:
+    shop = Shop()
+    shop.seed("p1@example.com")
+    assert shop.connector.erase(Profile("p1@example.com", "77")) is State.APPLIED
+    assert shop.provider.contacts() == {}
+    assert shop.connector.erase(Profile("p1@example.com", "77")) is State.NOOP
+
+
+# engagement
+
+
+def mailed(shop: Shop) -> tuple[str, list[tuple[dict[str, str], bytes]]]:
+    hook = {"url": "https://shop.example/newsletter?token=hush-hush", "events": ["sent", "open", "click", "forward"]}
+    shop.account.webhooks.append(hook)
+    ref = shop.refs()[LOYAL]
+    for at in range(3):
+        shop.seed(f"p{at}@example.com", lists=[ref])
+    campaign = shop.provider.mail(ref, "Soldes")
+    shop.provider.react(campaign, "p0@example.com", EventKind.OPEN, NOW)
+    shop.provider.react(campaign, "p0@example.com", EventKind.OPEN, NOW)
+    shop.provider.react(campaign, "p0@example.com", EventKind.CLICK, NOW, url="https://shop.example/a?b=c")
+    shop.provider.react(campaign, "p1@example.com", EventKind.OTHER, NOW)
+    return campaign, shop.account.posted
+
+
+def test_a_delivery_is_one_event_and_what_is_not_known_is_kept_as_other() -> None:
+    shop = Shop(webhook_secret="hush-hush")
+    campaign, posted = mailed(shop)
+    events = [event for headers, body in posted for event in shop.connector.parse(headers, body, NOW)]
+    kinds = [EventKind.SEND] * 3 + [EventKind.OPEN] * 2 + [EventKind.CLICK, EventKind.OTHER]
+    assert [event.kind for event in events] == kinds
+    click = events[5]
+    assert (click.email, click.url, click.campaign) == ("p0@example.com", "https://shop.example/a?b=c", campaign)
+    assert json.loads(events[6].raw)["type"] == "forward"
+    assert {event.happened_at for event in events} == {NOW}
+
+
+@pytest.mark.parametrize("path", ["/newsletter", "/newsletter?token=", "/newsletter?token=hush-hush2", ""])
+def test_a_delivery_without_the_secret_is_refused_before_it_is_read(path: str) -> None:
+    shop = Shop(webhook_secret="hush-hush")
+    with pytest.raises(errors.Unauthorized):
+        shop.connector.parse({":path": path}, b"\xff not a form", NOW)
+
+
+def test_without_a_secret_nothing_is_received() -> None:
+    with pytest.raises(errors.SettingsError, match="webhook_secret"):
+        Shop().connector.parse({":path": "/newsletter?token="}, b"", NOW)
+
+
+def test_a_delivery_about_nobody_is_not_an_event() -> None:
+    shop = Shop(webhook_secret="hush-hush")
+    with pytest.raises(errors.UnexpectedResponse):
+        shop.connector.parse({":path": "/n?token=hush-hush"}, b"type=open", NOW)
+
+
+def test_totals_count_people_and_unknown_campaigns_have_none() -> None:
+    shop = Shop()
+    campaign, _ = mailed(shop)
+    assert shop.connector.totals([campaign, "999"]) == {
+        campaign: {
+            EventKind.SEND: 3,
+            EventKind.OPEN: 1,
+            EventKind.CLICK: 1,
+            EventKind.BOUNCE: 0,
+            EventKind.UNSUBSCRIBE: 0,
+        }
+    }
