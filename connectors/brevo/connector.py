@@ -13,7 +13,7 @@ from connectors import errors
 from connectors.brevo import codes, events, wire
 from connectors.brevo.engagement import Reading
 from connectors.brevo.reads import Reads
-from connectors.brevo.spec import AT_ONCE, OTHER, SPEC, TYPES, BrevoSettings
+from connectors.brevo.spec import AT_ONCE, OTHER, SMALL, SPEC, TYPES, BrevoSettings
 from connectors.brevo.wire import Json
 from connectors.http import Http, mask
 from connectors.outcomes import applied, contacts, each, noop, rejected
@@ -25,7 +25,6 @@ from connectors.types import (
 
 __all__ = ["Brevo", "BrevoSettings"]
 
-SMALL = 10 * AT_ONCE  # additions go by address, which cannot create, up to here; more go as an import
 SWEEP_AGAIN = timedelta(days=7)  # whether leaving moves `modifiedAt` is not documented: sweep all this often
 LAG = timedelta(minutes=10)  # changes that show late
 SKEW = timedelta(minutes=5)  # between our clock and Brevo's

@@ -15,10 +15,11 @@ from connectors.types import (
     ValueKind,
 )  # fmt: skip
 
-__all__ = ["AT_ONCE", "CONTACTS", "FILES", "OTHER", "SPEC", "TYPES", "BrevoSettings"]
+__all__ = ["AT_ONCE", "CONTACTS", "FILES", "OTHER", "SMALL", "SPEC", "TYPES", "BrevoSettings"]
 
 CONTACTS, OTHER, FILES = "contacts", "other", "files"  # families of calls: /contacts/…, all else, files elsewhere
 AT_ONCE = 150  # addresses in one add or remove
+SMALL = 10 * AT_ONCE  # additions go by address, which cannot create, up to here; more go as an import
 _RESERVED = "EMAIL SMS EXT_ID WHATSAPP LANDLINE_NUMBER ADDED_TIME MODIFIED_TIME"
 _IMPORT = Limit(items=10_000, bytes=8_000_000, each=60, rate=CONTACTS, is_job=True)  # 10 MB a body, 8 advised
 _LATER = replace(_IMPORT, after=frozenset({AddContact}))
@@ -73,10 +74,10 @@ SPEC = Spec(
         AddContact: _IMPORT,
         SetTraits: _LATER,
         ClearTraits: _LATER,
-        AddMember: replace(_LATER, few=(10 * AT_ONCE, AT_ONCE)),
+        AddMember: replace(_LATER, few=(SMALL, AT_ONCE)),
         RemoveMember: Limit(items=AT_ONCE, rate=CONTACTS),
         Suppress: _LATER,
-        AddCode: Limit(items=10_000, names=r"\S{1,100}"),
+        AddCode: Limit(items=10_000, names=r"\S{1,100}", rate=OTHER, is_job=True),
     },
     fields={kind: Field(type=name) for kind, name in TYPES.items()},
     fit=fitting.fitter({ValueKind.TEXT: _text, ValueKind.BOOLEAN: fitting.words("yes", "no")}),
@@ -84,7 +85,12 @@ SPEC = Spec(
     rates={CONTACTS: (Rate(10, 1), Rate(36_000, 3600)), OTHER: (Rate(100, 3600),), FILES: ()},
     share={OTHER: 0.5},
     in_flight=2,
-    creates={TargetKind.CONTACTS: 2, TargetKind.SEGMENT: 1, TargetKind.FIELD: 1},  # with the first list, the folder
+    creates={
+        TargetKind.CONTACTS: 2,
+        TargetKind.SEGMENT: 1,
+        TargetKind.FIELD: 1,
+        TargetKind.POOL: 1,
+    },  # with the first list, the folder
     poll_after=(30.0, 60.0, 120.0, 300.0),
     reports={kind: Precision.CAMPAIGN for action in ACTIONS.values() for kind in action.kinds},
 )
