@@ -43,6 +43,7 @@ class Dictionary:
         self._file = Path(store) if isinstance(store, str) else None
         self._key = api_key
         known = json.loads(self._file.read_text("utf-8")) if self._file and self._file.exists() else {}
+        self.most = PAGE  # rows in a page
         self.store: Json = store if isinstance(store, dict) else known
         for part in _EMPTY:
             self.store.setdefault(part, {})
@@ -80,7 +81,7 @@ class Dictionary:
             case ["campaigns", name]:
                 return self._report(name)
         rows = self._rows(path)
-        size = SHORT_PAGE if path[-1] in _SHELVES else PAGE
+        size = min(self.most, SHORT_PAGE if path[-1] in _SHELVES else PAGE)
         return (404, {"error": "no such path"}) if rows is None else (200, _page(rows, int(query.get("from", 0)), size))
 
     def _rows(self, path: list[str]) -> list[tuple[str, Json]] | None:

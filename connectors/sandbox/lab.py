@@ -113,6 +113,10 @@ class SandboxLab:
             when, times = ("read", None) if reads else ("write", 1)
             self.sandbox.faults.ask(_FAULTS[name], provider=self.provider.name, when=when, times=times)
 
+    def shorten(self, size: int) -> None:
+        """From now on no page holds more."""
+        self.sandbox.faults.ask("short-pages", provider=self.provider.name, when="read", times=None, seconds=size)
+
     def now(self) -> datetime:
         """Sandbox time."""
         return self.sandbox.world.now()

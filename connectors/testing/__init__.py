@@ -13,6 +13,7 @@ from connectors.testing.lab import (
     Sent,
     Shares,
     Shelves,
+    Shortens,
     Surprises,
     Truth,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Sent",
     "Shares",
     "Shelves",
+    "Shortens",
     "Surprises",
     "Truth",
     "carry",

@@ -94,8 +94,11 @@ def _deliver(lab: Lab, batch: Batch, carried: Carried, tries: int) -> None:
     for left in reversed(range(tries)):
         connector, rest = lab.connector, carried.rest(batch.changes)
         if not is_certain and isinstance(connector, Recalls):
+            first = len(lab.calls())
             for outcome in connector.recall(Batch(batch.target, batch.ref, rest), since):
                 carried.note(outcome)
+            writes = [call.path for call in lab.calls()[first:] if not call.is_read]
+            assert not writes, f"recall() must only look what a write did, and wrote to {writes}"
             rest = carried.rest(batch.changes)
         if not rest:
             return

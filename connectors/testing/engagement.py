@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["EngagementLaws"]
 
 _PULLS = 10  # resumptions of one read
-_CROWD = 230  # acts: more than a page of any provider that pages events by the hundred or two
+_BREAKS = 4  # places at which a read is broken off
+_CROWD = 1_010  # acts: more than any provider gives in one page
 _LATER = timedelta(days=2)  # past any provider's tolerance for a signed time
 
 
@@ -74,7 +75,7 @@ class EngagementLaws(Staging):
             f"{len(people)} people clicked once, and {len(clicks)} clicks came, of {len(set(clicks.values()))} people: "
             "read every page, and give one act one id"
         )
-        step = max(1, len(pages) // _PULLS)
+        step = max(1, len(pages) // _BREAKS)
         for at in range(0, len(pages) - 1, step):
             cursor, early = pages[at][0], [event for _, items in pages[: at + 1] for event in items]
             late = [event for _, items in _pages(lab, cursor) for event in items]

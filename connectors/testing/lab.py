@@ -27,6 +27,7 @@ __all__ = [
     "Sent",
     "Shares",
     "Shelves",
+    "Shortens",
     "Surprises",
     "Truth",
 ]
@@ -174,3 +175,10 @@ class Shares(Protocol):
 
     @property
     def shares_codes(self) -> bool: ...
+
+
+@runtime_checkable
+class Shortens(Protocol):
+    """A lab whose provider can give shorter pages than it is asked for: for the law on pages."""
+
+    def shorten(self, size: int) -> None: ...  # from now on, no page of any read holds more

@@ -8,10 +8,10 @@ import pytest
 
 from connectors import errors
 from connectors.base import ReadsMembers, ReadsSuppressions, ReadsTraits, Resolves
-from connectors.testing.lab import Faulty, Lab
+from connectors.testing.lab import Faulty, Lab, Shortens
 from connectors.testing.stage import set_stage
 from connectors.testing.staging import Staging
-from connectors.types import AddMember, Profile, TargetKind
+from connectors.types import AddMember, Profile, Target, TargetKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,6 +24,7 @@ __all__ = ["ReadingLaws"]
 _LEAVING = frozenset({"unsubscribed", "pending", "cleaned", "archived", "suppressed", "complained"})
 _CROWD = 1_010  # more people than any provider gives in one page
 _GUESTS = 230  # more ids than a look-up takes in one call
+_FEW, _SHORT = 12, 5  # items, and how many a page holds when it is short
 _OUTAGES = ("throttled", "unavailable", "reset_before")
 
 
@@ -93,8 +94,8 @@ class ReadingLaws(Staging):
             pytest.skip(f"{connector.spec.name} does not read suppressions")
         stage = set_stage(lab, AddMember)
         for number, status in enumerate(lab.statuses):
-            for copy in range(130 if status == "unsubscribed" else 3):
-                stage.seed(number * 1000 + copy, status)
+            for copy in range(_CROWD if status == "unsubscribed" else 3):
+                stage.seed(number * 2_000 + copy, status)
         truth = lab.truth()
         gone = {email for email, contact in truth.items() if not contact.mailable and contact.status in _LEAVING}
         found = {item.email for page in connector.suppressions(None, lab.now()) for item in page.items}
@@ -103,6 +104,30 @@ class ReadingLaws(Staging):
         )
         may = sorted({truth[email].status for email in found if email in truth and truth[email].mailable})
         assert not may, f"contacts that may be mailed are called suppressed: {may}"
+
+    def test_short_pages_lose_nothing(self, lab: Lab) -> None:
+        """A provider may give less than it was asked for: the end is where it says so, not at the first short page."""
+        if not isinstance(lab, Shortens):
+            pytest.skip("the lab cannot shorten pages")
+        connector, stage = lab.connector, set_stage(lab, AddMember)
+        extra = [Target(kind=TargetKind.SEGMENT, name=f"s{at}", title=f"kit {at}") for at in range(_FEW)]
+        refs = connector.create(extra)
+        mine, people = stage.refs["mine"], {stage.email(number) for number in range(_FEW)}
+        for email in people:
+            lab.seed(email, lists={mine})
+        left = {stage.seed(100 + number, "unsubscribed") for number in range(_FEW)}
+        lab.shorten(_SHORT)
+        found = connector.find(extra)
+        assert dict(found) == dict(refs), f"find() sees {len(found)} of {len(extra)} lists when pages are short"
+        if isinstance(connector, ReadsMembers):
+            read = {one.email for page in connector.members(stage.targets["mine"], mine) for one in page.items}
+            assert read == people, f"members() sees {len(read)} of {len(people)} people when pages are short"
+        if isinstance(connector, Resolves):
+            ids = connector.resolve([Profile(email) for email in people])
+            assert ids.keys() == people, f"resolve() sees {len(ids)} of {len(people)} people when pages are short"
+        if isinstance(connector, ReadsSuppressions):
+            gone = {one.email for page in connector.suppressions(None, lab.now()) for one in page.items}
+            assert left <= gone, f"suppressions() sees {len(left & gone)} of {len(left)} who left when pages are short"
 
     @pytest.mark.parametrize("outage", _OUTAGES)
     def test_a_failed_look_up_is_no_absence(self, lab: Lab, outage: str) -> None:

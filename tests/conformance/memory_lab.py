@@ -214,6 +214,9 @@ class MemoryLab:
     def fault(self, name: str | None, *, reads: bool = False) -> None:
         self.provider.fault, self.provider.on_reads = name, reads
 
+    def shorten(self, size: int) -> None:
+        self.provider.most = size
+
     def codes(self) -> Mapping[Ref, Sequence[str]]:
         held = self.provider.store["codes"]
         return {pool: [code for code, at in held.items() if at == pool] for pool in self.provider.store["pools"]}

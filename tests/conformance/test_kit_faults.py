@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import pytest
 from broken import KIT, Broken, Case, label, prove
@@ -78,6 +79,20 @@ class Trusting(Broken):
 
     def poll(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         return (Outcome(id=outcome.id, state=State.APPLIED) for outcome in super().poll(jobs))
+
+
+class Presuming(Broken):
+    """A write without an answer was surely carried out."""
+
+    def recall(self, batch: Batch, since: datetime) -> Iterator[Outcome]:
+        return (Outcome(id=change.id, state=State.APPLIED) for change in batch.changes)
+
+
+class Resending(Broken):
+    """It looks what a write did by doing it again."""
+
+    def recall(self, batch: Batch, since: datetime) -> Iterator[Outcome]:
+        return self.push(batch)
 
 
 class Insisting(Broken):
@@ -205,6 +220,8 @@ CASES: list[Case] = [
     ],
     *[(Swallowing, COST, {"fault": fault}) for fault in ("reset_before", "unavailable", "page")],
     *[(Despairing, COST, {"fault": fault}) for fault in ("throttled", "reset_after", "slow", "timeout")],
+    (Presuming, COST, {"fault": "reset_before"}),
+    (Resending, COST, {"fault": "reset_after"}),
     *[(Trusting, COST, {"fault": fault}) for fault in ("failing", "bad_record")],
     *[(cls, ONCE, {"kind": kind}) for cls in (Swallowing, Insisting) for kind in WRITES],
     (Remembering, KIT.test_nothing_is_kept_between_calls, {"kind": AddContact}),
