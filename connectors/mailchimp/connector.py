@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import ClassVar, cast
 
 from connectors import types
+from connectors.errors import UnexpectedResponse
 from connectors.http import Http
 from connectors.mailchimp import events, reading, sdk, targets, wire, writing
 from connectors.mailchimp.spec import SPEC, MailchimpSettings
@@ -34,8 +35,9 @@ class Mailchimp:
         """The account behind the key; its audience must exist. Two calls."""
         root = sdk.ask(self._http, "root.get_root", fields=["account_id", "account_name", "pricing_plan_type"])
         self._audience()
-        ref = str(wire.part(root, "account_id"))
-        return types.Account(ref, str(root.get("account_name", "")), root.get("pricing_plan_type"))
+        if not root.get("account_id"):
+            raise UnexpectedResponse("mailchimp: the account has no account_id")
+        return types.Account(str(root["account_id"]), str(root.get("account_name", "")), root.get("pricing_plan_type"))
 
     def find(self, wanted: Iterable[Target]) -> Mapping[Target, Ref]:
         known = list(wanted)
@@ -73,8 +75,7 @@ class Mailchimp:
         """Everyone in it, whatever the status (not the cached `stats`, not `member_count`'s subscribers alone)."""
         _ = target
         path, params = reading.where(ref)
-        answer = self._http("GET", path, params={**params, "count": 1, "fields": "total_items"}).json()
-        return int(wire.part(answer, "total_items"))
+        return int(self._http("GET", path, params={**params, "count": 1, "fields": "total_items"}).part("total_items"))
 
     def traits(self, profiles: Sequence[Profile]) -> Mapping[str, Mapping[Ref, Fitted]]:
         """Merge fields that hold something, by address and merge tag."""

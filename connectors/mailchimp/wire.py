@@ -77,19 +77,11 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
 
 
-def part(answer: object, name: str) -> Any:  # noqa: ANN401 - a piece of any JSON; the caller knows its type
-    """A piece of a JSON object. Raises UnexpectedResponse where it is absent."""
-    found = answer.get(name) if isinstance(answer, dict) else None
-    if found is None:
-        raise UnexpectedResponse(f"mailchimp: the answer has no '{name}'")
-    return found
-
-
 def items(answer: object, name: str) -> Sequence[Json]:
     """The records of an answer. Raises UnexpectedResponse where there are none of that name."""
-    found = part(answer, name)
+    found = answer.get(name) if isinstance(answer, dict) else None
     if not isinstance(found, list):
-        raise UnexpectedResponse(f"mailchimp: '{name}' of the answer is no list")
+        raise UnexpectedResponse(f"mailchimp: the answer has no list '{name}'")
     return found
 
 

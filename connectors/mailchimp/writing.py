@@ -7,7 +7,7 @@ from datetime import datetime
 from http import HTTPStatus
 
 from connectors import errors, types
-from connectors.http import Http, Response
+from connectors.http import Http
 from connectors.mailchimp import reading, wire
 from connectors.mailchimp.spec import SKEW, SLOW
 from connectors.outcomes import applied, contacts, each, noop, rejected
@@ -27,11 +27,7 @@ def add(http: Http, batch: Batch) -> Iterator[Outcome]:
         return
     params = {"skip_merge_validation": "true", "skip_duplicate_check": "true"}
     body = {"members": [wire.member(change) for change in sent]}
-    response = _write(http, f"/lists/{batch.ref}", body, sent, params)
-    if response is None:
-        yield from each(sent, State.REJECTED, Reason.UNKNOWN_TARGET)
-        return
-    told, waiting = wire.added(sent, response.json())
+    told, waiting = wire.added(sent, _write(http, f"/lists/{batch.ref}", body, sent, params))
     yield from told
     yield from _unmentioned(http, batch.ref, waiting)
 
@@ -54,11 +50,8 @@ def move(http: Http, batch: Batch) -> Iterator[Outcome]:
     audience, _, segment = batch.ref.partition("/")
     addresses = list(dict.fromkeys(change.profile.email for change in changes))
     body = {"members_to_add" if is_add else "members_to_remove": addresses}
-    response = _write(http, f"/lists/{audience}/segments/{segment}", body, changes)
-    if response is None:
-        yield from each(changes, State.REJECTED, Reason.UNKNOWN_TARGET)
-        return
-    told, waiting, words = wire.moved(changes, response.json(), "members_added" if is_add else "members_removed")
+    answer = _write(http, f"/lists/{audience}/segments/{segment}", body, changes)
+    told, waiting, words = wire.moved(changes, answer, "members_added" if is_add else "members_removed")
     yield from told
     standing = reading.standing(http, batch.ref, waiting) if waiting else {}
     for email, left in waiting.items():  # present already, absent already, no contact: it is read, not guessed
@@ -70,23 +63,24 @@ def move(http: Http, batch: Batch) -> Iterator[Outcome]:
 
 def _write(
     http: Http, path: str, body: object, changes: Sequence[ContactChange], params: Mapping[str, str] | None = None
-) -> Response | None:
-    """The answer; None when the target is gone. Raises InvalidRequest with the culprits that the answer names."""
+) -> wire.Json:
+    """The answer. Raises InvalidRequest with the culprits that it names: everyone, when the target is gone."""
     try:
-        return http("POST", path, json=body, params=params, timeout=SLOW)
+        answer: wire.Json = http("POST", path, json=body, params=params, timeout=SLOW).json()
     except errors.InvalidRequest as error:
-        if error.status == HTTPStatus.NOT_FOUND:
-            return None
-        error.culprits.update(wire.culprits(error.body, changes))
+        is_gone = error.status == HTTPStatus.NOT_FOUND
+        everyone = dict.fromkeys((change.id for change in changes), Reason.UNKNOWN_TARGET)
+        error.culprits.update(everyone if is_gone else wire.culprits(error.body, changes))
         raise
+    return answer
 
 
 # jobs
 def submit(http: Http, batch: Batch, url: str = "") -> Iterator[Outcome]:
     """One job of an operation a change: all of them are pending. `url`: where codes are redeemed."""
     body = {"operations": [wire.operation(batch.ref, change, url) for change in batch.changes]}
-    job = str(wire.part(http("POST", "/batches", json=body, timeout=SLOW).json(), "id"))
-    return each(batch.changes, State.PENDING, job=job)
+    job = http("POST", "/batches", json=body, timeout=SLOW).part("id")
+    return each(batch.changes, State.PENDING, job=str(job))
 
 
 def poll(http: Http, jobs: Sequence[types.Job]) -> Iterator[Outcome]:

@@ -15,6 +15,7 @@ from connectors.mailchimp.wire import subscriber
 from connectors.sandbox import Contact
 from connectors.types import (
     AddContact,
+    AddMember,
     Batch,
     ClearTraits,
     Consent,
@@ -336,10 +337,13 @@ def test_a_deleted_target_is_told_of_every_change() -> None:
     ref = shop.loyal()
     shop.seed(1)
     shop.provider.audience.segments.clear()
-    [outcome] = shop.join(1, ref=ref).values()
-    assert (outcome.state, outcome.reason) == (State.REJECTED, Reason.UNKNOWN_TARGET)
-    [outcome] = shop.push([add(5)], "ghost").values()
-    assert outcome.reason is Reason.UNKNOWN_TARGET
+    for batch in (
+        Batch(LOYAL, ref, [AddMember(id=f"m{number}", profile=person(number)) for number in (1, 2)]),
+        Batch(CONTACTS, "ghost", [add(5), add(6)]),
+    ):
+        with pytest.raises(InvalidRequest) as refused:
+            list(shop.connector.push(batch))
+        assert refused.value.culprits == {change.id: Reason.UNKNOWN_TARGET for change in batch.changes}
     assert shop.connector.find([LOYAL]) == {}
 
 
