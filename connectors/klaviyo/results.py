@@ -35,7 +35,7 @@ def poll(api: Api, jobs: Sequence[Job]) -> Iterator[Outcome]:
         found = listed.get(name) or api.one(f"{ROUTES[kind]}/{name}", f"{kind}-job")
         status = wire.attributes(found).get("status") if found else "cancelled"
         if status == "cancelled" or (status == "complete" and job.ref.startswith(_SETTLE)):
-            yield from _read_back(api, job.batch, Reason.TRY_LATER)
+            yield from _read_back(api, job.batch, 0)
         elif found and status == "complete":
             yield from _FINISHED[kind](api, job.batch, found)
 
@@ -90,17 +90,15 @@ def _imported(api: Api, batch: Batch, job: wire.Document) -> Iterator[Outcome]:
     for change in batch.changes:
         if emails[change.id] in failed:
             yield rejected(change, *failed[emails[change.id]])
-    if len(failed.keys() & emails.values()) < count:
-        yield from _read_back(api, replace(batch, changes=rest), Reason.OTHER)
-    else:
-        yield from each(rest, State.APPLIED)
+    unnamed = count - len(failed.keys() & emails.values())
+    yield from _read_back(api, replace(batch, changes=rest), unnamed) if unnamed else each(rest, State.APPLIED)
 
 
 def _suppressed(api: Api, batch: Batch, job: wire.Document) -> Iterator[Outcome]:
     state = wire.attributes(job)
     done, total = int(state.get("completed_count") or 0), int(state.get("total_count") or 0)
     if state.get("skipped_count") or done < total:
-        yield from _read_back(api, batch, Reason.OTHER)
+        yield from _read_back(api, batch, total - done)
     else:
         yield from each(batch.changes, State.APPLIED)
 
@@ -109,24 +107,29 @@ def _stored(api: Api, batch: Batch, job: wire.Document) -> Iterator[Outcome]:
     """Applied where the job names the code that it made; one that it did not make may have been there before."""
     state = wire.attributes(job)
     told = ((job.get("relationships") or {}).get("coupon-codes") or {}).get("data") or ()
-    made = {item.get("id") for item in told}
+    failed = int(state.get("failed_count") or 0)
+    made = {item.get("id") for item in told} if failed else {_code(batch, change) for change in batch.changes}
+    unmade = {_code(batch, change) for change in batch.changes} - made
     words = "; ".join({mask(str(error.get("detail"))): None for error in state.get("errors") or ()})[:200]
+    reason, wait = (Reason.OTHER, None) if len(unmade) <= failed else (Reason.TRY_LATER, 0.0)
     for change in batch.changes:
-        if not state.get("failed_count") or _code(batch, change) in made:
+        if _code(batch, change) in made:
             yield applied(change)
         else:
-            yield noop(change) if _is_stored(api, batch, change) else rejected(change, Reason.OTHER, words)
+            yield noop(change) if _is_stored(api, batch, change) else rejected(change, reason, words, wait=wait)
 
 
 # reading back
 
 
-def _read_back(api: Api, batch: Batch, reason: Reason) -> Iterator[Outcome]:
+def _read_back(api: Api, batch: Batch, refused: int) -> Iterator[Outcome]:
+    """Applied where the account shows it. More missing than were refused: reads lag behind, or nobody knows."""
     done = _proven(api, batch)
-    wait = 0.0 if reason is Reason.TRY_LATER else None
-    for change in batch.changes:
-        shown = change.id in done
-        yield applied(change) if shown else rejected(change, reason, "not found there when read back", wait=wait)
+    missing = [change for change in batch.changes if change.id not in done]
+    reason, wait = (Reason.OTHER, None) if len(missing) <= refused else (Reason.TRY_LATER, 0.0)
+    yield from each([change for change in batch.changes if change.id in done], State.APPLIED)
+    for change in missing:
+        yield rejected(change, reason, "not found there when read back", wait=wait)
 
 
 def _proven(api: Api, batch: Batch) -> set[str]:

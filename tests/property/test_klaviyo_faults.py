@@ -14,6 +14,7 @@ from connectors.http import Request, Response
 from connectors.sandbox import Contact, Sandbox
 from connectors.sandbox.lab import SandboxClock
 from connectors.types import (
+    AddCode,
     AddContact,
     AddMember,
     Batch,
@@ -116,6 +117,20 @@ def _changes(kind: str) -> list[Change]:
         "suppress": Suppress,
     }[kind]
     return [make(id=profile.email, profile=profile) for profile in people]
+
+
+@given(faults=st.lists(st.sampled_from(FAULTS), max_size=12))
+@settings(max_examples=30, deadline=None)
+def test_any_weather_ends_with_every_code_in_its_pool_once(faults: list[str]) -> None:
+    sandbox = Sandbox(only=("klaviyo",))
+    weather = Weather(sandbox, [])
+    connector = registry.build("klaviyo", OPTIONS, handler=weather, clock=SandboxClock(sandbox.world))
+    pool = Target(kind=TargetKind.POOL, name="p", title="VIP")
+    ref = connector.create([pool])[pool]
+    weather.faults = list(faults)
+    final = _persist(weather, connector, [AddCode(id=code, code=code) for code in ("A1", "B2", "C3")], ref)
+    assert {outcome.state for outcome in final.values()} <= {State.APPLIED, State.NOOP}
+    assert sorted(sandbox.providers["klaviyo"].codes()[ref]) == ["A1", "B2", "C3"]
 
 
 @pytest.mark.parametrize("kind", ["add", "set", "clear", "join", "leave", "suppress"])

@@ -92,6 +92,17 @@ def test_codes_that_are_there_are_no_refusal_and_new_ones_beside_them_arrive(nam
     assert sorted(lab.provider.codes()["VIP10"]) == ["C0", "C1", "C2", "C3", "C4"]
 
 
+def test_new_codes_that_nobody_names_and_no_read_shows_yet_are_tried_later_and_not_refused() -> None:
+    lab = open_account(codes_named="no", visibility="30")
+    ref = filled(lab)
+    settled(lab, job_of(lab, VIP, ref, codes(range(3))))
+    lab.sandbox.world.advance(60)
+    found = settled(lab, job_of(lab, VIP, ref, codes(range(5))))
+    assert found == {"k0": "noop", "k1": "noop", "k2": "noop", "k3": "rejected: try_later", "k4": "rejected: try_later"}
+    lab.sandbox.world.advance(60)
+    assert set(settled(lab, job_of(lab, VIP, ref, codes(range(5)))).values()) == {"noop"}
+
+
 @pytest.mark.parametrize(("unique", "state"), [("account", "rejected: other"), ("coupon", "applied")])
 def test_a_code_of_another_coupon_is_told_as_klaviyo_has_it(unique: str, state: str) -> None:
     lab = open_account(codes_unique=unique)

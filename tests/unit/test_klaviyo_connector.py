@@ -316,6 +316,17 @@ def test_a_complete_job_may_hold_failures_and_they_are_matched_by_address(payloa
     assert len(found) == 170
 
 
+def test_people_of_a_job_with_nameless_failures_whom_no_read_shows_yet_are_tried_later_and_not_refused() -> None:
+    lab = open_account(async_errors="refused", payload="none", visibility="60")
+    bad = AddContact(id="bad", profile=Profile("refused@example.com"), status=Consent.SUBSCRIBED)
+    found = settled(lab, job_of(lab, CONTACTS, "", [bad, *contacts(range(4), tag="x")]))
+    assert set(found.values()) == {"rejected: try_later"}
+    lab.sandbox.world.advance(60)
+    again = settled(lab, job_of(lab, CONTACTS, "", [bad, *contacts(range(4), tag="x")]))
+    assert again.pop("bad") == "rejected: other"
+    assert set(again.values()) == {"applied"}
+
+
 def test_a_job_that_vanished_is_settled_by_what_the_account_shows() -> None:
     lab = open_account(job_expires="10")
     ref = list_of(lab)
