@@ -46,6 +46,7 @@ Config = Annotated[Path, typer.Option("--config", help="The client's config.")]
 Now = Annotated[str | None, typer.Option("--now", help="The run's moment, ISO 8601; default: the clock's.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write it to this file.")]
+Folder = Annotated[Path | None, typer.Option("--out", help="Write it into this folder; default: ./ciblage-NAME.")]
 Force = Annotated[
     list[str] | None, typer.Option("--force", help="DESTINATION or DESTINATION/SEGMENT: override the guard there.")
 ]
@@ -461,7 +462,7 @@ def connectors(context: typer.Context, config: Config = HERE, now: Now = None, j
 
 
 @connectors_app.command("new")
-def connectors_new(name: str, out: Out = None, json: Json = False) -> None:
+def connectors_new(name: str, out: Folder = None, json: Json = False) -> None:
     """Write a connector to begin with; its tests say what to write next."""
     with session("connectors new", HERE, None, json=json) as it:
         from engine.scaffold import scaffold

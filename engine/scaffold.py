@@ -23,7 +23,7 @@ ABOUT: Mapping[str, str] = {
     "connector.py": "settings, spec, and the four methods to write",
     "wire.py": "our changes as its JSON, its results as our outcomes",
     "events.py": "its names of events and of reasons to leave",
-    "provider.py": "a provider to try on: make it as strict as the real one",
+    "provider.py": "a provider to try on: as strict as the real one is",
     "lab.py": "the account that the laws are tried on",
     "README.md": "limits and quirks, each with date and source",
 }

@@ -277,7 +277,7 @@ def _begun(result: Scaffold) -> Iterator[RenderableType]:
     steps = [
         (f"  cd {result.folder}", ""),
         ("  pip install -e .", "so that ciblage connectors knows it"),
-        ("  pytest", "stops at the first law that fails, which says what to write"),
+        ("  pytest", "the first law that fails says what to write"),
     ]
     yield table([("", False), ("", False)], steps)
 
