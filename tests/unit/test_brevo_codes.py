@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from brevo_account import Shop
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connectors import errors
+from connectors.http import Request, Response
 from connectors.types import AddCode, Batch, Job, Outcome, Reason, State, Target, TargetKind
 
 POOL = Target(kind=TargetKind.POOL, name="thanks", title="thanks")
@@ -150,3 +155,54 @@ def test_a_call_that_was_refused_says_so() -> None:
     too_many = Batch(POOL, shop.pool, codes(0, 10_001))
     with pytest.raises(errors.InvalidRequest):
         list(shop.connector.push(too_many))
+
+
+class Wire:
+    """Loses the next POST /coupons before or after it took effect."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop, self.lose = shop, ""
+
+    def handle(self, request: Request) -> Response:
+        lose, is_write = self.lose, request.method == "POST"
+        self.lose = "" if is_write else lose
+        if is_write and lose == "before":
+            raise ConnectionResetError
+        answer = self.shop.sandbox.handle(request)
+        if is_write and lose == "after":
+            raise TimeoutError
+        return answer
+
+
+_steps = st.lists(
+    st.tuples(st.integers(1, 4), st.sampled_from(["", "", "before", "after"]), st.sampled_from([0, 10, 30, 1200])),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(_steps, st.sampled_from(["ignored", "kept"]))
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_lost_no_code_is_there_twice_and_none_is_claimed_that_is_not(
+    steps: list[tuple[int, str, int]], repeated: str
+) -> None:
+    shop = Till(repeated_codes=repeated)
+    wire = Wire(shop)
+    shop.connector = shop.open(wire)
+    waiting, final, number = list[Job](), dict[str, Outcome](), 0
+    for count, lose, seconds in steps:
+        wire.lose = lose
+        waiting.append(shop.send(codes(number, count)))
+        number += count
+        shop.world.advance(seconds)
+        final |= shop.poll(*waiting)
+        waiting = [job for job in waiting if job.batch.changes[0].id not in final]
+    shop.world.advance(3600)
+    final |= shop.poll(*waiting)
+    assert len(final) == number
+    assert max(Counter(shop.there()).values(), default=1) == 1
+    held = {f"c{code.removeprefix('THANKS-')}" for code in shop.there()}
+    claimed = {key for key, outcome in final.items() if outcome.state in {State.APPLIED, State.NOOP}}
+    again = {key for key, outcome in final.items() if outcome.reason is Reason.TRY_LATER}
+    assert claimed <= held
+    assert not again & held
