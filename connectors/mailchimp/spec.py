@@ -11,7 +11,7 @@ from datetime import timedelta
 from connectors import fitting, types
 from connectors.errors import SettingsError
 from connectors.spec import Field, Limit, Names, Spec
-from connectors.types import EventKind, Precision, ValueKind
+from connectors.types import EventKind, Precision, TargetKind, ValueKind
 
 MEMBERS = 500  # POST /lists/{id} and POST …/segments/{id} (official description 3.0.90)
 OPERATIONS = 1000  # ours: no documented limit of one /batches job (2026-11-22)
@@ -76,7 +76,7 @@ SPEC = Spec(
         types.AddMember: Limit(items=MEMBERS, after=frozenset({types.AddContact})),
         types.RemoveMember: Limit(items=MEMBERS),
         types.Suppress: _JOB,
-        types.AddCode: Limit(items=OPERATIONS, names="[^/]{1,50}"),  # a promo rule's id
+        types.AddCode: Limit(items=OPERATIONS, names="[^/]{1,50}", is_job=True),  # a promo rule's id
     },
     fields={
         ValueKind.TEXT: _TEXT,
@@ -101,5 +101,6 @@ SPEC = Spec(
     max_fields=FIELDS_AT_MOST,
     rates={},  # no window: 10 simultaneous connections a user (rate-limits-and-timeouts, 2026-11-22)
     in_flight=8,
+    creates=dict.fromkeys((TargetKind.SEGMENT, TargetKind.FIELD, TargetKind.POOL), 1),
     reports={EventKind.SEND: Precision.CAMPAIGN, **dict.fromkeys(_EXACT, Precision.EXACT)},
 )
