@@ -16,6 +16,7 @@ from traceback import FrameSummary, extract_stack
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import activecampaign
 import jsonschema
 from amendments import ADDITIONS, AMENDMENTS, Amendment
 from openapi_core import Config, OpenAPI
@@ -33,6 +34,7 @@ FILES = {
     "klaviyo": ("klaviyo.json", "/klaviyo"),
     "brevo": ("brevo.json", "/brevo/v3"),
 }
+BY_HAND = {"activecampaign": (activecampaign.document, "/activecampaign/api/3")}
 HOST = "http://sandbox.test"
 ELSEWHERE = ("/archives/", "/_files/")  # files that jobs leave at another host: no operations
 
@@ -226,6 +228,9 @@ def _reasons(error: BaseException) -> Iterator[str]:
 
 @cache
 def described(provider: str) -> Description:
+    if provider in BY_HAND:
+        document, place = BY_HAND[provider]
+        return Description(provider, document(), place)
     file, prefix = FILES[provider]
     return Description(provider, json.loads((SPECS / file).read_text("utf-8")), prefix)
 

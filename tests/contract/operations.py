@@ -30,5 +30,8 @@ _TABLE: dict[str, str] = {
         POST /contacts/lists/{listId}/contacts/add, POST /contacts/lists/{listId}/contacts/remove,
         DELETE /contacts/{identifier}, GET /couponCollections, GET /couponCollections/{id}, POST /couponCollections,
         POST /coupons""",
+    "activecampaign": """GET /users/me, GET /lists, GET /tags, POST /tags, GET /fields, POST /fields, POST /fieldRels,
+        GET /contacts, DELETE /contacts/{id}, GET /contacts/{id}/contactTags, POST /contactTags, DELETE /contactTags/{id},
+        POST /import/bulk_import, GET /import/info, GET /campaigns""",
 }
 USED = {name: frozenset(" ".join(one.split()) for one in told.split(",")) for name, told in _TABLE.items()}

@@ -45,11 +45,11 @@ RAW: dict[ValueKind, object] = {
     ValueKind.INSTANT: datetime(2018, 1, 1, tzinfo=UTC),
 }  # fmt: skip
 STORE = {"store": "shop", "store_currency": "EUR", "store_url": "https://shop.example"}
-SETTINGS = {"mailchimp": {"audience": "Newsletter", **STORE}}
+SETTINGS = {"mailchimp": {"audience": "Newsletter", **STORE}, "activecampaign": {"list_name": "Newsletter"}}
 BAD = Profile("no address")
 GHOST = Profile("ghost@example.com")
 LATE = Profile("late@example.com")  # refused within a job, where `async_errors` says so
-NO_JOB = {"mailchimp": "ghost", "klaviyo": "01ABSENT", "brevo": "99999"}
+NO_JOB = {"mailchimp": "ghost", "klaviyo": "01ABSENT", "brevo": "99999", "activecampaign": "ghost"}
 MANY = 1_001
 
 
