@@ -114,7 +114,7 @@ class Brevo:
         yield from each(others, State.REJECTED, Reason.OTHER, words=_NO_STATUS)
         refused = {one.id for one in others}
         for part in wire.imports(one for one in changes if one.id not in refused):
-            carried = [change for same in part[1].values() for change in same]
+            carried = [change for same in part.changes.values() for change in same]
             body = wire.import_body(part, list_ref)
             try:
                 answer = self._reads.call("POST", "/contacts/import", json=body, timeout=PATIENCE)

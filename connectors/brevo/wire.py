@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from connectors.errors import UnexpectedResponse
 from connectors.http import mask
@@ -15,13 +15,11 @@ from connectors.types import (
 )  # fmt: skip
 
 __all__ = [
-    "FILES", "NO_CHANGE", "NO_LIST", "Json", "export_rows", "import_body", "imports", "instant", "is_done", "is_fast",
-    "is_person", "may_be", "moment", "named", "part", "succeeded", "suppression", "totals", "words",
+    "FILES", "NO_CHANGE", "NO_LIST", "Import", "Json", "export_rows", "import_body", "imports", "instant", "is_done",
+    "is_fast", "is_person", "may_be", "moment", "named", "part", "succeeded", "suppression", "totals", "words",
 ]  # fmt: skip
 
 Json: TypeAlias = dict[str, Any]
-Import: TypeAlias = tuple[Json, Mapping[str, Sequence[ContactChange]]]
-"""What one POST /contacts/import carries: its switches, and changes by address (one address may have several)."""
 
 # The files of a finished import that name the records it refused (`GET /processes/{id}`, info.import).
 FILES: Mapping[str, Reason] = {
@@ -46,6 +44,13 @@ _SYNTHETIC = "@mailin-sms.com"  # Brevo's made-up address of a contact that has 
 _SLOWEST_FAST = 600  # calls: the largest hourly window of the slow family, any plan (api-limits, 2026-08)
 
 
+class Import(NamedTuple):
+    """What one POST /contacts/import carries: changes by address (one address may have several)."""
+
+    switches: Json
+    changes: Mapping[str, Sequence[ContactChange]]
+
+
 def imports(changes: Iterable[ContactChange]) -> Iterator[Import]:
     """The changes of one kind as imports: one, or one a set of fields when fields are emptied.
 
@@ -56,19 +61,18 @@ def imports(changes: Iterable[ContactChange]) -> Iterator[Import]:
     for change in changes:
         columns = tuple(sorted(change.fields)) if isinstance(change, ClearTraits) else ()
         groups.setdefault((type(change), columns), {}).setdefault(change.profile.email, []).append(change)
-    return ((_SWITCHES.get(kind, {}), group) for (kind, _), group in groups.items())
+    return (Import(_SWITCHES.get(kind, {}), group) for (kind, _), group in groups.items())
 
 
 def import_body(part: Import, list_ref: Ref) -> Json:
     """The body of POST /contacts/import; a list is obligatory there."""
-    switches, changes = part
     return {
         "listIds": [int(list_ref)],
         "updateExistingContacts": True,
         "emptyContactsAttributes": False,
         "disableNotification": True,  # else the account's owner gets a mail an import
-        **switches,
-        "jsonBody": [_record(email, same) for email, same in changes.items()],
+        **part.switches,
+        "jsonBody": [_record(email, same) for email, same in part.changes.items()],
     }
 
 

@@ -128,7 +128,7 @@ def test_one_address_twice_in_a_batch_is_one_record() -> None:
     ]
     [part] = wire.imports(changes)
     assert wire.import_body(part, "1")["jsonBody"] == [{"email": ADA.email, "attributes": {"A": "new", "B": "kept"}}]
-    assert [change.id for change in part[1][ADA.email]] == ["1", "2"]
+    assert [change.id for change in part.changes[ADA.email]] == ["1", "2"]
 
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
