@@ -19,8 +19,8 @@ from connectors.http import Http, mask
 from connectors.outcomes import applied, contacts, each, noop, rejected
 from connectors.spec import Settings, Spec
 from connectors.types import (
-    Account, AddCode, AddContact, AddMember, Batch, Consent, ContactChange, Cursor, EngagementEvent, EventKind, Fitted, Job,
-    Outcome, Page, Profile, Reason, Ref, RemoveMember, State, Suppression, Target, TargetKind, ValueKind, normal,
+    Account, AddCode, AddContact, AddMember, Batch, Consent, ContactChange, Cursor, EngagementEvent, EventKind, Fitted,
+    Job, Outcome, Page, Profile, Reason, Ref, RemoveMember, State, Suppression, Target, TargetKind, ValueKind, normal,
 )  # fmt: skip
 
 __all__ = ["Brevo", "BrevoSettings"]
@@ -165,7 +165,7 @@ class Brevo:
                 yield from each(job.batch.changes, State.REJECTED, reason, words=words)
 
     def _settled(self, job: Job, process: Json) -> Iterator[Outcome]:
-        """Applied: completed, and named in no file of refusals. A recalled job, and a count without a file, are read back."""
+        """Applied: completed, in no file of refusals. A recalled job, and a count without a file, are read back."""
         changes = contacts(job.batch)
         people = {change.profile.email for change in changes}
         refused: dict[str, str] = {}

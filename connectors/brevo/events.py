@@ -97,7 +97,7 @@ def total(statistics: Json) -> dict[EventKind, int]:
 
 
 def verify(headers: Mapping[str, str], secret: str) -> None:
-    """Brevo signs nothing: the secret comes as a bearer token, or in the webhook's own URL as the password of `ciblage`.
+    """Brevo signs nothing: the secret comes as a bearer token, or in the webhook's URL as the password of `ciblage`.
 
     Raises SettingsError without a secret, Unauthorized for another. A delivery that is repeated brings the same ids.
     """

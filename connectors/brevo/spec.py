@@ -11,8 +11,8 @@ from connectors.errors import SettingsError
 from connectors.http import Rate
 from connectors.spec import Field, Limit, Names, Spec
 from connectors.types import (
-    AddCode, AddContact, AddMember, ClearTraits, Fitted, Precision, Reason, RemoveMember, SetTraits, Suppress, TargetKind,
-    ValueKind,
+    AddCode, AddContact, AddMember, ClearTraits, Fitted, Precision, Reason, RemoveMember, SetTraits, Suppress,
+    TargetKind, ValueKind,
 )  # fmt: skip
 
 __all__ = ["AT_ONCE", "CONTACTS", "FILES", "OTHER", "SMALL", "SPEC", "TYPES", "BrevoSettings"]
