@@ -70,6 +70,10 @@ def test_the_walk_leads_from_the_scaffold_to_a_connector_that_keeps_every_law(tm
         assert (done.returncode == 0) is (step[1] == "passes"), done.stdout
         for line in (step["text"] or "").splitlines():
             assert line in done.stdout, f"the page says\n{line}\nand the tests say\n{done.stdout}"
+    for check in (["check", "--select", "E,F,I,UP,B,SIM"], ["format", "--check"]):
+        command = [sys.executable, "-m", "ruff", *check]
+        ruled = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert ruled.returncode == 0, ruled.stdout
 
 
 @pytest.mark.parametrize(("name", "title"), [("bird", "Bird"), ("two_words", "TwoWords")])
