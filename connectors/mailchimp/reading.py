@@ -136,9 +136,13 @@ class Course(Generic[T]):
 
 
 def _state(cursor: Cursor | None) -> dict[str, Any]:
+    """What the cursor holds; where an older version left off is forgotten, and read again."""
     try:
-        return dict(orjson.loads(cursor) if cursor else {})
-    except ValueError:
+        found = orjson.loads(cursor) if cursor else {}
+        place = found.get("at")
+        at = place if isinstance(place, list) and isinstance(place[0], str) else None
+        return {"t": dict(found.get("t", {})), "n": dict(found.get("n", {})), "at": at}
+    except (ValueError, LookupError, AttributeError, TypeError):
         raise SettingsError("mailchimp: the saved cursor is not one of this connector's") from None
 
 
@@ -149,8 +153,8 @@ def _sweep(
 
     A wrong date cannot hide what comes.
     """
-    tops, known = state.setdefault("t", {}), state.setdefault("n", {})
-    name, start, top = state.pop("at", None) or ("", None, None)
+    tops, known = state["t"], state["n"]
+    name, start, top = state.pop("at") or ("", None, None)
     places = {course.name: place for place, course in enumerate(courses)}
     first = places[name] + (start is None) if name in places else 0
     for course in courses[first:]:
@@ -225,7 +229,7 @@ def engagement(http: Http, audience: str, since: Cursor | None, now: datetime) -
         for stream in STREAMS
     ]
     names = {course.name for course in courses}
-    state |= {key: {name: kept for name, kept in state.get(key, {}).items() if name in names} for key in ("t", "n")}
+    state |= {key: {name: kept for name, kept in state[key].items() if name in names} for key in ("t", "n")}
     return _sweep(courses, state, now, attrgetter("happened_at"))
 
 

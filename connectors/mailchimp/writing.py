@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 
@@ -106,10 +106,18 @@ def _job(http: Http, job: types.Ref) -> wire.Json | None:
 
 def _results(http: Http, batch: Batch, state: wire.Json) -> Iterator[Outcome]:
     """One outcome a change; nothing when the results cannot be had now: the next poll asks for them again."""
-    waiting, is_open = {change.id: change for change in batch.changes}, True
+    results, waiting = _read(http, state), {change.id: change for change in batch.changes}
+    if results is not None:
+        yield from _told(http, batch.ref, waiting, results)
+        yield from map(_silent, waiting.values())
+
+
+def _told(
+    http: Http, ref: types.Ref, waiting: dict[str, types.Change], results: Iterable[wire.Json]
+) -> Iterator[Outcome]:
+    """Outcomes of those of the changes that the results name; they leave `waiting`."""
     unsure: list[tuple[AddCode, Outcome]] = []
-    for result in _read(http, state):
-        is_open = False
+    for result in results:
         change = waiting.pop(str(result.get("operation_id")), None)
         if change is None:
             continue
@@ -118,21 +126,19 @@ def _results(http: Http, batch: Batch, state: wire.Json) -> Iterator[Outcome]:
             unsure.append((change, outcome))
         else:
             yield outcome
-    known = codes(http, batch.ref) if unsure else frozenset()  # "already exists" may be said in any language
+    known = codes(http, ref) if unsure else frozenset()  # "already exists" may be said in any language
     yield from (noop(change) if change.code in known else outcome for change, outcome in unsure)
-    if not is_open:
-        yield from map(_silent, waiting.values())
 
 
-def _read(http: Http, state: wire.Json) -> Iterator[wire.Json]:
+def _read(http: Http, state: wire.Json) -> Iterator[wire.Json] | None:
     """All results of a finished job; a link that has run out is renewed once. The archive's host gets no credentials."""
     for renewed in (False, True):
         found = _job(http, str(state["id"])) if renewed else state
         url = str((found or {}).get("response_body_url") or "")
         response = http("GET", url, headers={"accept": "*/*"}, accept=_NO_ARCHIVE, timeout=SLOW) if url else None
         if response is not None and response.status not in _NO_ARCHIVE:
-            yield from wire.results(response.body)
-            return
+            return wire.results(response.body)
+    return None
 
 
 def _silent(change: types.Change) -> Outcome:
@@ -188,10 +194,7 @@ def _recall_job(http: Http, batch: Batch, since: datetime) -> Iterator[Outcome]:
         if state.get("status") != "finished":
             running.append(state)
             continue
-        for result in _read(http, state):
-            change = left.pop(str(result.get("operation_id")), None)
-            if change is not None:
-                yield wire.settled(change, result)
+        yield from _told(http, batch.ref, left, _read(http, state) or ())
         if not left:
             return
     job = next((state for state in running if state.get("total_operations") in {0, len(left)}), None)

@@ -91,6 +91,17 @@ def test_codes_of_a_rule_that_was_deleted_have_no_target() -> None:
     assert (outcome.state, outcome.reason) == (State.REJECTED, Reason.UNKNOWN_TARGET)
 
 
+def test_a_code_of_two_lost_jobs_is_there() -> None:
+    shop = sold({"language": "de"})
+    ref, since = shop.connector.create([POOL])[POOL], shop.now
+    batch = Batch(POOL, ref, [AddCode(id="one", code="A-1")])
+    for _ in range(2):
+        list(shop.connector.push(batch))
+    shop.sandbox.world.finish()
+    shop.provider._jobs._jobs.pop(next(iter(shop.provider._jobs._jobs)))
+    assert [outcome.state for outcome in shop.connector.recall(batch, since)] == [State.NOOP]
+
+
 def test_a_lost_job_of_codes_is_recalled() -> None:
     shop = sold()
     ref, since = shop.connector.create([POOL])[POOL], shop.now

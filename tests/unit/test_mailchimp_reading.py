@@ -132,10 +132,25 @@ def _some_page(shop: Shop, cursor: Cursor | None, seen: set[str], stop: int) -> 
     raise AssertionError("a pull ends with its last page")
 
 
-def test_a_foreign_cursor_is_refused() -> None:
+@pytest.mark.parametrize("cursor", ["not json", "[1]", "12", '{"t": 1}', '{"at": []}'])
+def test_a_foreign_cursor_is_refused(cursor: str) -> None:
     shop = Shop()
-    with pytest.raises(SettingsError, match="cursor"):
-        list(shop.connector.pull("not json", shop.now))
+    for read in (shop.connector.pull, shop.connector.suppressions):
+        with pytest.raises(SettingsError, match="cursor"):
+            list(read(cursor, shop.now))
+
+
+def test_the_cursors_of_the_first_version_are_read_on() -> None:
+    shop, campaign = mailed(2)
+    shop.seed(7, "unsubscribed")
+    first = {"c": {campaign: {"n": {"sent-to": 2}, "t": {}}}, "at": [1514797200, campaign, 1, 0, None]}
+    assert len(pull(shop, json.dumps(first))[0]) == 2
+    seen = int(shop.now.timestamp())
+    shop.sandbox.world.advance(86_400)
+    shop.seed(8, "unsubscribed")
+    for place in ({}, {"at": [2, 0, None]}):
+        later, _ = sweep(shop, json.dumps({"t": {"unsubscribed": seen}, **place}))
+        assert {item.email for item in later} >= {person(8).email}
 
 
 # suppressions
