@@ -24,6 +24,7 @@ class Transport:
         path = url.removeprefix(self._api.base_url)
         family = _FAMILIES[urlsplit(path).path.strip("/")]
         answer = self._api(method, path, family, None if body is None else json.dumps(body).encode())
+        answer.json()  # a body that is none leaves as UnexpectedResponse: the client trips over it with an AttributeError
         reads = {"read": lambda: answer.body, "getheader": answer.headers.get, "getheaders": lambda: answer.headers}
         return SimpleNamespace(status=answer.status, reason="", data=answer.body, **reads)
 
