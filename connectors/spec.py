@@ -15,6 +15,7 @@ __all__ = ["Field", "Limit", "Names", "Settings", "Spec", "cut"]
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
+_BARE = len('[null, null, {}, ""]')  # without values of its own
 _CREATES: Mapping[TargetKind, int] = MappingProxyType({TargetKind.SEGMENT: 1, TargetKind.FIELD: 1})
 
 
@@ -86,8 +87,10 @@ def cut(changes: Iterable[Change], limit: Limit) -> Iterator[tuple[Change, ...]]
 
 
 def _size(change: Change) -> int:
-    """Bytes of a change's own values as JSON."""
-    values: list[object] = [getattr(change, name, None) for name in ("fields", "code")]
-    values.append(dict(getattr(change, "traits", {})))
-    values.append(getattr(getattr(change, "profile", None), "email", None))
+    """Bytes of a change's own values as JSON: `[fields, code, traits, email]`."""
+    traits = getattr(change, "traits", None)
+    email = getattr(getattr(change, "profile", None), "email", None)
+    if not traits and email is not None and not hasattr(change, "fields"):
+        return len(email.encode()) + _BARE
+    values = [getattr(change, "fields", None), getattr(change, "code", None), dict(traits or {}), email]
     return len(_ENCODER.encode(values).encode())

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from connectors.types import Ref
 from engine.ledger import packing, schema
-from engine.ledger.store import Store, among, chunks, upsert
+from engine.ledger.store import Store, among, chunks, upsert_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -121,17 +121,14 @@ def read(connection: sa.Connection, destination: str, addresses: Sequence[str]) 
 
 def write(connection: sa.Connection, destination: str, contacts: Sequence[Contact]) -> None:
     """Insert or replace contacts within a transaction."""
-    rows = [
-        {
-            "destination": destination,
-            "address": contact.address,
-            "customer_id": contact.customer_id,
-            "ref": contact.ref,
-            "state": contact.state.value,
-            "members": packing.pack_bits(contact.members),
-            "foreign_members": packing.pack_bits(contact.foreign_members) or None,
-            "fields": packing.pack_fields(contact.fields),
-        }
-        for contact in contacts
-    ]
-    upsert(connection, schema.contacts, rows)
+    columns: dict[str, Sequence[object]] = {
+        "destination": [destination] * len(contacts),
+        "address": [contact.address for contact in contacts],
+        "customer_id": [contact.customer_id for contact in contacts],
+        "ref": [contact.ref for contact in contacts],
+        "state": [contact.state.value for contact in contacts],
+        "members": [packing.pack_bits(contact.members) for contact in contacts],
+        "foreign_members": [packing.pack_bits(contact.foreign_members) or None for contact in contacts],
+        "fields": [packing.pack_fields(contact.fields) for contact in contacts],
+    }
+    upsert_columns(connection, schema.contacts, columns)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from connectors.types import Fitted
 
 __all__ = [
+    "SEPARATOR",
     "WORD_BITS",
     "bit_column",
     "field_column",

@@ -14,12 +14,11 @@ from connectors.types import Left, Outcome, Reason, Ref, State, TargetKind
 from engine.ledger import codes, contacts, packing, schema
 from engine.ledger.accounts import KnownTarget
 from engine.ledger.outcomes import Sending, known_after
-from engine.ledger.store import Store, among, upsert
+from engine.ledger.store import Store, among, upsert, upsert_columns
 
 __all__ = ["Settlement", "Travelling"]
 
 _TARGET_KINDS = {"AddMember": TargetKind.SEGMENT, "RemoveMember": TargetKind.SEGMENT}
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _FINAL = frozenset({State.APPLIED, State.NOOP, State.REJECTED})
 
 
@@ -48,9 +47,9 @@ class Travelling:
 
     def begin(self, destination: str, changes: Sequence[Sending], *, at: datetime, plan: str | None = None) -> None:
         """Commit that these are about to leave."""
-        rows = [_row(destination, change, at, plan) for change in changes]
+        columns = _columns(destination, changes, at, plan)
         with self._store.move(plan) as connection:
-            upsert(connection, schema.sending, rows)
+            upsert_columns(connection, schema.sending, columns)
 
     def wait(self, destination: str, jobs: Mapping[str, Ref], *, plan: str | None = None) -> None:
         """Commit that these changes, by id, wait for a provider's job."""
@@ -182,6 +181,8 @@ def _suppress(connection: sa.Connection, settlement: Settlement, final: Sequence
 
 def _carry_codes(connection: sa.Connection, settlement: Settlement, final: Sequence[tuple[Sending, Outcome]]) -> None:
     """A code that arrived is pushed; a code that ended and whose tag is empty now is cleared."""
+    if not settlement.code_tags:
+        return
     pushed: list[str] = []
     cleared: list[tuple[str, str]] = []
     for change, outcome in final:
@@ -202,27 +203,44 @@ def _forget(connection: sa.Connection, destination: str, change_ids: Sequence[st
         connection.execute(sa.delete(schema.sending).where(columns.destination == destination, is_one))
 
 
-def _row(destination: str, change: Sending, at: datetime, plan: str | None) -> dict[str, Any]:
-    payload = {"fields": dict(change.fields), "defaults": sorted(change.defaults), "status": change.status}
+def _columns(destination: str, changes: Sequence[Sending], at: datetime, plan: str | None) -> dict[str, list[Any]]:
+    count = len(changes)
     return {
-        "destination": destination,
-        "change_id": change.change_id,
-        "content_hash": change.content_hash,
-        "kind": change.kind,
-        "target_kind": "segment" if change.kind in _TARGET_KINDS else "contacts",
-        "target": change.target,
-        "customer_id": change.customer_id,
-        "address": change.address,
-        "payload": _ENCODER.encode(payload),
-        "state": "pending" if change.is_pending else "sending",
-        "job": change.job,
-        "started_at": at,
-        "plan": plan,
+        "destination": [destination] * count,
+        "change_id": [change.change_id for change in changes],
+        "content_hash": [change.content_hash for change in changes],
+        "kind": [change.kind for change in changes],
+        "target_kind": ["segment" if change.kind in _TARGET_KINDS else "contacts" for change in changes],
+        "target": [change.target for change in changes],
+        "customer_id": [change.customer_id for change in changes],
+        "address": [change.address for change in changes],
+        "payload": [_packed(change) for change in changes],
+        "state": ["pending" if change.is_pending else "sending" for change in changes],
+        "job": [change.job for change in changes],
+        "started_at": [at] * count,
+        "plan": [plan] * count,
     }
 
 
+def _packed(change: Sending) -> str:
+    """Status, defaults, then names and JSON scalars in turn: neither a name nor a scalar holds the separator."""
+    cells = [change.status or "", ",".join(sorted(change.defaults))]
+    for pair in change.fields.items():
+        cells += pair
+    return packing.SEPARATOR.join(cells)
+
+
+def _unpacked(payload: str) -> tuple[str | None, frozenset[str], dict[str, str]]:
+    if payload.startswith("{"):  # as older ledgers hold it
+        found = json.loads(payload)
+        return found["status"], frozenset(found["defaults"]), found["fields"]
+    status, defaults, *cells = payload.split(packing.SEPARATOR)
+    named = frozenset(defaults.split(",")) if defaults else frozenset()
+    return status or None, named, dict(zip(cells[::2], cells[1::2], strict=True))
+
+
 def _sending(row: Mapping[str, Any]) -> Sending:
-    payload = json.loads(row["payload"])
+    status, defaults, fields = _unpacked(row["payload"])
     return Sending(
         change_id=row["change_id"],
         content_hash=row["content_hash"],
@@ -230,9 +248,9 @@ def _sending(row: Mapping[str, Any]) -> Sending:
         target=row["target"],
         customer_id=row["customer_id"],
         address=row["address"],
-        fields=payload["fields"],
-        defaults=frozenset(payload["defaults"]),
-        status=payload["status"],
+        fields=fields,
+        defaults=defaults,
+        status=status,
         job=row["job"],
         started_at=row["started_at"],
         plan=row["plan"],

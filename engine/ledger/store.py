@@ -189,19 +189,28 @@ def among(connection: sa.Connection, column: sa.Column[str], values: Sequence[st
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, or replace those whose key is there; every row has the same columns."""
-    if not rows:
+    if rows:
+        upsert_columns(connection, table, {name: [row[name] for row in rows] for name in rows[0]})
+
+
+def upsert_columns(connection: sa.Connection, table: sa.Table, columns: Mapping[str, Sequence[Any]]) -> None:
+    """The same, from columns of one length."""
+    names = tuple(columns)
+    if not columns[names[0]]:
         return
-    names = tuple(rows[0])
     if not connection.dialect.positional:
-        connection.execute(_upserting(table, names, connection.dialect.name), list(rows))
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        connection.execute(_upserting(table, names, connection.dialect.name), rows)
         return
     text, order, binders = _compiled(table, names, connection.dialect)
-    columns = [[row[name] for row in rows] for name in order]
-    bound = [column if bind is None else _bound(column, bind) for column, bind in zip(columns, binders, strict=True)]
+    bound = [
+        columns[name] if bind is None else _bound(columns[name], bind)
+        for name, bind in zip(order, binders, strict=True)
+    ]
     connection.exec_driver_sql(text, list(zip(*bound, strict=True)))
 
 
-def _bound(column: list[Any], bind: Callable[[Any], Any]) -> list[Any]:
+def _bound(column: Sequence[Any], bind: Callable[[Any], Any]) -> list[Any]:
     """A column as the driver takes it; rows share most of their instants."""
     known = {value: bind(value) for value in set(column)}
     return [known[value] for value in column]
