@@ -250,6 +250,10 @@ class Judge:
         self.sites: set[tuple[str, int]] = set()
         self._queued: dict[str, Request] = {}
 
+    def is_told_by_the_provider(self) -> bool:
+        """The answer is the provider's own: no fault was asked for."""
+        return True
+
     def handle(self, request: Request) -> Response:
         self.sites |= {(Path(frame.filename).name, frame.lineno or 0) for frame in self._frames()}
         response = self.inner.handle(request)
@@ -258,7 +262,7 @@ class Judge:
             if "/archives/" in path and response.status == 200:
                 self._check_results(response.body)
             return response
-        self._check(request, response)
+        self._check(request, response if self.is_told_by_the_provider() else None)
         if (request.method, path.rpartition("/")[2]) == ("POST", "batches"):
             for one in json.loads(request.body)["operations"]:
                 self._check_operation(request, one)
