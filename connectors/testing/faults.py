@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,11 +11,11 @@ from connectors import errors
 from connectors.testing.carrier import Carried, carry
 from connectors.testing.lab import FAULTS, Faulty, Lab
 from connectors.testing.stage import KINDS, Stage, picture, set_stage
-from connectors.testing.staging import Staging, each_kind, is_settled
+from connectors.testing.staging import OUTAGES, Staging, each_kind, is_settled
 from connectors.types import AddCode, Outcome, Reason, State, Suppress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from connectors.types import Change
 
@@ -36,18 +37,22 @@ class FaultLaws(Staging):
         if not isinstance(lab, Faulty) or fault not in lab.faults or kind is AddCode:
             pytest.skip(f"nothing to try for {fault} and {kind.__name__}")
         stage = self.stage(lab, kind)
-        people = [(stage.seed(at, status), status) for at, status in enumerate(lab.statuses)]
-        changes, before = [stage.change(at) for at in range(len(people))], picture(lab)
-        _endure(lab, stage, fault, changes)
-        after = picture(lab)
-        for email, status in people:
-            assert email in after, f"{kind.__name__} deleted a {status} contact when the wire met '{fault}'"
-            rose = after[email][1] and not before[email][1]
-            assert not rose, f"{kind.__name__} made a {status} contact mailable when the wire met '{fault}'"
-            now = after[email][0]
-            assert kind is Suppress or now == before[email][0], (
-                f"{kind.__name__} made {status} into {now} when the wire met '{fault}'"
-            )
+        with _unrisen(stage, f"the wire met '{fault}'") as changes:
+            _endure(lab, stage, fault, changes)
+
+    @each_kind
+    @pytest.mark.parametrize("outage", OUTAGES)
+    def test_no_consent_rises_when_look_ups_fail(self, lab: Lab, outage: str, kind: type[Change]) -> None:
+        """Nobody can be looked up while a batch is sent: unknown is never new, and never subscribed."""
+        if not isinstance(lab, Faulty) or outage not in lab.faults or kind is AddCode:
+            pytest.skip(f"nothing to try for {outage} and {kind.__name__}")
+        stage = self.stage(lab, kind)
+        with _unrisen(stage, f"every look-up met '{outage}'") as changes:
+            lab.fault(outage, reads=True)
+            with suppress(errors.ConnectorError):
+                carry(lab, changes, *stage.where)
+            lab.fault(None)
+            lab.settle()
 
     @each_fault
     def test_a_fault_costs_nothing_and_nothing_is_claimed(self, lab: Lab, fault: str) -> None:
@@ -64,6 +69,22 @@ class FaultLaws(Staging):
                 assert picture(lab)[bystander] == before[bystander], (
                     f"{kind.__name__} met '{fault}': a bystander changed"
                 )
+
+
+@contextmanager
+def _unrisen(stage: Stage, what: str) -> Iterator[Sequence[Change]]:
+    """Changes for a person in each state; afterwards all are there, and nobody's consent is more than it was."""
+    lab, kind = stage.lab, stage.kind.__name__
+    people = [(stage.seed(at, status), status) for at, status in enumerate(lab.statuses)]
+    before = picture(lab)
+    yield [stage.change(at) for at in range(len(people))]
+    after = picture(lab)
+    for email, status in people:
+        assert email in after, f"{kind} deleted a {status} contact when {what}"
+        rose = after[email][1] and not before[email][1]
+        assert not rose, f"{kind} made a {status} contact mailable when {what}"
+        now = after[email][0]
+        assert stage.kind is Suppress or now == before[email][0], f"{kind} made {status} into {now} when {what}"
 
 
 def _judge(stage: Stage, fault: str, changes: Sequence[Change], carried: Carried) -> None:

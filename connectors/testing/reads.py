@@ -10,7 +10,7 @@ from connectors import errors
 from connectors.base import ReadsMembers, ReadsSuppressions, ReadsTraits, Resolves
 from connectors.testing.lab import Faulty, Lab, Shortens
 from connectors.testing.stage import set_stage
-from connectors.testing.staging import Staging
+from connectors.testing.staging import OUTAGES, Staging
 from connectors.types import AddMember, Profile, Target, TargetKind
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ _LEAVING = frozenset({"unsubscribed", "pending", "cleaned", "archived", "suppres
 _CROWD = 1_010  # more people than any provider gives in one page
 _GUESTS = 230  # more ids than a look-up takes in one call
 _FEW, _SHORT = 12, 5  # items, and how many a page holds when it is short
-_OUTAGES = ("throttled", "unavailable", "reset_before")
 
 
 class ReadingLaws(Staging):
@@ -129,7 +128,7 @@ class ReadingLaws(Staging):
             gone = {one.email for page in connector.suppressions(None, lab.now()) for one in page.items}
             assert left <= gone, f"suppressions() sees {len(left & gone)} of {len(left)} who left when pages are short"
 
-    @pytest.mark.parametrize("outage", _OUTAGES)
+    @pytest.mark.parametrize("outage", OUTAGES)
     def test_a_failed_look_up_is_no_absence(self, lab: Lab, outage: str) -> None:
         """Every read fails: each method says so with an error, and none answers "not there"."""
         if not isinstance(lab, Faulty) or outage not in lab.faults:

@@ -14,9 +14,10 @@ from connectors.types import State
 if TYPE_CHECKING:
     from connectors.types import Change
 
-__all__ = ["BAD", "SETTLED", "Staging", "each_kind", "each_status", "is_settled"]
+__all__ = ["BAD", "OUTAGES", "SETTLED", "Staging", "each_kind", "each_status", "is_settled"]
 
 BAD = "kit.bad.address"  # no provider takes it
+OUTAGES = ("throttled", "unavailable", "reset_before")  # faults that every read meets, until it is over
 SETTLED = {State.APPLIED, State.NOOP}
 
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

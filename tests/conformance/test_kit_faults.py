@@ -54,6 +54,18 @@ class Asking(Broken):
             raise
 
 
+class Greeting(Broken):
+    """Whom it cannot look up is new."""
+
+    def push(self, batch: Batch) -> Iterator[Outcome]:
+        try:
+            self._http("GET", "/contacts")
+        except errors.ConnectorError:
+            for row in self.rows(batch):
+                row["status"] = "subscribed"
+        return super().push(batch)
+
+
 class Swallowing(Broken):
     """No answer is good news."""
 
@@ -217,6 +229,10 @@ CASES: list[Case] = [
         for cls in (Reviving, Asking)
         for fault in ("error", "reset_after", "throttled", "truncated")
         for kind in (SetTraits, AddMember, AddContact)
+    ],
+    *[
+        (Greeting, KIT.test_no_consent_rises_when_look_ups_fail, {"outage": "throttled", "kind": kind})
+        for kind in (AddContact, AddMember)
     ],
     *[(Swallowing, COST, {"fault": fault}) for fault in ("reset_before", "unavailable", "page")],
     *[(Despairing, COST, {"fault": fault}) for fault in ("throttled", "reset_after", "slow", "timeout")],
