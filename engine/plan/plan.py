@@ -122,7 +122,8 @@ class Plan:
         """The rows of one destination, in the order in which they are carried."""
         import pyarrow.compute as pc
 
-        return self.rows.filter(pc.equal(self.rows["destination"], destination))
+        mine = pc.equal(self.rows["destination"], destination)
+        return self.rows if pc.all(mine).as_py() else self.rows.filter(mine)
 
     def document(self) -> dict[str, Any]:
         """Everything but the rows, as plain JSON."""

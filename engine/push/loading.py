@@ -11,7 +11,7 @@ from connectors.types import TargetKind
 from engine.ledger.contacts import Contact
 from engine.ledger.outcomes import Sending, is_there
 from engine.ledger.packing import scalar, value
-from engine.plan.rows import ISSUE, PART, content_hash
+from engine.plan.rows import PART, content_hash
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,8 +29,8 @@ def groups(trip: Trip, table: pa.Table, *, is_first: bool) -> Iterator[tuple[str
     """Kind, target and the changes in parts, in the plan's order; `is_first`: those of people who have left."""
     import pyarrow.compute as pc
 
-    less = pc.less(table["phase"], 0)
-    mine = table.filter(pc.and_(less if is_first else pc.invert(less), pc.not_equal(table["kind"], ISSUE)))
+    count = pc.sum(pc.less(table["phase"], 0)).as_py() or 0  # rows are in the order of their phases
+    mine = table.slice(0, count) if is_first else table.slice(count)
     if len(mine) == 0:
         return
     suppressed = trip.ledger.suppressions.addresses(trip.name)
