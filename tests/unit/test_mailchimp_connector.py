@@ -332,6 +332,15 @@ def test_many_open_answers_are_read_as_lists() -> None:
     assert {outcomes[f"join-{number}"].reason for number in range(60, 100)} == {Reason.GONE}
 
 
+def test_of_a_contact_with_more_tags_than_are_shown_the_segment_is_read() -> None:
+    shop = Shop({"readd": "silent"})
+    many = [Target(kind=TargetKind.SEGMENT, name=str(number), title=f"S {number}") for number in range(52)]
+    refs = list(shop.connector.create(many).values())
+    shop.seed(1, lists=set(refs[:51]))
+    assert shop.join(1, ref=refs[50])["join-1"].state is State.NOOP
+    assert shop.join(1, ref=refs[51])["join-1"].state is State.APPLIED
+
+
 def test_a_deleted_target_is_told_of_every_change() -> None:
     shop = Shop()
     ref = shop.loyal()

@@ -231,3 +231,13 @@ def test_a_segment_can_be_replaced_emptied_and_deleted() -> None:
 def test_texts_are_translated_on_demand() -> None:
     status, problem = ask(Shop({"language": "de"}), "GET", "/lists/ghost")
     assert (status, problem["title"]) == (404, "Nicht gefunden")
+
+
+def test_a_job_may_have_a_limit_of_operations() -> None:
+    shop = Shop({"operations_limit": "2"})
+    operation = {"method": "GET", "path": "/ping"}
+    headers = {"authorization": "Bearer sandbox-us1"}
+    url = "http://sandbox.test/mailchimp/3.0/batches"
+    for count, status in ((2, 200), (3, 400)):
+        body = json.dumps({"operations": [operation] * count}).encode()
+        assert shop.sandbox.handle(Request("POST", url, headers, body)).status == status
