@@ -45,7 +45,7 @@ MISTAKES = (
     Mistake("unknown_offer_of_a_merge_tag", 'code = { offer = "thanks" }', 'code = { offer = "thank" }', ("there is no offer 'thank'", "did you mean 'thanks'?")),
     Mistake("unknown_trait_of_a_merge_tag", '{ trait = "first_name" }', '{ trait = "first_nam" }', ("there is no trait 'first_nam'", "did you mean 'first_name'?"), kind="definition"),
     Mistake("unknown_connector", '"mailchimp"', '"mailchim"', ("there is no connector 'mailchim'", "did you mean 'mailchimp'?")),
-    Mistake("unknown_connector_key", AUDIENCE, f'{AUDIENCE}\ncolour = "red"', ("mailchimp: unknown key 'colour'", "valid: api_key, audience, base_url, prefix")),
+    Mistake("unknown_connector_key", AUDIENCE, f'{AUDIENCE}\ncolour = "red"', ("mailchimp: unknown key 'colour'", "valid: api_key, audience, base_url, ")),
     Mistake("misspelt_connector_key", AUDIENCE, 'audiance = "Newsletter"', ("mailchimp: unknown key 'audiance'", "did you mean 'audience'?")),
     Mistake("missing_connector_key", AUDIENCE, "", ("mailchimp: 'audience' is missing",)),
     Mistake("connector_key_of_another_type", AUDIENCE, "audience = 7", ("mailchimp: 'audience' must be text",)),
