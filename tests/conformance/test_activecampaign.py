@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 
 import pytest
 
 from connectors import registry
-from connectors.http import LocalPace
 from connectors.sandbox.lab import SandboxLab
 from connectors.testing import ConnectorSuite
+from connectors.types import EventKind
 
 KEY = "sandbox-0123456789abcdef"
 STATUSES = ("subscribed", "unsubscribed", "pending", "cleaned", "never")  # suppressed addresses cannot be read there
@@ -29,25 +31,45 @@ WORST = {
 }
 
 
-def activecampaign_lab(options: dict[str, str] | None = None) -> SandboxLab:
+SECRET = "hush-hush-0123456789"
+HOOK = {
+    "url": f"https://shop.example/newsletter?token={SECRET}",
+    "events": ["sent", "open", "click", "bounce", "unsubscribe", "forward"],
+}
+
+
+class ActiveCampaignLab(SandboxLab):
+    """A lab whose provider calls back; a secret in the address is all that proves it."""
+
+    signed: Collection[str] = ()
+
+    def posted(self) -> Sequence[tuple[Mapping[str, str], bytes]]:
+        return self.provider.account.posted
+
+    def surprise(self, campaign: str, email: str, at: datetime) -> None:
+        self.provider.react(campaign, email, EventKind.OTHER, at)
+
+
+def activecampaign_lab(options: dict[str, str] | None = None) -> ActiveCampaignLab:
     settings = {
         "api_key": KEY,
         "base_url": "http://sandbox.test/activecampaign",
         "list_name": "Newsletter",
+        "webhook_secret": SECRET,
     }
-    connect = partial(
-        registry.build, "activecampaign", settings, pace=LocalPace()
-    )  # a reopened one has the same account
-    return SandboxLab("activecampaign", connect, secrets=[KEY], statuses=STATUSES, options=options)
+    connect = partial(registry.build, "activecampaign", settings)
+    lab = ActiveCampaignLab("activecampaign", connect, secrets=[KEY, SECRET], statuses=STATUSES, options=options)
+    lab.provider.account.webhooks.append(HOOK)
+    return lab
 
 
 class TestActiveCampaign(ConnectorSuite):
     @pytest.fixture
-    def lab(self) -> SandboxLab:
+    def lab(self) -> ActiveCampaignLab:
         return activecampaign_lab()
 
 
 class TestActiveCampaignInTheOtherReadings(ConnectorSuite):
     @pytest.fixture
-    def lab(self) -> SandboxLab:
+    def lab(self) -> ActiveCampaignLab:
         return activecampaign_lab(WORST)

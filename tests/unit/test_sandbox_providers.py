@@ -23,8 +23,8 @@ each_that_is_pulled = pytest.mark.parametrize("name", sorted(KEYS.keys() - {"act
 
 def account(sandbox: Sandbox, name: str) -> Connector:
     options = {"api_key": KEYS[name], "base_url": sandbox.world.base_url + sandbox.providers[name].prefix}
-    if name == "mailchimp":
-        options["audience"] = "Newsletter"
+    if needed := {"mailchimp": "audience", "activecampaign": "list_name"}.get(name):
+        options[needed] = "Newsletter"
     return registry.build(name, options | {"prefix": "shop"}, handler=sandbox, clock=SandboxClock(sandbox.world))
 
 
@@ -80,7 +80,7 @@ def test_what_readers_do_comes_back_through_the_api(name: str) -> None:
         assert list(found.values()).count(kind) >= counts[kind.value]
 
 
-@each_that_is_pulled
+@each_provider
 def test_somebody_who_unsubscribes_is_found_at_the_next_pull(name: str) -> None:
     sandbox, connector, _ = peopled(name)
     sandbox.world.advance(3600)
