@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["BAD", "OUTAGES", "SETTLED", "Staging", "each_kind", "each_status", "is_settled"]
 
 BAD = "kit.bad.address"  # no provider takes it
-OUTAGES = ("throttled", "unavailable", "reset_before")  # faults that every read meets, until it is over
+OUTAGES = (
+    "throttled",
+    "unavailable",
+    "reset_before",
+    "truncated",
+    "page",
+)  # faults that every read meets, until it is over
 SETTLED = {State.APPLIED, State.NOOP}
 
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -136,6 +136,16 @@ class Hopeful(Broken):
             return {}
 
 
+class Choking(Broken):
+    """Half an answer is an error of its own."""
+
+    def find(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
+        try:
+            return super().find(targets)
+        except errors.UnexpectedResponse:
+            return dict.fromkeys(targets, None)  # type: ignore[arg-type]  # what no contract allows
+
+
 class Careless(Broken):
     """Nobody left, as far as it can tell."""
 
@@ -255,6 +265,7 @@ CASES: list[Case] = [
     *[(cls, KIT.test_ids_are_found_for_more_than_a_page, {}) for cls in (OnePage, InOrder, Welcoming)],
     *[(cls, KIT.test_values_are_read_back, {}) for cls in (HalfRead, Mixing)],
     *[(cls, KIT.test_a_failed_look_up_is_no_absence, {"outage": "unavailable"}) for cls in (Hopeful, Careless)],
+    (Choking, KIT.test_a_failed_look_up_is_no_absence, {"outage": "truncated"}),
     *[(cls, KIT.test_a_pull_resumes_at_any_page, {}) for cls in (Renaming, Jumping)],
     *[(cls, KIT.test_an_event_of_the_future_survives, {}) for cls in (Hasty, Racing)],
     *[(cls, KIT.test_an_unknown_event_is_other_and_keeps_its_words, {}) for cls in (Deaf, Calling, Wordless)],
