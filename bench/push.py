@@ -109,7 +109,7 @@ class Bench:
         started = time.process_time()
         made = plan([self.destination], wide, self.ledger, now=NOW, config_hash="h", accounts={"news": account})
         planned = time.process_time() - started
-        profile = cProfile.Profile() if self.is_profiled else None
+        profile = cProfile.Profile(time.process_time) if self.is_profiled else None
         threading.setprofile(None)
         started = time.process_time()
         if profile:

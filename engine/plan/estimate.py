@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from connectors.spec import Limit, Spec
 from connectors.types import ClearTraits, Target
 from engine.plan.destination import KINDS
-from engine.plan.rows import PART
+from engine.plan.rows import PART, UNDER_WAY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,6 +44,7 @@ def estimate(spec: Spec, table: pa.Table, titles: Mapping[str, str], *, missing:
     """`table`: a destination's rows in order, with the column `email`; `titles`: fields there, by merge tag; `missing`: targets to create."""
     calls: Counter[str] = Counter()
     jobs: Counter[str] = Counter()
+    changes: Counter[str] = Counter()  # that jobs carry
     for kind, rows in _kinds(table):
         limit = spec.carries[KINDS[kind]]
         for count in _batches(rows, limit, titles):
@@ -51,11 +52,14 @@ def estimate(spec: Spec, table: pa.Table, titles: Mapping[str, str], *, missing:
             calls[limit.rate] += math.ceil(count / limit.few[1]) if limit.few and is_few else 1
             if limit.is_job and not is_few:
                 jobs[kind] += 1
+                changes[kind] += count
     calls["default"] += sum(spec.creates.get(target.kind, 0) for target in missing)
-    return _told(spec, calls, jobs)
+    rounds = sum(math.ceil(count / UNDER_WAY) for count in changes.values())
+    return _told(spec, calls, jobs.total(), rounds)
 
 
-def _told(spec: Spec, calls: Counter[str], jobs: Counter[str]) -> Estimate:
+def _told(spec: Spec, calls: Counter[str], jobs: int, rounds: int) -> Estimate:
+    """`rounds`: how often the push waits for jobs before it sends more."""
     looks = len(spec.poll_after) or 1
     busy = max(
         calls.total() * _CALL / max(1, spec.in_flight),
@@ -66,9 +70,9 @@ def _told(spec: Spec, calls: Counter[str], jobs: Counter[str]) -> Estimate:
     return Estimate(
         calls=calls.total(),
         polls=1 if jobs else 0,  # a poll may ask for all jobs at once
-        polls_most=jobs.total() * looks * _ASKS,
+        polls_most=jobs * looks * _ASKS,
         seconds=round(busy + (waits[0] if waits else 0.0), 1),
-        seconds_most=round(busy + len(jobs) * sum(waits), 1),
+        seconds_most=round(busy + rounds * sum(waits), 1),
     )
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "ID_LENGTH",
     "ISSUE",
     "PART",
+    "UNDER_WAY",
     "content_hash",
     "contents",
     "empty",
@@ -27,6 +28,7 @@ __all__ = [
 
 ISSUE = "Issue"
 PART = 10_000  # changes that are carried, and held as objects, at one time: calls are cut within a part
+UNDER_WAY = 30_000  # changes that wait for jobs, held in memory: more are not sent before these are settled
 ID_LENGTH = 24  # hexadecimal digits of a change's id: the beginning of its content hash
 _SEPARATOR = "\x1f"
 _NAMES = (

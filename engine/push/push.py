@@ -15,6 +15,7 @@ from connectors.http import Clock
 from connectors.types import Suppress, TargetKind
 from engine.errors import GuardRefused, OutOfTime, StalePlan
 from engine.ledger import Ledger
+from engine.plan.rows import UNDER_WAY
 from engine.push.jobs import await_jobs
 from engine.push.loading import groups
 from engine.push.people import People
@@ -32,7 +33,6 @@ __all__ = ["push"]
 
 _WORKERS = 8  # destinations at the same time
 _OBJECTS = 200_000  # new objects between two looks for cycles
-_UNDER_WAY = 30_000  # changes that wait for jobs, held in memory: more are not sent before these are settled
 _MEMBERS = frozenset({"AddMember", "RemoveMember"})
 
 
@@ -154,7 +154,7 @@ def _carry(trip: Trip, table: pa.Table, *, is_first: bool) -> None:
         for changes in parts:
             if changes:
                 trip.carry(kind, target, changes, known=trip.seen)
-            if trip.under_way >= _UNDER_WAY:
+            if trip.under_way >= UNDER_WAY:
                 await_jobs(trip)
                 go_on(trip)
     await_jobs(trip)
