@@ -80,7 +80,7 @@ SPEC = Spec(
     max_fields=400,  # of an event's properties; a profile's most is not documented (2026-11-22)
     rates={family: windows for family, (windows, _) in FAMILIES.items()},
     in_flight=4,
-    creates={TargetKind.SEGMENT: 1},  # properties come with their first value
+    creates={TargetKind.SEGMENT: 1, TargetKind.POOL: 1},  # properties come with their first value
     reports=dict.fromkeys(events.KINDS.values(), Precision.EXACT),
 )
 
