@@ -146,6 +146,17 @@ class Choking(Broken):
             return dict.fromkeys(targets, None)  # type: ignore[arg-type]  # what no contract allows
 
 
+class Stubborn(Broken):
+    """It asks again and again."""
+
+    def find(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
+        wanted = list(targets)
+        try:
+            return super().find(wanted)
+        except errors.ConnectorError:
+            return super().find(wanted)
+
+
 class Careless(Broken):
     """Nobody left, as far as it can tell."""
 
@@ -264,7 +275,10 @@ CASES: list[Case] = [
     *[(cls, SHORT, {}) for cls in (Content, Satisfied)],
     *[(cls, KIT.test_ids_are_found_for_more_than_a_page, {}) for cls in (OnePage, InOrder, Welcoming)],
     *[(cls, KIT.test_values_are_read_back, {}) for cls in (HalfRead, Mixing)],
-    *[(cls, KIT.test_a_failed_look_up_is_no_absence, {"outage": "unavailable"}) for cls in (Hopeful, Careless)],
+    *[
+        (cls, KIT.test_a_failed_look_up_is_no_absence, {"outage": "unavailable"})
+        for cls in (Hopeful, Careless, Stubborn)
+    ],
     (Choking, KIT.test_a_failed_look_up_is_no_absence, {"outage": "truncated"}),
     *[(cls, KIT.test_a_pull_resumes_at_any_page, {}) for cls in (Renaming, Jumping)],
     *[(cls, KIT.test_an_event_of_the_future_survives, {}) for cls in (Hasty, Racing)],
