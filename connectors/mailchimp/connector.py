@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import ClassVar, cast
 
 from connectors import types
-from connectors.errors import UnexpectedResponse
 from connectors.http import Http
 from connectors.mailchimp import events, reading, sdk, targets, wire, writing
 from connectors.mailchimp.spec import SPEC, MailchimpSettings
@@ -33,10 +32,9 @@ class Mailchimp:
 
     def check(self) -> types.Account:
         """The account behind the key; its audience must exist. Two calls."""
-        root = sdk.ask(self._http, "root.get_root", fields=["account_id", "account_name", "pricing_plan_type"])
+        fields = ["account_id", "account_name", "pricing_plan_type"]
+        root = wire.record(sdk.ask(self._http, "root.get_root", fields=fields), "account_id")
         self._audience()
-        if not root.get("account_id"):
-            raise UnexpectedResponse("mailchimp: the account has no account_id")
         return types.Account(str(root["account_id"]), str(root.get("account_name", "")), root.get("pricing_plan_type"))
 
     def find(self, wanted: Iterable[Target]) -> Mapping[Target, Ref]:
@@ -82,7 +80,9 @@ class Mailchimp:
         wanted = {wire.subscriber(profile.email): profile.email for profile in profiles}
         entries = reading.some(self._http, self._audience(), wanted, ("id", "status", "merge_fields"))
         return {
-            wanted[entry["id"]]: {tag: value for tag, value in entry["merge_fields"].items() if _is_scalar(value)}
+            wanted[entry["id"]]: {
+                tag: value for tag, value in (entry.get("merge_fields") or {}).items() if _is_scalar(value)
+            }
             for entry in entries
             if entry["id"] in wanted and entry.get("status") not in wire.GONE
         }

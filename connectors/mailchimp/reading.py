@@ -15,7 +15,7 @@ import orjson
 from connectors.errors import SettingsError, UnexpectedResponse
 from connectors.http import Http
 from connectors.mailchimp.events import STREAMS, Stream, figures
-from connectors.mailchimp.wire import GONE, LEFT, Json, items, moment, stamp, subscriber
+from connectors.mailchimp.wire import GONE, LEFT, Json, items, moment, record, stamp, subscriber
 from connectors.types import Cursor, EngagementEvent, EventKind, Left, Page, Ref, Suppression, normal
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ def _few(http: Http, audience: str, ids: Iterable[str], fields: Sequence[str]) -
         path, params = f"/lists/{audience}/members/{ref}", {"fields": ",".join(fields)}
         response = http("GET", path, params=params, accept=frozenset({HTTPStatus.NOT_FOUND}))
         if response.status != HTTPStatus.NOT_FOUND:
-            yield response.json()
+            yield record(response.json(), *fields[:2])
 
 
 def everyone(http: Http, audience: str, fields: Sequence[str], **params: str) -> Iterator[Json]:

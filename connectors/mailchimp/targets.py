@@ -98,7 +98,7 @@ def _store(http: Http, audience: str, settings: MailchimpSettings) -> str | None
 def _create(http: Http, audience: str, settings: MailchimpSettings, target: Target) -> Ref:
     if target.kind is TargetKind.SEGMENT:
         made = sdk.ask(http, "lists.create_segment", audience, {"name": target.title, "static_segment": []})
-        return f"{audience}/{made['id']}"
+        return f"{audience}/{wire.record(made, 'id')['id']}"
     if target.kind is TargetKind.FIELD:
         return _create_field(http, audience, target)
     if target.kind is TargetKind.POOL:
@@ -134,10 +134,9 @@ def _create_pool(http: Http, audience: str, settings: MailchimpSettings, title: 
 
 def _made(http: Http, path: str, body: Mapping[str, object], what: str) -> wire.Json:
     try:
-        answer: wire.Json = http("POST", path, json=body).json()
+        return wire.record(http("POST", path, json=body).json(), *body.keys() & {"id", "tag"})
     except errors.InvalidRequest as error:
         raise errors.SettingsError(f"mailchimp: {what} was refused: {error}") from None
-    return answer
 
 
 def _field_type(target: Target) -> str:

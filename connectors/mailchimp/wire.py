@@ -77,6 +77,14 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
 
 
+def record(answer: object, *names: str) -> Json:
+    """A JSON object that holds these. Raises UnexpectedResponse."""
+    missing = [name for name in names if name not in answer] if isinstance(answer, dict) else names
+    if missing or not isinstance(answer, dict):
+        raise UnexpectedResponse(f"mailchimp: the answer is no object with {', '.join(missing) or 'anything in it'}")
+    return answer
+
+
 def items(answer: object, name: str) -> Sequence[Json]:
     """The records of an answer. Raises UnexpectedResponse where there are none of that name."""
     found = answer.get(name) if isinstance(answer, dict) else None

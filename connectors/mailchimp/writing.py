@@ -100,8 +100,7 @@ def _batches(http: Http) -> Iterator[wire.Json]:
 
 def _job(http: Http, job: types.Ref) -> wire.Json | None:
     response = http("GET", f"/batches/{job}", accept=frozenset({HTTPStatus.NOT_FOUND}))
-    answer: wire.Json = response.json()
-    return None if response.status == HTTPStatus.NOT_FOUND else answer
+    return None if response.status == HTTPStatus.NOT_FOUND else wire.record(response.json(), "id", "status")
 
 
 def _results(http: Http, batch: Batch, state: wire.Json) -> Iterator[Outcome]:

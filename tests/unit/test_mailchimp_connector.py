@@ -19,6 +19,7 @@ from connectors.types import (
     Batch,
     ClearTraits,
     Consent,
+    Job,
     Profile,
     Reason,
     RemoveMember,
@@ -354,6 +355,29 @@ def test_a_deleted_target_is_told_of_every_change() -> None:
             list(shop.connector.push(batch))
         assert refused.value.culprits == {change.id: Reason.UNKNOWN_TARGET for change in batch.changes}
     assert shop.connector.find([LOYAL]) == {}
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b'{"id":', b'"id"'])
+def test_an_answer_of_another_shape_is_named_wherever_it_comes(body: bytes) -> None:
+    shop = Shop(settings={"store": "s", "store_url": "u", "store_currency": "EUR"})
+    batch = Batch(CONTACTS, AUDIENCE, [SetTraits(id="s", profile=person(1), traits={})])
+    job = Job(ref="j", batch=batch, started_at=shop.now)
+    pool = Target(kind=TargetKind.POOL, name="p", title="p")
+    for method, part, act in (
+        ("POST", "/segments", shop.loyal),
+        ("POST", "/merge-fields", lambda: shop.connector.create(numbered(1))),
+        ("POST", "/ecommerce/stores", lambda: shop.connector.create([pool])),
+        ("POST", "/batches", lambda: list(shop.connector.push(batch))),
+        ("POST", f"/lists/{AUDIENCE}", lambda: shop.push([add(1)])),
+        ("GET", "/batches/j", lambda: list(shop.connector.poll([job]))),
+        ("GET", "/members/", lambda: shop.connector.traits([person(1)])),
+        ("GET", "account_id", shop.connector.check),
+    ):
+        shop.answer = lambda request, of=(method, part): (
+            Response(200, {}, body) if request.method == of[0] and of[1] in request.url else None
+        )
+        with pytest.raises(UnexpectedResponse):
+            act()
 
 
 # the SDK
