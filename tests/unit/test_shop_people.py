@@ -241,6 +241,34 @@ def test_pulled_events_are_counted_once_and_belong_to_a_person(folder: Folder, t
     assert shop.set_aside == ()
 
 
+def test_an_act_that_a_message_told_exactly_is_not_counted_again_from_the_campaigns_report(
+    folder: Folder, tmp_path: Path
+) -> None:
+    folder.customers("c1,a@example.com", "c2,b@example.com")
+    exact = {
+        "email": "a@example.com",
+        "kind": "click",
+        "happened_at": day("2017-02-03"),
+        "destination": "news",
+        "precision": "exact",
+    }
+    report = exact | {"happened_at": day("2017-02-01"), "precision": "campaign"}
+    part = events(
+        tmp_path / "p.parquet",
+        exact | {"event_id": "told"},
+        exact | {"event_id": "told twice", "url": "https://x"},
+        report | {"event_id": "the same"},
+        report | {"event_id": "another kind", "kind": "open"},
+        report | {"event_id": "another campaign", "campaign": "l"},
+        report | {"event_id": "another destination", "destination": "other"},
+        report | {"event_id": "another person", "email": "b@example.com"},
+    )  # fmt: skip
+    found = {
+        one for (one,) in rows(folder.open(overlays=Overlays(email_events=[part])), "SELECT event_id FROM email_events")
+    }
+    assert found == {"told", "told twice", "another kind", "another campaign", "another destination", "another person"}
+
+
 @pytest.mark.parametrize("kind", ["unsubscribe", "complaint"])
 def test_an_unsubscribe_read_back_is_an_act(folder: Folder, tmp_path: Path, kind: str) -> None:
     folder.customers("c1,a@example.com,subscribed,2017-01-01", header=CONSENT)
