@@ -62,6 +62,16 @@ def find(folder: Path, table: str, file: str | None) -> list[Path]:
 
     A folder of that name is a table in several files, in the order of their names. Raises DataError.
     """
+    try:
+        return _found(folder, table, file)
+    except OSError as error:  # a name that no file can have, a folder that may not be read
+        wanted = (file or table)[:60]
+        raise DataError(
+            f"{wanted}: {(error.strerror or '').lower()}", place=str(folder), hint=listing(folder, wanted)
+        ) from None
+
+
+def _found(folder: Path, table: str, file: str | None) -> list[Path]:
     if file is None:
         found = next((path for suffix in SUFFIXES if (path := folder / f"{table}{suffix}").is_file()), None)
         inside = folder / table

@@ -11,6 +11,7 @@ import pytest
 from shop_folder import Folder, folder_in, reasons, rows
 
 from engine.errors import DataError
+from engine.shop import OwnTable
 
 
 @pytest.fixture
@@ -275,3 +276,10 @@ def test_the_newest_fact_is_never_later_than_now(folder: Folder) -> None:
     folder.customers("c1,a@example.com")
     folder.write("views.csv", "customer_id,happened_at\nc1,2017-05-01T10:00Z\nc1,2099-01-01\n")
     assert folder.open().newest == datetime(2017, 5, 1, 10, tzinfo=UTC)
+
+
+def test_a_name_that_no_file_can_have_is_told(folder: Folder) -> None:
+    folder.customers("c1,a@example.com")
+    with pytest.raises(DataError, match="name too long") as told:
+        folder.open(own={"reviews": OwnTable(table="r" * 300, customer="customer_id", time="at")})
+    assert len(str(told.value)) < 200
