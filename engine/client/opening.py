@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from connectors.base import Connector
     from connectors.http import Clock, Handler, Pace
+    from connectors.spec import Spec
     from engine.compute import Membership
     from engine.config.settings import Settings
     from engine.engagement.parts import Parts
@@ -230,13 +231,17 @@ class Client:
 
     def destination(self, name: str) -> Destination:
         """A destination as the plan sees it."""
-        from connectors import registry
         from engine.client.inputs import destination
 
+        return destination(self.config, self.catalogue, name, spec=self._spec(name), prefix=self._prefix(name))
+
+    def _spec(self, name: str) -> Spec:
+        """What the connector declares, with the share that the config gives us."""
+        from connectors import registry
+
         spec = registry.load(self.settings.destinations[name].connector).spec
-        if (share := self.settings.destinations[name].share) is not None:
-            spec = replace(spec, share=dict.fromkeys(spec.rates, float(share)))
-        return destination(self.config, self.catalogue, name, spec=spec, prefix=self._prefix(name))
+        share = self.settings.destinations[name].share
+        return spec if share is None else replace(spec, share=dict.fromkeys(spec.rates, float(share)))
 
     def check_flag(self, flag: str, named: Sequence[str]) -> None:
         """`--force` and `--recreate` name what there is: DESTINATION or DESTINATION/SEGMENT. Raises ConfigError."""
