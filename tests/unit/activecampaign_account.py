@@ -13,6 +13,7 @@ from connectors.sandbox import Sandbox
 from connectors.sandbox.activecampaign import ActiveCampaignSandbox
 from connectors.sandbox.lab import SandboxClock
 from connectors.sandbox.world import Contact
+from connectors.spec import cut
 from connectors.types import (
     AddContact,
     Batch,
@@ -57,7 +58,8 @@ class Shop:
     def carry(self, changes: Sequence[Change], target: Target = PEOPLE) -> dict[str, Outcome]:
         """Push and poll to the end; final outcomes by change id."""
         ref = self.refs()[target]
-        told = {one.id: one for one in self.connector.push(Batch(target, ref, changes))}
+        limit = self.connector.spec.carries[type(changes[0])]
+        told = {one.id: one for part in cut(changes, limit) for one in self.connector.push(Batch(target, ref, part))}
         self.sandbox.world.finish()
         for job in {one.job for one in told.values() if one.state is State.PENDING}:
             carried = [change for change in changes if told[change.id].job == job]

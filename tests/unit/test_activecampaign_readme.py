@@ -18,7 +18,7 @@ def _rows(*head: str) -> list[list[str]]:
 
 
 def test_what_it_carries_is_what_the_spec_carries() -> None:
-    told = [row[:3] for row in _rows("change", "in one batch", "after", "how")]
+    told = [row[:3] for row in _rows("change", "in one call", "after", "how")]
     carried = [
         [kind.__name__, str(limit.items), ", ".join(sorted(one.__name__ for one in limit.after)) or "–"]
         for kind, limit in ActiveCampaign.spec.carries.items()
