@@ -7,7 +7,7 @@ import hmac
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
@@ -128,9 +128,10 @@ def delivered(
 
 def _moment(text: str) -> datetime:
     try:
-        return parsedate_to_datetime(text)
+        at = parsedate_to_datetime(text)
     except ValueError:
         raise UnexpectedResponse("the delivery's time is no date of HTTP") from None
+    return at.replace(tzinfo=at.tzinfo or UTC)
 
 
 def report(conversion: str) -> wire.Document:

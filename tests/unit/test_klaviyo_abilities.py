@@ -12,6 +12,7 @@ from klaviyo_account import (
     KEY,
     LOYAL,
     SECRET,
+    SETTINGS,
     calls_so_far,
     contacts,
     email,
@@ -24,9 +25,10 @@ from klaviyo_account import (
 from connectors import registry
 from connectors.base import Erases, ReadsTotals, ReceivesEvents
 from connectors.errors import SettingsError, Unauthorized, UnexpectedResponse
+from connectors.http import Request, Response
 from connectors.klaviyo.api import FAMILIES
 from connectors.sandbox.klaviyo.webhooks import sign
-from connectors.sandbox.lab import SandboxLab
+from connectors.sandbox.lab import SandboxClock, SandboxLab
 from connectors.types import EventKind, Precision, Profile, State, Suppress
 
 HOOK = "01WEBHOOK"
@@ -223,10 +225,46 @@ def test_a_signed_delivery_of_another_shape_is_an_error(body: bytes) -> None:
         lab.connector.parse(signed(lab, body), body, lab.now())
 
 
+@pytest.mark.parametrize(("moment", "is_date"), [("yesterday", False), ("Mon, 01 Jan 2018 09:00:00 -0000", True)])
+def test_a_signed_time_is_a_date_of_http(moment: str, is_date: bool) -> None:  # noqa: FBT001 - pytest's parameter
+    lab = open_account()
+    body = delivery(entry("01UNKNOWN"))
+    headers = {**signed(lab, body), "klaviyo-timestamp": moment, "klaviyo-signature": sign(SECRET, body, moment)}
+    if is_date:
+        assert lab.connector.parse(headers, body, lab.now()) == []
+        return
+    with pytest.raises(UnexpectedResponse, match="date"):
+        lab.connector.parse(headers, body, lab.now())
+
+
+class Empty:
+    """An account that has nothing at all."""
+
+    def handle(self, request: Request) -> Response:
+        return Response(200, {"content-type": "application/vnd.api+json"}, b'{"data":[],"links":{}}')
+
+
+def test_an_account_without_anything_is_read_to_its_end_and_a_key_that_opens_none_is_an_error() -> None:
+    lab = open_account()
+    connector = registry.build("klaviyo", SETTINGS, handler=Empty(), clock=SandboxClock(lab.sandbox.world))
+    (page,) = connector.pull(None, lab.now())
+    assert (list(page.items), page.last) == ([], True)
+    assert connector.totals(["01M"]) == {}
+    with pytest.raises(UnexpectedResponse, match="no account"):
+        connector.check()
+
+
+def test_the_settings_of_another_connector_are_refused() -> None:
+    lab = open_account()
+    spec = registry.load("memory").spec
+    with pytest.raises(SettingsError, match="another connector"):
+        registry.load("klaviyo")(spec.settings(store={}), lab.connector._api._http)
+
+
 def test_without_a_secret_nothing_is_received_and_a_short_one_is_refused() -> None:
     lab = open_account()
     plain = {"api_key": KEY, "base_url": "http://sandbox.test/klaviyo/api"}
-    connector = registry.build("klaviyo", plain, handler=lab.sandbox, clock=lab.connector._api._http._clock)
+    connector = registry.build("klaviyo", plain, handler=lab.sandbox, clock=SandboxClock(lab.sandbox.world))
     with pytest.raises(SettingsError, match="webhook_secret") as refusal:
         connector.parse({}, b"{}", lab.now())
     assert refusal.value.key == "webhook_secret"
