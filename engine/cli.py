@@ -429,13 +429,14 @@ def sandbox(
 @app.command()
 def receive(
     config: Config = HERE,
+    now: Now = None,
     host: Annotated[
         str, typer.Option("--host", help="Where to listen; a proxy with TLS stands before it.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8026,
 ) -> None:
     """Take the events that providers send by themselves (webhooks); Ctrl-C ends it."""
-    with session("receive", config, None, json=False) as it:
+    with session("receive", config, now, json=False) as it:
         from engine import run, show
         from engine.engagement.receiving import Doorway
 

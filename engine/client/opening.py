@@ -43,8 +43,9 @@ def open_client(
     """The client of a config file, at a moment (ISO 8601; local to the client without an offset; default: the clock's)."""
     config = load(path)
     sandbox = config.settings.sandbox
-    clock = clock or (FastClock(sandbox.speed) if sandbox else SystemClock())
-    moment = clock.utc() if now is None else _moment(now, config.settings)
+    given = None if now is None else _moment(now, config.settings)
+    clock = clock or (FastClock(sandbox.speed, given) if sandbox else SystemClock())
+    moment = given or clock.utc()
     if handler is not None:
         return Client(config, moment, clock, handler)
     wire = Wire()
