@@ -198,8 +198,18 @@ def plan(
             for one in destinations
             if Suppress not in one.spec.carries
         ),
-        rows=rows.ordered([*tables, issued]),
+        rows=_whole([*tables, issued]),
     )
+
+
+def _whole(tables: Sequence[pa.Table]) -> pa.Table:
+    """All rows in order; those of one destination alone are ordered already."""
+    import pyarrow as pa
+
+    full = [table for table in tables if len(table)]
+    whole = full[0] if len(full) == 1 else rows.ordered(full)
+    pa.default_memory_pool().release_unused()  # what sorting took
+    return whole
 
 
 def _live_codes(ledger: Ledger, destinations: Sequence[Destination]) -> pa.Table:
