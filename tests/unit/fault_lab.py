@@ -20,18 +20,27 @@ from connectors.types import (
 
 CONTACTS = Target(kind=TargetKind.CONTACTS, name="contacts", title="contacts")
 VIP = Target(kind=TargetKind.SEGMENT, name="vip", title="shop VIP")
-PING = {"mailchimp": "/ping", "klaviyo": "/lists", "brevo": "/account"}
-LISTS = {"mailchimp": "/lists/a1b2c3d4e5/segments", "klaviyo": "/lists", "brevo": "/contacts/lists"}
+PING = {"mailchimp": "/ping", "klaviyo": "/lists", "brevo": "/account", "activecampaign": "/users/me"}
+LISTS = {
+    "mailchimp": "/lists/a1b2c3d4e5/segments",
+    "klaviyo": "/lists",
+    "brevo": "/contacts/lists",
+    "activecampaign": "/tags",
+}
 HEADERS = {
     "mailchimp": {"authorization": "Bearer sandbox-us1"},
     "klaviyo": {"authorization": "Klaviyo-API-Key pk_sandbox", "revision": "2026-07-15"},
     "brevo": {"api-key": "xkeysib-sandbox"},
+    "activecampaign": {"api-token": "sandbox"},
 }
 NEW_LIST = {
     "mailchimp": {"name": "one", "static_segment": []},
     "klaviyo": {"data": {"type": "list", "attributes": {"name": "one"}}},
     "brevo": {"name": "one", "folderId": 1},
+    "activecampaign": {"tag": {"tag": "one", "tagType": "contact"}},
 }
+ROWS = {"mailchimp": "segments", "klaviyo": "data", "brevo": "lists", "activecampaign": "tags"}  # the key of a page's
+OWN = {"mailchimp": {"audience": "Newsletter"}, "activecampaign": {"list_name": "Newsletter"}}  # settings
 each_provider = pytest.mark.parametrize("name", sorted(PING))
 
 
@@ -58,7 +67,7 @@ def account(sandbox: Sandbox, name: str) -> Connector:
         "base_url": sandbox.world.base_url + sandbox.providers[name].prefix,
         "prefix": "shop",
     }
-    options |= {"audience": "Newsletter"} if name == "mailchimp" else {}
+    options |= OWN.get(name, {})
     return registry.build(name, options, handler=sandbox, clock=SandboxClock(sandbox.world))
 
 
