@@ -10,23 +10,18 @@ import gc
 import json as jsonlib
 import signal
 import sys
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from engine.errors import ConfigError, DefinitionError, EngineError
+from engine.cli.session import TERMINATED, session
+from engine.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from datetime import timedelta
     from types import FrameType
 
-    from engine.client import Client
-    from engine.run import Options
-
-INTERNAL, INTERRUPTED, TERMINATED = 70, 130, 143
 _COLLECTED = (50_000, 20, 100)  # of 4.3 CPU seconds of a run Python's own took 0.6 to look for cycles, and found few
 
 app = typer.Typer(
@@ -55,132 +50,6 @@ Recreate = Annotated[
 ]
 Minutes = Annotated[float | None, typer.Option("--max-minutes", min=0, help="Stop at a safe point after this long.")]
 HERE = Path("ciblage.toml")
-
-
-class Session:
-    """One command: opens its client, shows its result, ends with its exit code."""
-
-    def __init__(self, command: str, config: Path, now: str | None, *, json: bool) -> None:
-        self.command, self.config, self.now, self.json = command, config, now, json
-        self.exit_code = 0
-        self._client: Client | None = None
-        self._working = ExitStack()
-
-    @property
-    def client(self) -> Client:
-        """The client of `--config`, opened once."""
-        if self._client is None:
-            from engine.client import open_client
-
-            self._client = open_client(self.config, self.now)
-        return self._client
-
-    def show(self, result: Any) -> None:  # noqa: ANN401 - each command has its result; engine.show knows them all
-        """The result as one JSON document, or as people read it."""
-        from engine import show
-
-        self._working.close()
-        self.exit_code = getattr(result, "exit_code", 0)
-        if self.json:
-            document = show.document(self.command, self._client, result)
-            print(jsonlib.dumps(document, ensure_ascii=False, indent=2))
-        else:
-            show.render(result, self.client.lang if self._client else "en")
-
-    def stop_working(self) -> None:
-        """What follows speaks for itself."""
-        self._working.close()
-
-    def work(self) -> None:
-        """A sign of life on a terminal until the result is shown."""
-        if not self.json and sys.stderr.isatty():
-            from engine import show
-
-            self._working.enter_context(show.working())
-
-    @contextmanager
-    def moving(
-        self,
-        force: Sequence[str] | None,
-        recreate: Sequence[str] | None,
-        max_minutes: float | None,
-        *,
-        yes: bool = False,
-    ) -> Iterator[Options]:
-        """Progress on stderr; SIGTERM asks for a stop at the next safe point."""
-        from engine import run, show
-
-        self.check_flags(force, recreate)
-        signal.signal(signal.SIGTERM, lambda *_: self.client.stop.set())
-        with show.progress() as shown:
-            yield run.Options(
-                force=force or (), recreate=recreate or (), max_minutes=max_minutes, yes=yes, progress=shown
-            )
-
-    def check_flags(self, force: Sequence[str] | None, recreate: Sequence[str] | None) -> None:
-        """What they name exists."""
-        self.client.check_flag("--force", force or ())
-        self.client.check_flag("--recreate", recreate or ())
-
-    def close(self) -> None:
-        """Let go of what the client holds."""
-        self._working.close()
-        if self._client is not None:
-            self._client.close()
-
-
-@contextmanager
-def session(command: str, config: Path, now: str | None, *, json: bool) -> Iterator[Session]:
-    """Run a command's body; its errors become messages and exit codes."""
-    current = Session(command, config, now, json=json)
-    try:
-        if command != "demo":
-            current.work()
-        yield current
-    except EngineError as error:
-        current.close()
-        _fail(error, json=json, command=command)
-    except KeyboardInterrupt:
-        _quit(INTERRUPTED)
-    except BrokenPipeError:
-        _quit(0)
-    except Exception as error:  # noqa: BLE001 - the last place: a defect must end as exit 70, without a word of data
-        _crash(error, json=json)
-    finally:
-        current.close()
-    if current.exit_code:
-        raise typer.Exit(current.exit_code)
-
-
-def _fail(error: EngineError, *, json: bool, command: str) -> NoReturn:
-    if json:
-        said: dict[str, Any] = {"kind": error.kind, "message": str(error), "place": error.place, "hint": error.hint}
-        if isinstance(error, DefinitionError):
-            said["mistakes"] = list(error.mistakes)
-        print(jsonlib.dumps({"command": command, "error": said}, ensure_ascii=False, indent=2))
-    else:
-        from engine import show
-
-        show.error(error)
-    raise typer.Exit(error.exit_code)
-
-
-def _crash(error: Exception, *, json: bool) -> NoReturn:
-    import traceback
-
-    from connectors.http import mask
-
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    words = f"{type(error).__name__}: {mask(str(error))}"
-    if json:
-        said = {"kind": "internal", "message": words, "place": None, "hint": "please report it with the text on stderr"}
-        print(jsonlib.dumps({"error": said}, ensure_ascii=False, indent=2))
-    print(f"{mask(frames)}internal error: {words}", file=sys.stderr)
-    raise typer.Exit(INTERNAL)
-
-
-def _quit(code: int) -> NoReturn:
-    raise typer.Exit(code)
 
 
 @app.command()
