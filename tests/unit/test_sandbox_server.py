@@ -98,15 +98,20 @@ def test_the_page_is_served(server: Server, wire: Wire) -> None:
 def test_the_program_says_where_it_is_and_stops_when_told(stop: signal.Signals, wire: Wire) -> None:
     command = [sys.executable, "-m", "connectors.sandbox", "--port", "0", "--speed", "0", "--now", "2018-02-03T04:05Z"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        told = json.loads(process.stdout.readline())
-        assert set(told["providers"]) == {"mailchimp", "klaviyo", "brevo", "activecampaign"}
-        for place in told["providers"].values():
-            assert place["base_url"].startswith(told["url"])
-            assert wire.handle(Request("GET", place["base_url"] + "/nowhere")).status in {401, 403, 404}
-        assert wire.handle(Request("GET", told["url"] + "/sandbox/clock")).json()["now"] == "2018-02-03T04:05:00+00:00"
-        process.send_signal(stop)
-        _, complaints = process.communicate(timeout=20)
+        try:
+            assert process.stdout
+            told = json.loads(process.stdout.readline())
+            assert set(told["providers"]) == {"mailchimp", "klaviyo", "brevo", "activecampaign"}
+            for place in told["providers"].values():
+                assert place["base_url"].startswith(told["url"])
+                assert wire.handle(Request("GET", place["base_url"] + "/nowhere")).status in {401, 403, 404}
+            assert (
+                wire.handle(Request("GET", told["url"] + "/sandbox/clock")).json()["now"] == "2018-02-03T04:05:00+00:00"
+            )
+            process.send_signal(stop)
+            _, complaints = process.communicate(timeout=20)
+        finally:
+            process.kill()  # when something above fails: leaving would wait for it
     assert (process.returncode, complaints) == (0, "")
 
 
