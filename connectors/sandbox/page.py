@@ -135,7 +135,7 @@ def _is_going(job: Job) -> bool:
 
 def _jobs(jobs: Sequence[Job]) -> str:
     rows = (
-        (f"{job.at:%m-%d %H:%M:%S}", job.kind, job.ref, job.status, job.total, job.done, job.failed)
+        (f"{job.at:%m-%d %H:%M:%S}" if job.at else "", job.kind, job.ref, job.status, job.total, job.done, job.failed)
         for job in reversed(jobs[-SHOWN:])
     )
     return _table(("Begun", "Kind", "Id", "Status", "Records#", "Done#", "Failed#"), rows)

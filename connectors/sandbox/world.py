@@ -124,7 +124,7 @@ class Job:
 
     ref: str
     kind: str
-    at: datetime
+    at: datetime | None  # when it began, where the provider keeps it
     status: str
     total: int = 0
     done: int = 0

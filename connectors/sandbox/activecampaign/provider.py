@@ -20,7 +20,7 @@ from connectors.sandbox.activecampaign.account import (
 )
 from connectors.sandbox.activecampaign.imports import submit, write_value
 from connectors.sandbox.activecampaign.routes import ROUTES
-from connectors.sandbox.world import Contact, Windows, json_response
+from connectors.sandbox.world import Contact, Job, Windows, json_response
 from connectors.types import EventKind, normal
 
 if TYPE_CHECKING:
@@ -115,6 +115,29 @@ class ActiveCampaignSandbox:
     def lists(self) -> dict[str, str]:
         """Segments are tags: the id of each → its name."""
         return {str(number): row["tag"] for number, row in self.account.tags.items()}
+
+    def fields(self) -> dict[str, str]:
+        """Custom fields: personalization tag → type."""
+        return {row["perstag"]: row["type"] for row in self.account.fields.values()}
+
+    def codes(self) -> dict[str, list[str]]:
+        """It has no pools of codes."""
+        return {}
+
+    def jobs(self) -> list[Job]:
+        """Imports."""
+        return [
+            Job(
+                one.id,
+                "import",
+                None,
+                "completed" if one.is_done else "pending",
+                len(one.contacts),
+                len(one.success),
+                len(one.failure),
+            )
+            for one in self.account.imports.values()
+        ]
 
     def seed(self, contact: Contact) -> None:
         """Put a contact there, in the same state on every list; `never`: on none."""
