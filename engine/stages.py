@@ -186,17 +186,25 @@ def mint_codes(client: Client, made: Plan) -> int:
     import pyarrow.compute as pc
 
     from engine.ledger.codes import LIVE
-    from engine.offers import mint
-    from engine.plan.rows import ISSUE
+    from engine.ledger.packing import value
+    from engine.offers import mint, restock
+    from engine.plan.rows import CODE, ISSUE
 
     rows = made.rows.filter(pc.equal(made.rows["kind"], ISSUE))
+    pooled = pc.fill_null(pc.equal(rows["field"], CODE), False)
+    stock = rows.filter(pooled)
+    ids = [str(value(text)) for text in stock["after"].to_pylist()]
+    rows = rows.filter(pc.invert(pooled))
     wanted = list(dict.fromkeys(zip(rows["target"].to_pylist(), rows["customer_id"].to_pylist(), strict=True)))
     given = client.ledger.codes.table(states=LIVE)
     live = set(zip(given["offer"].to_pylist(), given["customer_id"].to_pylist(), strict=True))
     missing = [pair for pair in wanted if pair not in live]
+    known = set(client.ledger.codes.table()["code_id"].to_pylist()) if ids else set()
+    lacking = [pair for pair in zip(stock["target"].to_pylist(), ids, strict=True) if pair[1] not in known]
     policies = {policy.name: policy for policy in client.policies()}
-    client.ledger.codes.reserve(mint(missing, policies, now=client.now), plan=made.checksum)
-    return len(missing)
+    codes = [*mint(missing, policies, now=client.now), *restock(lacking, policies, now=client.now)]
+    client.ledger.codes.reserve(codes, plan=made.checksum)
+    return len(codes)
 
 
 def write_codes(client: Client, out: Path | None) -> Exported:

@@ -76,7 +76,7 @@ def definitions(config: Config) -> Definitions:
         )
         for name, trait in settings.traits.items()
     ]
-    if settings.offers and BASKET not in settings.traits:
+    if any(offer.segment for offer in settings.offers.values()) and BASKET not in settings.traits:
         traits.append(TraitDefinition(name=BASKET, value=_BASKET, place=config.place("offers")))
     return Definitions(
         sources=tuple(
@@ -138,7 +138,8 @@ def _tags(config: Config) -> Iterator[TagDefinition]:
 def _used(settings: Settings) -> frozenset[str] | None:
     """The segments that destinations and offers name."""
     named = [segment for one in settings.destinations.values() for segment in one.segments]
-    return frozenset([*named, *(offer.segment for offer in settings.offers.values())]) if named else None
+    offered = [offer.segment for offer in settings.offers.values() if offer.segment is not None]
+    return frozenset([*named, *offered]) if named else None
 
 
 def _segment(config: Config, name: str, segment: Segment) -> SegmentDefinition:
@@ -190,6 +191,11 @@ def destination(config: Config, catalogue: Catalogue, name: str, *, spec: Spec, 
         segments=tuple(settings.segments),
         titles={segment: catalogue.segments[segment].title for segment in settings.segments},
         merge_tags=tuple(_tag(catalogue, tag, value, config.place(*above, tag)) for tag, value in tags.items()),
+        pools=tuple(
+            offer
+            for offer, one in config.settings.offers.items()
+            if one.pool is not None and one.pool.destination == name
+        ),
         prefix=prefix,
         currency=config.settings.currency,
         zone=config.settings.zone,
@@ -248,7 +254,7 @@ def _default(text: str, kind: ValueKind, place: str) -> object:
 
 def policies(settings: Settings, now: datetime) -> list[Policy]:
     """The offers with their spans resolved: a code is good through the last local day of `valid`."""
-    from engine.offers import Policy
+    from engine.offers import Policy, Stock
     from engine.words import amount
 
     found = []
@@ -259,6 +265,7 @@ def policies(settings: Settings, now: datetime) -> list[Policy]:
             Policy(
                 name=name,
                 segment=offer.segment,
+                pool=Stock(destination=offer.pool.destination, codes=offer.pool.codes) if offer.pool else None,
                 prefix=offer.prefix,
                 value=_worth(offer, settings),
                 minimum=amount(minimum.value, settings.currency, settings.lang) if minimum else None,
@@ -316,9 +323,11 @@ def neutral_suppressions(suppressions: pa.Table) -> pa.Table:
 
 
 def neutral_codes(codes: pa.Table) -> pa.Table:
-    """The ledger's codes as the shop's neutral table: instants naive UTC."""
+    """The ledger's codes as the shop's neutral table: those of customers; instants naive UTC."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    codes = codes.filter(pc.is_valid(codes["customer_id"]))
     naive = pa.timestamp("us")
     instants = ("issued_at", "expires_at", "redeemed_at")
     columns = {name: codes[name] for name in ("code_id", "customer_id", "offer", "state")}

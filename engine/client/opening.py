@@ -247,10 +247,15 @@ class Client:
     def check_flag(self, flag: str, named: Sequence[str]) -> None:
         """`--force` and `--recreate` name what there is: DESTINATION or DESTINATION/SEGMENT. Raises ConfigError."""
         from connectors.types import TargetKind
+        from engine.plan.destination import flag_name
 
         known = []
         for name, destination in self.settings.destinations.items():
-            ours = [target for kind, target in self.ledger.targets.of(name) if kind is TargetKind.SEGMENT]
+            ours = [
+                flag_name(*key)
+                for key in self.ledger.targets.of(name)
+                if key[0] in {TargetKind.SEGMENT, TargetKind.POOL}
+            ]
             known += [name, *(f"{name}/{segment}" for segment in dict.fromkeys([*destination.segments, *ours]))]
         for one in named:
             if one not in known:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from engine.config.document import Document, Keys, read
-from engine.config.settings import Money, Segment, Settings, engine_of
+from engine.config.settings import MergeTag, Money, Segment, Settings, engine_of
 from engine.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -290,6 +290,10 @@ def _check(settings: Settings, places: Mapping[Keys, str], file: str, wrong: set
         for known in [set(Segment.model_fields)]
         for key in (segment.model_extra or {} if segment.recipe is None else ())
     ]
+    mistakes += [
+        f"{_place(places, keys, file)}: {_dotted(keys)}: the codes of '{offer}' are nobody's: {there} hands them out, and a merge tag carries a person's code"
+        for keys, offer, there in _nobodys(settings)
+    ]
     mistakes += [f"{_place(places, keys, file)}: {_dotted(keys)}: {said}" for keys, said in _engines(settings)]
     if settings.sandbox is not None:
         mistakes += [
@@ -325,10 +329,25 @@ def _references(settings: Settings, segments: set[str]) -> Iterator[tuple[Keys, 
             if value.offer:
                 yield ("destinations", name, "merge_tags", tag, "offer"), "offer", value.offer, offers
     for name, offer in settings.offers.items():
-        yield ("offers", name, "segment"), "segment", offer.segment, segments
+        if offer.segment is not None:
+            yield ("offers", name, "segment"), "segment", offer.segment, segments
+        if offer.pool is not None:
+            place = ("offers", name, "pool", "destination")
+            yield place, "destination", offer.pool.destination, set(settings.destinations)
     for tag, value in settings.merge_tags.items():
         if value.offer:
             yield ("merge_tags", tag, "offer"), "offer", value.offer, offers
+
+
+def _nobodys(settings: Settings) -> Iterator[tuple[Keys, str, str]]:
+    """Merge tags of a pool's offer, with the offer and its destination."""
+    tables: dict[Keys, Mapping[str, MergeTag]] = {("merge_tags",): settings.merge_tags}
+    tables |= {("destinations", name, "merge_tags"): one.merge_tags for name, one in settings.destinations.items()}
+    for above, tags in tables.items():
+        for tag, value in tags.items():
+            offer = settings.offers.get(value.offer or "")
+            if offer is not None and offer.pool is not None:
+                yield (*above, tag, "offer"), str(value.offer), offer.pool.destination
 
 
 def _amounts(settings: Settings) -> Iterator[tuple[Keys, Money]]:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 __all__ = [
-    "Compute", "Destination", "Group", "Holdout", "Ledger", "MergeTag", "Offer", "Pace", "Place", "Sandbox", "Secrets", "Segment",
+    "Compute", "Destination", "Group", "Holdout", "Ledger", "MergeTag", "Offer", "Pace", "Place", "Pool", "Sandbox", "Secrets", "Segment",
     "Settings", "Shop", "Size", "Source", "Split", "Trait",
 ]  # fmt: skip
 
@@ -266,12 +266,22 @@ class Budget(_Table):
     amount: Amount | None = None
 
 
+class Pool(_Table):
+    """Codes that nobody has yet, which a provider hands out itself: where, and how many it is to have."""
+
+    destination: str
+    codes: int = Field(gt=0)
+
+
 class Offer(_Table):
-    """A discount policy: who gets a code, for what, how long."""
+    """A discount policy: who gets a code (the members of a segment, or whom a provider chooses), for what, how long."""
 
-    model_config = ConfigDict(json_schema_extra=_one_of("percent", "amount", "free_shipping"))
+    model_config = ConfigDict(
+        json_schema_extra={"allOf": [_one_of("segment", "pool"), _one_of("percent", "amount", "free_shipping")]}
+    )
 
-    segment: str
+    segment: str | None = None
+    pool: Pool | None = None
     percent: Share | None = None
     amount: Amount | None = None
     free_shipping: bool = False
@@ -285,6 +295,16 @@ class Offer(_Table):
     def _one_value(self) -> Offer:
         if sum((self.percent is not None, self.amount is not None, self.free_shipping)) != 1:
             raise ValueError("write exactly one of percent, amount or free_shipping")
+        return self
+
+    @model_validator(mode="after")
+    def _one_owner(self) -> Offer:
+        if (self.segment is None) == (self.pool is None):
+            raise ValueError("write either segment (a code a person) or pool (codes that the provider hands out)")
+        if self.pool is not None and self.cooldown is not None:
+            raise ValueError("a pool has no cooldown: its codes are nobody's, and the provider hands them out")
+        if self.pool is not None and self.percent is not None and self.budget is not None and self.budget.amount:
+            raise ValueError("a percentage of nobody's basket has no highest cost: a pool's budget is in codes")
         return self
 
 

@@ -1,4 +1,4 @@
-"""Discount codes and their life: each transition once, never back; one live code an offer and customer."""
+"""Discount codes and their life: each transition once, never back; one live code an offer and customer, many a pool."""
 
 from __future__ import annotations
 
@@ -48,13 +48,17 @@ _FROM: Mapping[CodeState, frozenset[CodeState]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """A code as it is minted; `value` and `minimum` are the words that a mail shows, instants are UTC."""
+    """A code as it is minted: a customer's, or nobody's and of the pool at a destination (one of the two).
+
+    `value` and `minimum` are the words that a mail shows, instants are UTC.
+    """
 
     code_id: str
     offer: str
-    customer_id: str
+    customer_id: str | None
     code: str
     issued_at: datetime
+    destination: str | None = None
     expires_at: datetime | None = None
     value: str | None = None
     minimum: str | None = None
@@ -72,7 +76,7 @@ class Codes:
             {
                 "code_id": code.code_id, "offer": code.offer, "customer_id": code.customer_id, "code": code.code,
                 "state": CodeState.RESERVED.value, "value": code.value, "minimum": code.minimum,
-                "issued_at": code.issued_at, "expires_at": code.expires_at,
+                "issued_at": code.issued_at, "expires_at": code.expires_at, "destination": code.destination,
             }
             for code in codes
         ]  # fmt: skip

@@ -23,7 +23,7 @@ _LOST = frozenset({Reason.GONE, Reason.ERASED})
 class Sending:
     """One change on its way: what was sent, to whom, for what, and the job that carries it.
 
-    `kind` is the change's type name. `fields` are JSON scalars by our field name; `defaults` names those that stand in
+    `kind` is the change's type name. A code has no customer, and its id in the place of the address. `fields` are JSON scalars by our field name; `defaults` names those that stand in
     for an unknown; `status` is AddContact's.
     """
 
@@ -65,6 +65,8 @@ def is_there(contact: Contact | None) -> bool:
 
 def known_after(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact | None:
     """The contact after this outcome; None when there is still nothing to know."""
+    if change.kind == "AddCode":
+        return before  # nobody's
     if outcome.reason in _LOST and change.kind != "RemoveMember":
         return _kept(before, change.customer_id if before is None else before.customer_id, None, _GONE, change)
     if outcome.state not in _DONE:

@@ -11,7 +11,7 @@ __all__ = [
     "pushes", "rejections", "runs", "sending", "suppressions", "targets",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LIVE = ("reserved", "exported", "confirmed", "pushed")  # a code in one of these states can still be used
 
 metadata = sa.MetaData()
@@ -105,14 +105,17 @@ suppressions = sa.Table(
 
 codes = sa.Table(
     "codes", metadata,
-    _text("code_id", is_key=True), _text("offer"), _text("customer_id"), _text("code"), _text("state"),
+    _text("code_id", is_key=True), _text("offer"), _text("code"), _text("state"),
+    _text("customer_id", is_optional=True),  # whose code it is; null: nobody's,
+    _text("destination", is_optional=True),  # but of the pool there that hands it out
     _text("value", is_optional=True), _text("minimum", is_optional=True), _text("order_id", is_optional=True),
     _instant("issued_at", is_optional=False), _instant("exported_at"), _instant("confirmed_at"),
     _instant("pushed_at"), _instant("redeemed_at"), _instant("expires_at"), _instant("expired_at"),
     _instant("cleared_at"),
     sa.UniqueConstraint("code"),
+    sa.CheckConstraint("(customer_id IS NULL) <> (destination IS NULL)", name="a_code_is_a_persons_or_a_pools"),
 )  # fmt: skip
-sa.Index(
+sa.Index(  # nulls are never the same: a pool has many live codes
     "one_live_code", codes.c.offer, codes.c.customer_id, unique=True,
     sqlite_where=codes.c.state.in_(LIVE), postgresql_where=codes.c.state.in_(LIVE),
 )  # fmt: skip

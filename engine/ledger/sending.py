@@ -18,8 +18,13 @@ from engine.ledger.store import Store, among, upsert, upsert_columns
 
 __all__ = ["Settlement", "Travelling"]
 
-_TARGET_KINDS = {"AddMember": TargetKind.SEGMENT, "RemoveMember": TargetKind.SEGMENT}
+_TARGET_KINDS = {
+    "AddMember": TargetKind.SEGMENT,
+    "RemoveMember": TargetKind.SEGMENT,
+    "AddCode": TargetKind.POOL,
+}
 _FINAL = frozenset({State.APPLIED, State.NOOP, State.REJECTED})
+_THERE = frozenset({State.APPLIED, State.NOOP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,12 +186,12 @@ def _suppress(connection: sa.Connection, settlement: Settlement, final: Sequence
 
 def _carry_codes(connection: sa.Connection, settlement: Settlement, final: Sequence[tuple[Sending, Outcome]]) -> None:
     """A code that arrived is pushed; a code that ended and whose tag is empty now is cleared."""
-    if not settlement.code_tags:
-        return
-    pushed: list[str] = []
+    arrived = [change for change, outcome in final if change.kind == "AddCode" and outcome.state in _THERE]
+    pushed = [str(packing.value(change.fields["code"])) for change in arrived]
     cleared: list[tuple[str, str]] = []
-    for change, outcome in final:
-        if outcome.state is State.REJECTED or (change.kind == "AddContact" and outcome.state is State.NOOP):
+    for change, outcome in final if settlement.code_tags else ():
+        is_new = change.kind != "AddContact" or outcome.state is not State.NOOP
+        if change.kind == "AddCode" or outcome.state is State.REJECTED or not is_new:
             continue
         for tag in change.fields.keys() & settlement.code_tags.keys():
             if change.kind == "ClearTraits":
@@ -210,7 +215,7 @@ def _columns(destination: str, changes: Sequence[Sending], at: datetime, plan: s
         "change_id": [change.change_id for change in changes],
         "content_hash": [change.content_hash for change in changes],
         "kind": [change.kind for change in changes],
-        "target_kind": ["segment" if change.kind in _TARGET_KINDS else "contacts" for change in changes],
+        "target_kind": [_TARGET_KINDS.get(change.kind, TargetKind.CONTACTS).value for change in changes],
         "target": [change.target for change in changes],
         "customer_id": [change.customer_id for change in changes],
         "address": [change.address for change in changes],

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from engine.offers.policy import Policy
 
-__all__ = ["LENGTH", "mint"]
+__all__ = ["LENGTH", "mint", "restock"]
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
 LENGTH = 12  # 60 bits: a guess among a million live codes succeeds once in 10^12
@@ -22,19 +22,26 @@ LENGTH = 12  # 60 bits: a guess among a million live codes succeeds once in 10^1
 
 def mint(issue: Sequence[tuple[str, str]], policies: Mapping[str, Policy], *, now: datetime) -> list[Code]:
     """A new code for each (offer, customer_id); the ledger's uniqueness decides when it reserves them."""
-    return [
-        Code(
-            code_id=uuid4().hex,
-            offer=offer,
-            customer_id=customer,
-            code=_code(policies[offer].prefix),
-            issued_at=now,
-            expires_at=policies[offer].valid_until,
-            value=policies[offer].value,
-            minimum=policies[offer].minimum,
-        )
-        for offer, customer in issue
-    ]
+    return [_minted(policies[offer], uuid4().hex, customer, now) for offer, customer in issue]
+
+
+def restock(issue: Sequence[tuple[str, str]], policies: Mapping[str, Policy], *, now: datetime) -> list[Code]:
+    """A new code of nobody for each (offer of a pool, code_id)."""
+    return [_minted(policies[offer], code_id, None, now) for offer, code_id in issue]
+
+
+def _minted(policy: Policy, code_id: str, customer: str | None, now: datetime) -> Code:
+    return Code(
+        code_id=code_id,
+        offer=policy.name,
+        customer_id=customer,
+        destination=policy.pool.destination if policy.pool else None,
+        code=_code(policy.prefix),
+        issued_at=now,
+        expires_at=policy.valid_until,
+        value=policy.value,
+        minimum=policy.minimum,
+    )
 
 
 def _code(prefix: str) -> str:

@@ -1,4 +1,4 @@
-"""Who may get a code now: members of the offer's segment who can be reached, within cooldown and budget."""
+"""Who may get a code now: reachable members of the offer's segment, within cooldown and budget; or nobody, for a pool."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["BASKET", "ISSUES", "Policy", "issues"]
+__all__ = ["BASKET", "ISSUES", "Policy", "Stock", "issues"]
 
-ISSUES = ("offer", "customer_id", "cost")
-"""Columns of the table that `issues` returns: cost is the most that the code may cost, in the client's currency."""
+ISSUES = ("offer", "customer_id", "code_id", "cost")
+"""Columns of the table that `issues` returns.
+
+Of a pool's code the customer is null, and its id is given before it is minted. `cost` is the most that the code may
+cost, in the client's currency; null where nobody knows (a percentage of a basket that is nobody's).
+"""
 
 BASKET = "largest_order"
 """The trait `trait:largest_order` that a percentage is applied to: the largest order so far, 0 without one."""
@@ -24,11 +29,23 @@ _LIVE = ("reserved", "exported", "confirmed", "pushed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """The pool at a destination, and how many codes it is to have that can still be used."""
+
+    destination: str
+    codes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """One offer. `valid_until` and `cooled_since` are its spans resolved from `now`; no cooldown = once for ever."""
+    """One offer: a segment's, or a provider's pool's (exactly one of the two).
+
+    `valid_until` and `cooled_since` are its spans resolved from `now`; no cooldown = once for ever.
+    """
 
     name: str
-    segment: str
+    segment: str | None = None
+    pool: Stock | None = None
     prefix: str
     value: str
     minimum: str | None
@@ -41,16 +58,50 @@ class Policy:
 
 
 def issues(policies: Sequence[Policy], members: pa.Table, codes: pa.Table) -> pa.Table:
-    """Codes to issue, by offer in the config's order and customer_id as text.
+    """Codes to issue, by offer in the config's order and customer_id as text; a pool's are as many as it lacks.
 
     `members` is the Membership table (`segment:…`, `holdout:…`, `reachable_email`, `trait:largest_order`); `codes`
     is the ledger's. Nobody gets a second live code of an offer, nor a new one before the cooldown is over.
     """
     import pyarrow as pa
 
-    found = [_of(policy, members, codes) for policy in policies]
-    schema = pa.schema([("offer", pa.string()), ("customer_id", pa.string()), ("cost", pa.decimal128(18, 4))])
-    return pa.concat_tables([schema.empty_table(), *found])
+    found = [
+        _of(policy, members, codes) if policy.pool is None else _stock(policy, policy.pool, codes)
+        for policy in policies
+    ]
+    texts = [(name, pa.string()) for name in ISSUES[:-1]]
+    return pa.concat_tables([pa.schema([*texts, (ISSUES[-1], pa.decimal128(18, 4))]).empty_table(), *found])
+
+
+def _stock(policy: Policy, pool: Stock, codes: pa.Table) -> pa.Table:
+    """What the pool lacks; ids follow from how many codes were issued, so that a plan may be made twice."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    given = codes.filter(pc.equal(codes["offer"], policy.name))
+    mine = given.filter(pc.equal(given["destination"], pool.destination))
+    live = pc.sum(pc.is_in(mine["state"], value_set=pa.array(_LIVE))).as_py() or 0
+    room = pool.codes - live
+    if policy.most_codes is not None:
+        room = min(room, policy.most_codes - given.num_rows)
+    if policy.most_money is not None and policy.amount:
+        room = min(room, int(policy.most_money / policy.amount) - given.num_rows)
+    first = len(given) - given["customer_id"].drop_null().length()
+    ids = [_code_id(policy.name, first + place) for place in range(max(0, room))]
+    cost = pa.scalar(None if policy.percent is not None else policy.amount or Decimal(0), pa.decimal128(18, 4))
+    return pa.table(
+        {
+            "offer": pa.repeat(pa.scalar(policy.name, pa.string()), len(ids)),
+            "customer_id": pa.nulls(len(ids), pa.string()),
+            "code_id": pa.array(ids, pa.string()),
+            "cost": pa.repeat(cost, len(ids)),
+        }
+    )
+
+
+def _code_id(offer: str, number: int) -> str:
+    """The id of the nth code of a pool's offer: the ledger takes each once."""
+    return blake2b(f"{offer}\x1f{number}".encode(), digest_size=16).hexdigest()
 
 
 def _of(policy: Policy, members: pa.Table, codes: pa.Table) -> pa.Table:
@@ -68,7 +119,9 @@ def _of(policy: Policy, members: pa.Table, codes: pa.Table) -> pa.Table:
     if policy.most_money is not None:
         room = min(room, _affordable(policy.most_money - _spent(policy, given, members), cost))
     names = pa.array([policy.name] * chosen.num_rows, pa.string())
-    table = pa.table({"offer": names, "customer_id": chosen["customer_id"].cast(pa.string()), "cost": cost})
+    customers = chosen["customer_id"].cast(pa.string())
+    ids = pa.nulls(chosen.num_rows, pa.string())
+    table = pa.table({"offer": names, "customer_id": customers, "code_id": ids, "cost": cost})
     return table.slice(0, room)
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
-from connectors.types import Outcome, Reason, State, Suppress, TargetKind
+from connectors.types import AddCode, Outcome, Reason, State, Suppress, TargetKind
 from engine.ledger import packing
 from engine.ledger.outcomes import Sending, known_after
 from engine.ledger.packing import WORD_BITS
-from engine.plan.destination import Destination, MergeTag, WhenUnknown
+from engine.plan.destination import Destination, MergeTag, WhenUnknown, flag_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,20 +82,21 @@ class Present:
 def present(destination: Destination, ledger: Ledger, *, recreate: frozenset[str] = frozenset()) -> Present:
     """The ledger's contacts, with what is on its way counted as done; what a settlement finds wrong, it corrects.
 
-    `recreate`: "destination/segment" of lists that are gone there: nobody is in them.
+    `recreate`: "destination/segment" (of a pool "destination/offers.NAME") of what is gone there: nobody is in it.
     """
     import pyarrow as pa
 
     name = destination.name
     table = ledger.contacts.table(name)
     known = ledger.targets.of(name)
-    changes = ledger.sending.of(name)
+    changes = [change for change in ledger.sending.of(name) if change.kind != AddCode.__name__]
     if changes:
         table = _with_sending(table, changes, ledger, name, known)
     gone = ledger.suppressions.table(name)["address"].combine_chunks().cast(pa.string())
     leaving = pa.array([change.address for change in changes if change.kind == Suppress.__name__], pa.string())
+    shelves = (TargetKind.SEGMENT, TargetKind.POOL)
     known = {
-        key: at for key, at in known.items() if f"{name}/{key[1]}" not in recreate or key[0] is not TargetKind.SEGMENT
+        key: at for key, at in known.items() if f"{name}/{flag_name(*key)}" not in recreate or key[0] not in shelves
     }
     return Present(table=table.combine_chunks(), targets=known, suppressed=pa.concat_arrays([gone, leaving]))
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from connectors import registry
 from connectors.spec import Names, Spec
 from connectors.types import (
+    AddCode,
     AddContact,
     AddMember,
     Change,
@@ -36,7 +40,9 @@ __all__ = [
     "OnLeave",
     "WhenUnknown",
     "check",
+    "check_pools",
     "fit_name",
+    "flag_name",
     "targets",
 ]
 
@@ -44,7 +50,7 @@ CONTACTS = "contacts"
 REMOVABLE = 0.3
 """Share of a target's members that may leave at once where the segment does not say."""
 KINDS: Mapping[str, type[Change]] = {
-    kind.__name__: kind for kind in (Suppress, AddContact, SetTraits, ClearTraits, AddMember, RemoveMember)
+    kind.__name__: kind for kind in (Suppress, AddContact, SetTraits, ClearTraits, AddMember, RemoveMember, AddCode)
 }
 """Kinds of change in the order in which they are carried; what consent asks for comes before all of them."""
 
@@ -98,6 +104,7 @@ class Destination:
     segments: tuple[str, ...]
     titles: Mapping[str, str] = field(default_factory=dict)
     merge_tags: tuple[MergeTag, ...] = ()
+    pools: tuple[str, ...] = ()  # offers whose codes its provider hands out
     prefix: str = ""
     currency: str = "EUR"  # of amounts in codes
     zone: tzinfo = UTC  # the client's: it decides days
@@ -128,6 +135,8 @@ def targets(destination: Destination, known: Known) -> dict[tuple[TargetKind, st
         title = before.target.title if before else fit_name(destination.spec.field_names, tag.name, taken)
         taken.append(title)
         found[TargetKind.FIELD, tag.name] = _target(TargetKind.FIELD, tag.name, title, tag.kind)
+    for offer in destination.pools:
+        found[TargetKind.POOL, offer] = _target(TargetKind.POOL, offer, _pool_name(destination, offer))
     return {key: known[key].target if key in known else target for key, target in found.items()}
 
 
@@ -147,6 +156,20 @@ def fit_name(names: Names, name: str, taken: Iterable[str]) -> str:
     return fitted
 
 
+def _pool_name(destination: Destination, offer: str) -> str:
+    """`prefix-offer` in letters that templates and addresses take; the offer alone where that is too long there."""
+    plain = unicodedata.normalize("NFKD", destination.prefix).encode("ascii", "ignore").decode()
+    prefix = re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-")
+    whole = f"{prefix}-{offer}" if prefix else offer
+    limit = destination.spec.carries.get(AddCode)
+    return whole if limit is None or re.fullmatch(limit.names, whole) else offer
+
+
+def flag_name(kind: TargetKind, name: str) -> str:
+    """What a flag and the guard call a target of ours: a segment by its name, a pool as `offers.NAME`."""
+    return f"offers.{name}" if kind is TargetKind.POOL else name
+
+
 def check(destination: Destination, known: Known) -> None:
     """Refuse, before anything is read or sent, what this connector cannot carry. Raises ConfigError."""
     place = f"destinations.{destination.name}"
@@ -158,6 +181,7 @@ def check(destination: Destination, known: Known) -> None:
     for kind in needed:
         if kind not in spec.carries:
             raise ConfigError(f"the connector {spec.name} does not carry {kind.__name__}", place=place)
+    check_pools(destination, known)
     for tag in destination.merge_tags:
         if tag.kind not in spec.fields:
             raise ConfigError(
@@ -169,6 +193,29 @@ def check(destination: Destination, known: Known) -> None:
     _check_titles(
         destination, [target for (kind, _), target in targets(destination, known).items() if kind is TargetKind.SEGMENT]
     )
+
+
+def check_pools(destination: Destination, known: Known) -> None:
+    """Refuse pools that its provider does not have. Raises ConfigError."""
+    spec = destination.spec
+    for offer in destination.pools:
+        place = f"offers.{offer}.pool"
+        if AddCode not in spec.carries:
+            message = f"{destination.name} has no pool of codes: the connector {spec.name} does not carry AddCode"
+            raise ConfigError(message, place=place, hint=f"these do: {', '.join(_shelves())}; or write segment")
+        name = targets(destination, known)[TargetKind.POOL, offer].title
+        if not re.fullmatch(spec.carries[AddCode].names, name):
+            message = f"'{name}' cannot be the name of a pool at {spec.name} ({spec.carries[AddCode].names})"
+            raise ConfigError(message, place=place, hint="give the offer a shorter name")
+
+
+def _shelves() -> list[str]:
+    """The installed connectors whose provider has pools; one that is broken is not asked for."""
+    found = []
+    for name in registry.names():
+        with suppress(ImportError, AttributeError):
+            found += [name] if AddCode in registry.load(name).spec.carries else []
+    return found
 
 
 def _fields(spec: Spec) -> str:

@@ -14,6 +14,7 @@ from engine.errors import ConfigError, StalePlan
 from engine.plan import rows
 from engine.plan.estimate import Estimate
 from engine.plan.plan import DestinationSummary, IssueSummary, Plan, ShopFacts, TargetSummary
+from engine.plan.pools import PoolSummary
 from engine.plan.population import SegmentCount
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def _destination(about: Mapping[str, Any]) -> DestinationSummary:
             "targets": tuple(_target(one) for one in about["targets"]),
             "lists_created": tuple(about["lists_created"]),
             "fields_created": tuple(about["fields_created"]),
+            "pools": tuple(PoolSummary(**one) for one in about["pools"]),
+            "pools_created": tuple(about["pools_created"]),
             "estimate": Estimate(**about["estimate"]),
         }
     )
@@ -124,4 +127,6 @@ def _target(about: Mapping[str, Any]) -> TargetSummary:
 
 
 def _issue(about: Mapping[str, Any]) -> IssueSummary:
-    return IssueSummary(offer=about["offer"], codes=about["codes"], highest_cost=Decimal(about["highest_cost"]))
+    cost = about["highest_cost"]
+    highest = None if cost is None else Decimal(cost)
+    return IssueSummary(offer=about["offer"], codes=about["codes"], highest_cost=highest)

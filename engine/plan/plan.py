@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from connectors.types import Suppress, Target, TargetKind
+from connectors.types import AddCode, Suppress, Target, TargetKind
 from engine.plan import rows
 from engine.plan.columns import Present, Wanted, present, wanted
 from engine.plan.destination import REMOVABLE, Destination, check, targets
 from engine.plan.diff import differ
 from engine.plan.estimate import Estimate, estimate
+from engine.plan.pools import Filling, PoolSummary, fill, pool_summaries
 from engine.plan.population import Population, SegmentCount, populate
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class DestinationSummary:
     unfit: Mapping[str, Mapping[str, int]]
     lists_created: tuple[str, ...]
     fields_created: tuple[str, ...]
+    pools: tuple[PoolSummary, ...] = ()
+    pools_created: tuple[str, ...] = ()
     on_its_way: int
     changes: int
     estimate: Estimate
@@ -85,11 +88,14 @@ class DestinationSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueSummary:
-    """Codes to issue for one offer, and the most that they can cost, in the client's currency."""
+    """Codes to issue for one offer, and the most that they can cost, in the client's currency.
+
+    None where nobody knows: a percentage of the baskets of those to whom a provider hands them out.
+    """
 
     offer: str
     codes: int
-    highest_cost: Decimal
+    highest_cost: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,14 +236,23 @@ def _one(
     should = wanted(destination, population.people, usable, population.members)
     held = ledger.rejections.held(destination.name, destination.spec.version, now)
     difference = differ(destination, should, here, population, held)
-    table = rows.ordered(difference.tables)
-    on_its_way = len(ledger.sending.of(destination.name))
-    summary = _summary(destination, here, should, population, table)
-    return replace(summary, withheld=difference.withheld, on_its_way=on_its_way), table
+    under_way = ledger.sending.of(destination.name)
+    sent = {change.address for change in under_way if change.kind == AddCode.__name__}
+    filling = fill(destination, ledger, now=now, under_way=sent, held=held)
+    table = rows.ordered([*difference.tables, filling.table])
+    summary = _summary(destination, here, should, population, table=table, filling=filling)
+    withheld = difference.withheld + filling.withheld
+    return replace(summary, withheld=withheld, on_its_way=len(under_way)), table
 
 
 def _summary(
-    destination: Destination, here: Present, should: Wanted, population: Population, table: pa.Table
+    destination: Destination,
+    here: Present,
+    should: Wanted,
+    population: Population,
+    *,
+    table: pa.Table,
+    filling: Filling,
 ) -> DestinationSummary:
     import pyarrow.compute as pc
 
@@ -267,9 +282,11 @@ def _summary(
         unfit=should.unfit,
         lists_created=tuple(target.title for target in missing if target.kind is TargetKind.SEGMENT),
         fields_created=tuple(target.title for target in missing if target.kind is TargetKind.FIELD),
+        pools=pool_summaries(destination, named, here.targets, filling),
+        pools_created=tuple(target.title for target in missing if target.kind is TargetKind.POOL),
         on_its_way=0,
         changes=len(changes),
-        estimate=_estimate(destination, named, table, population, missing),
+        estimate=_estimate(destination, named, _addressed(table, population, filling), missing),
         resubscriptions=pc.sum(pc.is_in(fresh, value_set=here.suppressed)).as_py() or 0,
     )
 
@@ -277,17 +294,24 @@ def _summary(
 def _estimate(
     destination: Destination,
     named: Mapping[tuple[TargetKind, str], Target],
-    table: pa.Table,
-    population: Population,
+    addressed: pa.Table,
     missing: Sequence[Target],
 ) -> Estimate:
+    titles = {name: target.title for (kind, name), target in named.items() if kind is TargetKind.FIELD}
+    is_sent = len(addressed) or any(target.kind is not TargetKind.CONTACTS for target in missing)
+    return estimate(destination.spec, addressed, titles, missing=missing if is_sent else ())
+
+
+def _addressed(table: pa.Table, population: Population, filling: Filling) -> pa.Table:
+    """With what each change is weighed by: its person's address; a code weighs as much as an address of its length."""
     import pyarrow.compute as pc
 
-    titles = {name: target.title for (kind, name), target in named.items() if kind is TargetKind.FIELD}
     place = pc.index_in(table["customer_id"], value_set=population.known_customers)
-    addressed = table.append_column("email", population.known_emails.take(place.combine_chunks()))
-    is_sent = len(table) or any(target.kind is not TargetKind.CONTACTS for target in missing)
-    return estimate(destination.spec, addressed, titles, missing=missing if is_sent else ())
+    emails = population.known_emails.take(place.combine_chunks())
+    if len(filling.table):
+        place = pc.index_in(table["content_hash"], value_set=filling.hashes)
+        emails = pc.coalesce(emails, filling.codes.take(place.combine_chunks()))
+    return table.append_column("email", emails)
 
 
 def _targets(
@@ -334,7 +358,7 @@ def _by(column: Any) -> dict[str, int]:  # noqa: ANN401 - Arrow's columns carry 
 
 
 def _issues(issues: pa.Table | None) -> tuple[tuple[IssueSummary, ...], pa.Table]:
-    """The codes to mint: counted by offer, and as rows that name only offer and customer."""
+    """The codes to mint: counted by offer, and as rows that name only offer and customer; of a pool's, the code's id."""
     import pyarrow.compute as pc
 
     from engine.plan.changes import Changes
@@ -344,10 +368,14 @@ def _issues(issues: pa.Table | None) -> tuple[tuple[IssueSummary, ...], pa.Table
     told, tables = [], []
     for offer in sorted(pc.unique(issues["offer"]).to_pylist()):
         mine = issues.filter(pc.equal(issues["offer"], offer)).combine_chunks()
-        cost = pc.sum(mine["cost"]).as_py() or Decimal(0)
+        cost = None if mine["cost"].null_count else pc.sum(mine["cost"]).as_py()
         told.append(IssueSummary(offer=offer, codes=len(mine), highest_cost=cost))
         customers = mine["customer_id"].combine_chunks()
-        change = Changes("", rows.ISSUE, offer, customers, customers, why="offer")
+        if customers.null_count:
+            ids = pc.binary_join_element_wise('"', mine["code_id"].combine_chunks(), '"', "")
+            change = Changes("", rows.ISSUE, offer, ids, customers, {rows.CODE: ids}, why="offer")
+        else:
+            change = Changes("", rows.ISSUE, offer, customers, customers, why="offer")
         hashes = change.hashes()
         tables.append(change.rows(hashes, hashes.is_valid()))
     return tuple(told), rows.ordered(tables)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "CODE",
     "FIRST",
     "ID_LENGTH",
     "ISSUE",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 ISSUE = "Issue"
+CODE = "code_id"  # the field of an Issue that names a pool's code to mint
 PART = 10_000  # changes that are carried, and held as objects, at one time: calls are cut within a part
 UNDER_WAY = 30_000  # changes that wait for jobs, held in memory: more are not sent before these are settled
 ID_LENGTH = 24  # hexadecimal digits of a change's id: the beginning of its content hash

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from connectors.base import Connector
-from connectors.types import Account, Ref, TargetKind
-from engine.plan.destination import Destination, targets
+from connectors.types import Account, Ref, Target, TargetKind
+from engine.plan.destination import Destination, check_pools, flag_name, targets
 
 if TYPE_CHECKING:
     from engine.ledger import Ledger
@@ -18,7 +18,10 @@ __all__ = ["Survey", "survey"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """`lists`: ids found there, by segment; `known`: ids that the ledger expects, by segment (None: being created)."""
+    """`lists`: ids found there, by segment; `known`: ids that the ledger expects, by segment (None: being created).
+
+    Pools of codes are among both, as `offers.NAME`.
+    """
 
     destination: str
     account: Account
@@ -41,16 +44,23 @@ class Survey:
 def survey(destination: Destination, connector: Connector, ledger: Ledger) -> Survey:
     """Ask; reads only. Raises the connector's errors: the destination is then left out of the plan."""
     known = ledger.targets.of(destination.name)
+    check_pools(destination, known)
     wanted = targets(destination, known)
-    ours = {key: at.target for key, at in known.items() if key[0] is TargetKind.SEGMENT}
-    lists = {key: target for key, target in wanted.items() if key[0] is TargetKind.SEGMENT} | ours
+    ours = {key: at.target for key, at in known.items() if key[0] is TargetKind.SEGMENT or _is_pool(key, wanted)}
+    lists = {key: target for key, target in wanted.items() if key[0] is TargetKind.SEGMENT or _is_pool(key, wanted)}
+    lists |= ours
     fields = [target for key, target in wanted.items() if key[0] is TargetKind.FIELD]
     account = connector.check()
     found = connector.find([*lists.values(), *fields])  # a field that cannot be ours is told now, not in mid-push
-    by_target = {target: name for (_, name), target in lists.items()}
+    by_target = {target: flag_name(*key) for key, target in lists.items()}
     return Survey(
         destination=destination.name,
         account=account,
         lists={by_target[target]: ref for target, ref in found.items() if target in by_target},
-        known={name: known[kind, name].ref for kind, name in ours},
+        known={flag_name(*key): known[key].ref for key in ours},
     )
+
+
+def _is_pool(key: tuple[TargetKind, str], wanted: Mapping[tuple[TargetKind, str], Target]) -> bool:
+    """One that the config asks for: to look for another is a call for nothing."""
+    return key[0] is TargetKind.POOL and key in wanted

@@ -11,7 +11,8 @@ from connectors.types import TargetKind
 from engine.ledger.contacts import Contact
 from engine.ledger.outcomes import Sending, is_there
 from engine.ledger.packing import scalar, value
-from engine.plan.rows import PART, content_hash
+from engine.plan.rows import PART, content_hash, phase
+from engine.push.pools import KIND, pool_groups
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,8 +32,14 @@ def groups(trip: Trip, table: pa.Table, *, is_first: bool) -> Iterator[tuple[str
 
     count = pc.sum(pc.less(table["phase"], 0)).as_py() or 0  # rows are in the order of their phases
     mine = table.slice(0, count) if is_first else table.slice(count)
-    if len(mine) == 0:
-        return
+    codes = pc.sum(pc.equal(mine["phase"], phase(KIND, is_first=False))).as_py() or 0  # the last of all
+    mine, pooled = mine.slice(0, len(mine) - codes), mine.slice(len(mine) - codes)
+    if len(mine):
+        yield from _of_people(trip, mine)
+    yield from pool_groups(trip, pooled)
+
+
+def _of_people(trip: Trip, mine: pa.Table) -> Iterator[tuple[str, str, Iterator[list[Sending]]]]:
     suppressed = trip.ledger.suppressions.addresses(trip.name)
     stream = groupby(_drafts(trip, mine), key=lambda draft: (draft.change.kind, draft.change.target))
     for (kind, target), drafts in stream:

@@ -140,7 +140,7 @@ def _rest(trip: Trip, plan: Plan, recreate: frozenset[str]) -> None:
 
 def _lacks(trip: Trip, plan: Plan) -> bool:
     mine = next((one for one in plan.destinations if one.name == trip.name), None)
-    return mine is not None and bool(mine.lists_created or mine.fields_created)
+    return mine is not None and bool(mine.lists_created or mine.fields_created or mine.pools_created)
 
 
 def _carry(trip: Trip, table: pa.Table, *, is_first: bool) -> None:

@@ -18,7 +18,7 @@ __all__ = ["Rejected", "Result"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """One change that the provider refused in this run: who (our id), what, why, in its own masked words."""
+    """One change that the provider refused in this run: who (our id; "" for a pool's code), what, why, in its own masked words."""
 
     kind: str
     target: str

@@ -7,14 +7,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 from connectors.base import Recalls
-from connectors.types import AddMember, Outcome, RemoveMember, SetTraits, State, Suppress, TargetKind
+from connectors.types import AddMember, Outcome, RemoveMember, SetTraits, State, Suppress
 from engine.ledger.outcomes import Sending
 from engine.plan.destination import CONTACTS, KINDS
 from engine.plan.rows import content_hash
 from engine.push.delivery import retrying
 from engine.push.jobs import await_jobs
+from engine.push.pools import KIND, usable
 from engine.push.result import Result
-from engine.push.trip import Trip
+from engine.push.trip import Trip, place_of
 
 __all__ = ["settle"]
 
@@ -94,7 +95,7 @@ def _recalled(trip: Trip, kind: str, target: str, changes: Sequence[Sending]) ->
 
 
 def _again(trip: Trip, kind: str, target: str, changes: Sequence[Sending]) -> None:
-    """Send them again, which is harmless; but never what consent forbids by now: that is undone."""
+    """Send them again, which is harmless; but never what consent forbids by now (that is undone), nor codes that are over."""
     if not changes:
         return
     if not _has_place(trip, kind, target):
@@ -104,6 +105,8 @@ def _again(trip: Trip, kind: str, target: str, changes: Sequence[Sending]) -> No
     may = trip.people.reachable(addresses) - trip.ledger.suppressions.addresses(trip.name)
     if kind == Suppress.__name__:
         may = frozenset(addresses) - trip.people.reachable(addresses)
+    elif kind == KIND:
+        may = frozenset(usable(trip, target))
     elif kind not in _RAISES:
         may = frozenset(addresses)
     good = [change for change in changes if change.address in may]
@@ -144,8 +147,7 @@ def _by_target(changes: Sequence[Sending]) -> Mapping[str, list[Sending]]:
 
 
 def _has_place(trip: Trip, kind: str, target: str) -> bool:
-    group = TargetKind.SEGMENT if kind.endswith("Member") else TargetKind.CONTACTS
-    known = trip.targets.get((group, target))
+    known = trip.targets.get(place_of(kind, target))
     return known is not None and known.ref is not None
 
 

@@ -6,19 +6,22 @@ from collections.abc import Mapping, Sequence
 
 from connectors.types import Ref, Target, TargetKind
 from engine.errors import GuardRefused
-from engine.plan.destination import targets
+from engine.plan.destination import flag_name, targets
 from engine.push.delivery import retrying
 from engine.push.trip import Trip
 
 __all__ = ["ready"]
 
+_OURS = frozenset({TargetKind.SEGMENT, TargetKind.POOL})  # what is in them must be ours alone
+
 
 def ready(trip: Trip, *, recreate: frozenset[str] = frozenset()) -> None:
-    """Every target of the config has a ref. Raises GuardRefused for a list that exists there and is not ours."""
+    """Every target of the config has a ref. Raises GuardRefused for a list or a pool that exists there and is not ours."""
     trip.refresh()
     wanted = targets(trip.carrier.destination, trip.targets)
     for (kind, name), known in trip.targets.items():
-        if kind is TargetKind.SEGMENT and f"{trip.name}/{name}" in recreate and known.ref is not None:
+        is_asked = kind in _OURS and f"{trip.name}/{flag_name(kind, name)}" in recreate
+        if is_asked and known.ref is not None:
             trip.ledger.targets.renew(trip.name, wanted.get((kind, name), known.target), plan=trip.plan)
     trip.refresh()
     unknown = [target for key, target in wanted.items() if key not in trip.targets]
@@ -33,12 +36,12 @@ def ready(trip: Trip, *, recreate: frozenset[str] = frozenset()) -> None:
 
 def _expect(trip: Trip, unknown: Sequence[Target]) -> None:
     found = _find(trip, unknown)
-    lists = [target.title for target in found if target.kind is TargetKind.SEGMENT]
+    lists = [target.title for target in found if target.kind in _OURS]
     if lists:
         raise GuardRefused(
             f"{trip.name}: {', '.join(sorted(lists))} exists there and is not ours",
             place=f"destinations.{trip.name}",
-            hint="give this destination another prefix, or rename the list at the provider",
+            hint="give this destination another prefix, or rename it at the provider",
         )
     trip.ledger.targets.expect(trip.name, found, is_owned=False, plan=trip.plan)
     missing = [target for target in unknown if target not in found]

@@ -13,6 +13,7 @@ from connectors.base import Connector
 from connectors.http import Clock
 from connectors.spec import cut
 from connectors.types import (
+    AddCode,
     AddContact,
     AddMember,
     Batch,
@@ -43,7 +44,7 @@ from engine.push.delivery import Delivery, deliver
 from engine.push.people import People
 from engine.push.result import Result
 
-__all__ = ["Carrier", "Limits", "Trip"]
+__all__ = ["Carrier", "Limits", "Trip", "place_of"]
 
 JOB_DEADLINE = 1800.0  # seconds that we wait for a provider's job, and after which its changes count as unknown
 
@@ -188,8 +189,7 @@ class Trip:
         )
 
     def _place(self, kind: str, target: str) -> tuple[Target, Ref]:
-        group = TargetKind.SEGMENT if kind.endswith("Member") else TargetKind.CONTACTS
-        known = self.targets[group, target if group is TargetKind.SEGMENT else CONTACTS]
+        known = self.targets[place_of(kind, target)]
         if known.ref is None:
             raise errors.UnexpectedResponse(f"{self.name}: '{known.target.title}' has no id")
         return known.target, known.ref
@@ -228,9 +228,13 @@ class Trip:
     def _wire(self, changes: Sequence[Sending], known: Mapping[str, Contact | None] | None = None) -> Iterator[Change]:
         """The changes in the contract's words; the provider's ids where we have them."""
         if known is None:
-            known = self.ledger.contacts.of(self.name, [change.address for change in changes])
+            people = [change.address for change in changes if change.customer_id]
+            known = self.ledger.contacts.of(self.name, people) if people else {}
         refs = {name: at.ref for (kind, name), at in self.targets.items() if kind is TargetKind.FIELD}
         for change in changes:
+            if change.kind == AddCode.__name__:
+                yield _code(change)
+                continue
             contact = known.get(change.address)
             profile = Profile(change.address, contact.ref if contact else None)
             yield _WORDS[change.kind](change, profile, self._traits(change, refs))
@@ -243,6 +247,22 @@ class Trip:
                 raise errors.UnexpectedResponse(f"{self.name}: the field '{name}' has no id")
             found[ref] = value(text)
         return found
+
+
+def place_of(kind: str, target: str) -> tuple[TargetKind, str]:
+    """Which target a change is about: a segment's list, a pool, or all contacts there."""
+    if kind == AddCode.__name__:
+        return TargetKind.POOL, target
+    return (TargetKind.SEGMENT, target) if kind.endswith("Member") else (TargetKind.CONTACTS, CONTACTS)
+
+
+def _code(change: Sending) -> AddCode:
+    expires = change.fields.get("expires")
+    return AddCode(
+        id=change.change_id,
+        code=str(value(change.fields["code"])),
+        expires=datetime.fromisoformat(str(value(expires))) if expires else None,
+    )
 
 
 def _placed(targets: Mapping[tuple[TargetKind, str], KnownTarget]) -> Mapping[TargetKind, Mapping[str, int]]:

@@ -30,6 +30,7 @@ __all__ = ["plan_lines", "push_lines"]
 _MINUTES = 180.0  # seconds from which time is told in minutes
 _REASONS = 2  # of a destination; --json tells all
 _KINDS = ("AddContact", "SetTraits", "ClearTraits", "AddMember", "RemoveMember", "Suppress")
+_CODES = "AddCode"  # shown where there are any: few clients have pools
 
 
 @view.register
@@ -100,6 +101,9 @@ def _destination(summary: DestinationSummary, lang: str) -> Iterator[RenderableT
     told = ", ".join(say(key, lang, count=count) for key, count in facts if count)
     if told:
         yield Text(f"  {told}")
+    for pool in summary.pools:
+        counts = {name: number(getattr(pool, name), lang) for name in ("before", "joins", "waiting")}
+        yield Text("  " + say("plan.pool", lang, title=f"{pool.title}{' *' if pool.is_new else ''}", **counts))
     for tag, reasons in summary.unfit.items():
         yield Text("  " + say("plan.unfit", lang, tag=tag, reasons=pairs(reasons, "reasons", lang)), style="yellow")
     if summary.blocked:
@@ -107,9 +111,14 @@ def _destination(summary: DestinationSummary, lang: str) -> Iterator[RenderableT
 
 
 def _codes(plan: Plan, lang: str) -> Iterator[RenderableType]:
+    pools = {pool.name for one in plan.destinations for pool in one.pools}
     for issue in plan.issues:
+        if issue.highest_cost is None:
+            yield Text(say("plan.codes_unknown", lang, count=issue.codes, offer=issue.offer))
+            continue
         cost = amount(issue.highest_cost, plan.currency, lang)
-        yield Text(say("plan.codes", lang, count=issue.codes, offer=issue.offer, cost=cost))
+        key = "plan.codes_pool" if issue.offer in pools else "plan.codes"
+        yield Text(say(key, lang, count=issue.codes, offer=issue.offer, cost=cost))
 
 
 def refusals(found: Sequence[Refusal], lang: str) -> Iterator[RenderableType]:
@@ -137,8 +146,10 @@ def _(result: run.Pushed, lang: str) -> RenderableType:
 
 def push_lines(result: run.Pushed, lang: str) -> Iterator[RenderableType]:
     """What each destination carried, what it refused, and what reading back proves."""
-    columns = [("", False), *((say(f"push.{kind}", lang), True) for kind in _KINDS), (say("push.calls", lang), True)]
-    yield table(columns, [_carried(one, lang) for one in result.results])
+    is_pooled = any(one.applied[_CODES] + one.noop[_CODES] for one in result.results)
+    kinds = (*_KINDS, _CODES) if is_pooled else _KINDS
+    columns = [("", False), *((say(f"push.{kind}", lang), True) for kind in kinds), (say("push.calls", lang), True)]
+    yield table(columns, [_carried(one, kinds, lang) for one in result.results])
     for one in result.results:
         yield from _trouble(one, lang)
     yield from refusals(result.refusals, lang)
@@ -150,8 +161,8 @@ def push_lines(result: run.Pushed, lang: str) -> Iterator[RenderableType]:
         yield Text(say("push.minted", lang, count=result.minted, file=result.exported))
 
 
-def _carried(one: Result, lang: str) -> tuple[str, ...]:
-    counts = [one.applied[kind] + one.noop[kind] for kind in _KINDS]
+def _carried(one: Result, kinds: Sequence[str], lang: str) -> tuple[str, ...]:
+    counts = [one.applied[kind] + one.noop[kind] for kind in kinds]
     return (one.name, *(number(count, lang) if count else "–" for count in counts), number(one.calls, lang))
 
 
