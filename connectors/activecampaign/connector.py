@@ -12,17 +12,16 @@ from urllib.parse import parse_qs, urlsplit
 
 from connectors import errors, outcomes, types
 from connectors.activecampaign import events, wire
-from connectors.activecampaign.wire import Json
 from connectors.http import Http, Rate
-from connectors.spec import Field, Limit, Names, Settings, Spec
-from connectors.types import Batch, ContactChange, Outcome, Page, Reason, Ref, Target, TargetKind, normal
+from connectors.spec import Field, Limit, Names, Spec
+from connectors.types import Batch, ContactChange, Outcome, Page, Reason, Ref, Target, TargetKind, ValueKind, normal
 
 PAGE = 100  # the most; 20 when nobody asks
-LEFT = {"2": types.Left.UNSUBSCRIBED, "3": types.Left.BOUNCED, "0": types.Left.PENDING}
-PLACES = {
-    TargetKind.CONTACTS: ("lists", "name"),
-    TargetKind.SEGMENT: ("tags", "tag"),
-    TargetKind.FIELD: ("fields", "perstag"),
+LEFT = {"0": types.Left.PENDING, "2": types.Left.UNSUBSCRIBED, "3": types.Left.BOUNCED}
+PLACES = {  # where a target is, by which name and of which type: a field of another one is not ours
+    TargetKind.CONTACTS: ("lists", "name", ""),
+    TargetKind.SEGMENT: ("tags", "tag", ""),
+    TargetKind.FIELD: ("fields", "perstag", "type"),
 }
 _REFUSED = frozenset({404, 422})
 # help.activecampaign.com 360017846539, 2026-08; `each`: with sixty fields at most, what a contact has around its values
@@ -56,13 +55,11 @@ class ActiveCampaign:
         settings=ActiveCampaignSettings,
         carries={
             types.AddContact: _IMPORT,
-            types.SetTraits: _LATER,
-            types.ClearTraits: _LATER,
-            types.AddMember: _LATER,
+            **dict.fromkeys((types.SetTraits, types.ClearTraits, types.AddMember), _LATER),
             types.RemoveMember: Limit(items=1),
             types.Suppress: replace(_LATER, items=100),  # of as many lists as there are
         },
-        fields={kind: Field(type=name, max_bytes=wire.MAX_TEXT) for kind, name in wire.TYPES.items()},
+        fields={kind: Field(type=wire.TYPES[kind], max_bytes=wire.MOST) for kind in ValueKind},
         fit=wire.fit,
         field_names=Names(length=50, upper=True, reserved=frozenset({"EMAIL", "FIRSTNAME", "LASTNAME", "PHONE"})),
         max_fields=60,
@@ -74,9 +71,7 @@ class ActiveCampaign:
         reports={kind: types.Precision.EXACT for kind, _ in events.KINDS.values()},
     )
 
-    def __init__(self, settings: Settings, http: Http) -> None:
-        if not isinstance(settings, ActiveCampaignSettings):
-            raise errors.SettingsError("activecampaign: these are another connector's settings")
+    def __init__(self, settings: ActiveCampaignSettings, http: Http) -> None:
         self._http = http
         self._settings, self._list = settings, settings.list_name
 
@@ -88,10 +83,11 @@ class ActiveCampaign:
 
     def find(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
         wanted, found = list(targets), dict[Target, Ref]()
-        for kind, (key, name) in PLACES.items():
-            ours = {one: self._list if key == "lists" else one.title for one in wanted if one.kind is kind}
-            known = {row[name]: row for row in reversed(self._rows(key))} if ours else {}
-            found |= {one: known[title]["id"] for one, title in ours.items() if _is_there(one, known.get(title))}
+        for kind, (path, name, type_) in PLACES.items():
+            titles = {one: self._list if path == "lists" else one.title for one in wanted if one.kind is kind}
+            known = {(row[name], row.get(type_)): row["id"] for row in reversed(self._rows(path))} if titles else {}
+            keys = {one: (title, one.value and wire.TYPES[one.value]) for one, title in titles.items()}
+            found |= {one: known[key] for one, key in keys.items() if key in known}
         return found
 
     def create(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
@@ -103,14 +99,13 @@ class ActiveCampaign:
         if target.kind is TargetKind.SEGMENT:
             return self._made("tag", {"tag": target.title, "tagType": "contact"})
         if target.kind is TargetKind.FIELD:
-            named = {"title": target.title, "perstag": target.title}
-            ref = self._made("field", named | {"type": wire.TYPES[target.value or types.ValueKind.TEXT]})
+            about = {"title": target.title, "perstag": target.title, "type": wire.TYPES[target.value or ValueKind.TEXT]}
+            ref = self._made("field", about)
             self._made("fieldRel", {"field": int(ref), "relid": 0})  # of all lists: a field of none is not shown
             return ref
-        message = f"activecampaign: there is no list '{self._list}': make it there, or name another"
-        raise errors.SettingsError(message, key="list_name")
+        raise errors.SettingsError(f"activecampaign: there is no list '{self._list}': make it there", key="list_name")
 
-    def _made(self, name: str, about: Json) -> Ref:
+    def _made(self, name: str, about: wire.Json) -> Ref:
         return str(self._http("POST", f"/{name}s", json={name: about}).part(name, "id"))
 
     def push(self, batch: Batch) -> Iterator[Outcome]:
@@ -132,7 +127,7 @@ class ActiveCampaign:
         for email, same in people.items():
             yield from (Outcome(id=one.id, state=types.State.PENDING, job=job, ref=refs.get(email)) for one in same)
 
-    def _about(self, change: ContactChange, ref: Ref) -> Json | None:
+    def _about(self, change: ContactChange, ref: Ref) -> wire.Json | None:
         """What an import says of each contact beside the fields; None: the target is gone."""
         if isinstance(change, types.AddMember):
             names = {row["id"]: row["tag"] for row in self._rows("tags")}
@@ -144,7 +139,7 @@ class ActiveCampaign:
             return {"unsubscribe": [{"listid": int(each)} for each in lists]}
         return {"subscribe": [{"listid": int(ref)}]} if ref in lists else None
 
-    def _imported(self, people: Mapping[str, Sequence[ContactChange]], about: Json) -> Ref:
+    def _imported(self, people: Mapping[str, Sequence[ContactChange]], about: wire.Json) -> Ref:
         body = {"contacts": [wire.contact(email, same, about) for email, same in people.items()]}
         rate = "bulk" if len(people) > 1 else "single"
         try:
@@ -190,24 +185,21 @@ class ActiveCampaign:
     def resolve(self, profiles: Sequence[types.Profile]) -> Mapping[str, Ref]:
         """Asked for one by one, or found among all where that is fewer calls."""
         people = {normal(profile.email) for profile in profiles}
-        is_few = len(people) == 1 or len(people) * PAGE < self._count()
+        total = self._http("GET", "/contacts", params={"limit": 1}).part("meta", "total")
+        is_few = len(people) * PAGE < int(total)
         rows = [row for email in people for row in next(self._pages("contacts", email=email), [])] if is_few else []
         if not is_few or any(normal(row["email"]) not in people for row in rows):  # not filtered (unconfirmed)
             rows = self._rows("contacts")
         return {email: row["id"] for row in rows if (email := normal(row["email"])) in people}
 
-    def _count(self) -> int:
-        return int(self._http("GET", "/contacts", params={"limit": 1}).part("meta", "total"))
-
     def suppressions(self, since: types.Cursor | None, now: datetime) -> Iterator[Page[types.Suppression]]:
         """Everyone on our list who left, bounced or has not confirmed; the cursor is a place in one whole read."""
         del now
-        lists = [row["id"] for row in self._rows("lists") if row["name"] == self._list]
+        ours = Target(kind=TargetKind.CONTACTS, name=self._list, title=self._list)
+        ref = self.create([ours])[ours]  # or an error: without the list nobody is known to have left
         begun, _, after = (since or "").partition(":")
-        for status in [*LEFT][[*LEFT].index(begun) if begun else 0 :] if lists else ():
-            start = int(after) if status == begun else 0
-            for rows in self._pages("contacts", start, listid=lists[0], status=status):
-                left = LEFT[status]
+        for status, left in ((status, left) for status, left in LEFT.items() if status >= begun):
+            for rows in self._pages("contacts", int(after) if status == begun else 0, listid=ref, status=status):
                 found = [types.Suppression(email=normal(row["email"]), left=left, ref=row["id"]) for row in rows]
                 yield Page(found, f"{status}:{rows[-1]['id']}")
         yield Page([], "", last=True)
@@ -227,19 +219,17 @@ class ActiveCampaign:
 
     def erase(self, profile: types.Profile) -> types.State:
         refs = self.resolve([profile]).values()
-        done = [self._http("DELETE", f"/contacts/{ref}", accept=_REFUSED).status not in _REFUSED for ref in refs]
-        return types.State.APPLIED if any(done) else types.State.NOOP
+        told = {self._http("DELETE", f"/contacts/{ref}", accept=_REFUSED).status for ref in refs}
+        return types.State.APPLIED if told - _REFUSED else types.State.NOOP
 
-    def _rows(self, path: str) -> list[Json]:
+    def _rows(self, path: str) -> list[wire.Json]:
         return [row for rows in self._pages(path) for row in rows]
 
-    def _pages(self, path: str, start: int = 0, **asked: str) -> Iterator[list[Json]]:
+    def _pages(self, path: str, start: int = 0, **asked: str) -> Iterator[list[wire.Json]]:
         """Contacts by growing id until there are no more, the others by place until as many came as are told."""
         key, total = path.rpartition("/")[2], math.inf
         while start < total:
-            place: dict[str, str | int] = {"offset": start}
-            if key == "contacts":
-                place = {"orders[id]": "ASC", "id_greater": start}
+            place = {"orders[id]": "ASC", "id_greater": str(start)} if key == "contacts" else {"offset": str(start)}
             answer = self._http("GET", f"/{path}", params={"limit": PAGE, **place, **asked})
             rows = [{**row, "id": str(row["id"])} for row in answer.part(key)]
             if not rows:
@@ -250,8 +240,3 @@ class ActiveCampaign:
                 raise errors.UnexpectedResponse(f"activecampaign: pages of {key} do not follow each other")
             if key != "contacts" and "meta" in answer.json():
                 total = int(answer.part("meta", "total"))
-
-
-def _is_there(target: Target, row: Json | None) -> bool:
-    """A field of another type is not ours: to create one of its name is refused."""
-    return row is not None and row.get("type") in {None, wire.TYPES[target.value or types.ValueKind.TEXT]}

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from connectors import errors, fitting
 from connectors.outcomes import noop, rejected
-from connectors.types import AddContact, ClearTraits, Consent, ContactChange, Fitted, Outcome, Reason, Ref, ValueKind
+from connectors.types import AddContact, Consent, ContactChange, Fitted, Outcome, Reason, Ref, ValueKind
 
 Json: TypeAlias = dict[str, Any]
-MAX_TEXT = 255  # bytes of a value: longer ones may be cut (unconfirmed)
-MINUTE = 60.0  # seconds: the window of imports
+MOST = 255  # bytes of a value: longer ones may be cut (unconfirmed)
 TYPES = dict.fromkeys(ValueKind, "text") | {ValueKind.DATE: "date", ValueKind.INSTANT: "datetime"}
-_THROTTLED = re.compile(r"rate limit|per minute", re.IGNORECASE)
-_ADDRESS = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
 
 
 # a field is never a number or a yes
-fit = fitting.fitter(
-    {ValueKind.NUMBER: fitting.digits, ValueKind.BOOLEAN: fitting.words("yes", "no")}, max_bytes=MAX_TEXT
-)
+fit = fitting.fitter({ValueKind.NUMBER: fitting.digits, ValueKind.BOOLEAN: fitting.words("yes", "no")}, max_bytes=MOST)
 
 
 def fields(change: ContactChange) -> Mapping[Ref, Fitted]:
     """The fields that a change writes; an empty value clears."""
-    cleared = change.fields if isinstance(change, ClearTraits) else ()
-    return getattr(change, "traits", dict.fromkeys(cleared, ""))
+    cleared: Mapping[Ref, Fitted] = dict.fromkeys(getattr(change, "fields", ()), "")
+    return getattr(change, "traits", None) or cleared
 
 
 def settled(change: ContactChange, ref: Ref | None, known: Collection[Ref]) -> Outcome | None:
@@ -53,9 +46,9 @@ def refusal(error: errors.InvalidRequest, people: Mapping[str, Sequence[ContactC
     """Why an import was refused: too many of them a minute (a 400, not a 429), or some of its contacts, by place."""
     body = error.body if isinstance(error.body, dict) else {}
     reasons = body.get("failureReasons") or []
-    if _THROTTLED.search(json.dumps([body.get("message"), reasons])):
-        return errors.RateLimited(str(error), wait=MINUTE, status=error.status, request_id=error.request_id)
-    places = {int(row["contact"]): str(row.get("failureReason")) for row in reasons if isinstance(row, dict)}
+    if "rate limit" in str(body.get("message")).lower() or "per minute" in str(reasons):
+        return errors.RateLimited(str(error), wait=60.0, status=error.status, request_id=error.request_id)
+    places = {int(row.get("contact", -1)): str(row.get("failureReason")) for row in reasons if isinstance(row, dict)}
     for email, words in zip(_named([*places], [*people]), places.values(), strict=False):
         reason = Reason.INVALID_ADDRESS if "email" in words.lower() else Reason.INVALID_VALUE
         error.culprits |= dict.fromkeys((change.id for change in people[email]), reason)
@@ -66,6 +59,4 @@ def _named(places: Sequence[int], people: Sequence[str]) -> list[str]:
     """Whom the places mean, where that is certain: whether the first is 0 or 1 is not documented."""
     readings = [[at - first for at in places] for first in (0, 1)]
     possible = [[people[at] for at in found] for found in readings if {*found} <= {*range(len(people))}]
-    odd = [found for found in possible if not any(map(_ADDRESS.fullmatch, found))]
-    told = possible if len(possible) == 1 else odd
-    return told[0] if len(told) == 1 else []
+    return possible[0] if len(possible) == 1 else []

@@ -240,15 +240,6 @@ def test_a_refusal_at_a_place_that_one_reading_allows_names_the_culprit(place: i
     assert told.value.culprits == {culprit: Reason.INVALID_ADDRESS}
 
 
-@pytest.mark.parametrize("first", ["0", "1"])
-def test_an_address_that_is_none_settles_which_place_is_meant(first: str) -> None:
-    shop = Shop({"failure_index": first})
-    changes = [add(0), add(1), add(2, "no.address"), add(3)]
-    with pytest.raises(errors.InvalidRequest) as told:
-        list(shop.connector.push(Batch(PEOPLE, shop.refs()[PEOPLE], changes)))
-    assert told.value.culprits == {"add-2": Reason.INVALID_ADDRESS}
-
-
 def test_a_refusal_without_reasons_names_nobody() -> None:
     with pytest.raises(errors.InvalidRequest) as told:
         pushed(400, {})
@@ -371,6 +362,12 @@ def test_who_left_bounced_or_awaits_a_confirmation_is_told_and_a_read_resumes_an
     for at, page in enumerate(pages[:-1]):
         rest = [one.email for later in shop.connector.suppressions(page.cursor, NOW) for one in later.items]
         assert rest == [one.email for later in pages[at + 1 :] for one in later.items]
+
+
+def test_without_the_list_nobody_is_said_to_have_stayed() -> None:
+    shop = Shop(list_name="Nowhere")
+    with pytest.raises(errors.SettingsError, match="Nowhere"):
+        list(shop.connector.suppressions(None, NOW))
 
 
 def test_who_left_another_list_has_not_left_ours() -> None:
