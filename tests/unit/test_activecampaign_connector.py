@@ -18,6 +18,7 @@ from connectors.types import (
     ClearTraits,
     Consent,
     EventKind,
+    Job,
     Left,
     Outcome,
     Profile,
@@ -270,6 +271,12 @@ def test_an_import_that_is_not_completed_says_nothing() -> None:
     [pending] = shop.connector.push(Batch(PEOPLE, ref, [add(1)]))
     assert pending.state is State.PENDING
     assert shop.provider.contacts() == {}
+    job = Job(ref=str(pending.job), batch=Batch(PEOPLE, ref, [add(1)]), started_at=NOW)
+    assert list(shop.connector.poll([job])) == []
+    shop.sandbox.world.finish()
+    assert [one.state for one in shop.connector.poll([job])] == [State.APPLIED]
+    unknown = Job(ref="no such import", batch=job.batch, started_at=NOW)
+    assert list(shop.connector.poll([unknown])) == []
 
 
 # removals
