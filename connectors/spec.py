@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
+
+import orjson
 
 from connectors.http import Rate
 from connectors.types import Change, EventKind, Fitted, Precision, Reason, TargetKind, ValueKind
@@ -14,8 +15,8 @@ from connectors.types import Change, EventKind, Fitted, Precision, Reason, Targe
 __all__ = ["Field", "Limit", "Names", "Settings", "Spec", "cut"]
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _BARE = len('[null, null, {}, ""]')  # without values of its own
+_BESIDE = len("null, null, ")  # what traits and an address have beside them
 _CREATES: Mapping[TargetKind, int] = MappingProxyType({TargetKind.SEGMENT: 1, TargetKind.FIELD: 1})
 
 
@@ -87,10 +88,13 @@ def cut(changes: Iterable[Change], limit: Limit) -> Iterator[tuple[Change, ...]]
 
 
 def _size(change: Change) -> int:
-    """Bytes of a change's own values as JSON: `[fields, code, traits, email]`."""
-    traits = getattr(change, "traits", None)
+    """Bytes of a change's own values as JSON: `[fields, code, traits, email]`, a blank after each comma and colon."""
     email = getattr(getattr(change, "profile", None), "email", None)
-    if not traits and email is not None and not hasattr(change, "fields"):
-        return len(email.encode()) + _BARE
-    values = [getattr(change, "fields", None), getattr(change, "code", None), dict(traits or {}), email]
-    return len(_ENCODER.encode(values).encode())
+    traits = getattr(change, "traits", None)
+    if traits:
+        return len(orjson.dumps((traits if type(traits) is dict else dict(traits), email))) + 2 * len(traits) + _BESIDE
+    fields = getattr(change, "fields", None)
+    if fields or email is None:
+        blanks = len(fields) if fields else 1
+        return len(orjson.dumps((fields, getattr(change, "code", None), {}, email))) + blanks + 2
+    return len(email.encode()) + _BARE
