@@ -17,7 +17,7 @@ __all__ = ["Field", "Limit", "Names", "Settings", "Spec", "cut"]
 
 _BARE = len('[null, null, {}, ""]')  # without values of its own
 _BESIDE = len("null, null, ")  # what traits and an address have beside them
-_CREATES: Mapping[TargetKind, int] = MappingProxyType({TargetKind.SEGMENT: 1, TargetKind.FIELD: 1})
+_CREATES: Mapping[TargetKind, int] = MappingProxyType({TargetKind.SEGMENT: 1, TargetKind.FIELD: 1, TargetKind.POOL: 1})
 
 
 class Settings(Protocol):

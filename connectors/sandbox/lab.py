@@ -45,7 +45,7 @@ _FAULTS: Mapping[str, str] = MappingProxyType(
 
 _ENFORCED: Mapping[str, Collection[type[Change]]] = MappingProxyType(
     {
-        "activecampaign": (AddContact, SetTraits, ClearTraits, AddMember),  # a Suppress may name many lists: fewer go at once
+        "activecampaign": (AddContact, SetTraits, ClearTraits, AddMember),  # a Suppress may name many lists
         "brevo": (AddCode,),  # imports are judged by their size alone, and removals split by the connector
         "klaviyo": (AddContact, SetTraits, ClearTraits, AddMember, RemoveMember, Suppress, AddCode),
         "mailchimp": (AddContact, AddMember, RemoveMember),  # a /batches job has no documented limit
