@@ -255,11 +255,17 @@ def _capabilities(result: look.Capabilities, lang: str) -> Iterator[RenderableTy
         rows = [
             ("carries", ", ".join(f"{kind} {number(items, lang)}" for kind, items in row["carries"].items())),
             ("fields", fields),
-            ("brings back", ", ".join(f"{kind} ({precision})" for kind, precision in row["reports"].items()) or "–"),
+            ("brings back", ", ".join(f"{kind} ({how})" for kind, how in _brought(row).items()) or "–"),
             ("abilities", ", ".join(row["abilities"])),
         ]
         yield table([("", False), ("", False)], rows)
         yield Text()
+
+
+def _brought(row: Mapping[str, Any]) -> Mapping[str, str]:
+    """How exactly each kind of event is told; what cannot be asked for comes through `receive` alone."""
+    reports: Mapping[str, str] = row["reports"]
+    return reports if "PullsEngagement" in row["abilities"] else dict.fromkeys(reports, "receive")
 
 
 @view.register
