@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
@@ -116,16 +117,26 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """What a discount code takes off an order: a share of it (0.1 is 10 %), or an amount; with neither, the shipping."""
+
+    percent: Decimal | None = None
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One thing that we write to: `name` is ours, `title` is what people see at the provider.
 
-    For a FIELD, `title` is the fitted name of the field there and `value` its kind.
+    For a FIELD, `title` is the fitted name of the field there and `value` its kind. `worth` is of a POOL's codes, where
+    it is known: only a provider that wants it when a pool is made needs it.
     """
 
     kind: TargetKind
     name: str
     title: str
     value: ValueKind | None = None
+    worth: Worth | None = None
 
 
 @dataclass(frozen=True, slots=True)

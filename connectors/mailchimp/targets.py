@@ -102,7 +102,7 @@ def _create(http: Http, audience: str, settings: MailchimpSettings, target: Targ
     if target.kind is TargetKind.FIELD:
         return _create_field(http, audience, target)
     if target.kind is TargetKind.POOL:
-        return _create_pool(http, audience, settings, target.title)
+        return _create_pool(http, audience, settings, target)
     raise errors.SettingsError(f"mailchimp: {target.kind.value} '{target.title}' cannot be created")
 
 
@@ -114,8 +114,9 @@ def _create_field(http: Http, audience: str, target: Target) -> Ref:
     return target.title
 
 
-def _create_pool(http: Http, audience: str, settings: MailchimpSettings, title: str) -> Ref:
-    """A promo rule; what the discount is worth is the shop's business, so that the rule names no amount."""
+def _create_pool(http: Http, audience: str, settings: MailchimpSettings, target: Target) -> Ref:
+    """A promo rule; it names 0.0 where we are not told what the discount is worth: that is the shop's business."""
+    title = target.title
     store = _store(http, audience, settings)
     if store is None:
         if not settings.store_currency:
@@ -126,7 +127,7 @@ def _create_pool(http: Http, audience: str, settings: MailchimpSettings, title: 
         store = str(_made(http, "/ecommerce/stores", body, f"the store {settings.store}")["id"])
     cut = title.encode()[:_TITLE_BYTES].decode("utf-8", "ignore")
     rule = {"id": title, "title": cut, "description": title, "enabled": True}
-    rule |= {"type": "fixed", "target": "total", "amount": 0.0}
+    rule |= wire.discount(target.worth)
     path = wire.rule(f"{store}/{title}")
     _made(http, path.rpartition("/")[0], rule, f"the promo rule {title}")
     return f"{store}/{title}"

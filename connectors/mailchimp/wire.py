@@ -141,6 +141,15 @@ def rule(ref: types.Ref) -> str:
     return f"/ecommerce/stores/{quote(store, safe='')}/promo-rules/{quote(name, safe='')}"
 
 
+def discount(worth: types.Worth | None) -> Json:
+    """What a promo rule says of its codes' worth: free shipping is a fixed amount of the shipping."""
+    if worth is None:
+        return {"type": "fixed", "target": "total", "amount": 0.0}
+    if worth.percent is not None:
+        return {"type": "percentage", "target": "total", "amount": float(worth.percent)}
+    return {"type": "fixed", "target": "total" if worth.amount else "shipping", "amount": float(worth.amount or 0)}
+
+
 def added(changes: Sequence[types.AddContact], answer: Json) -> tuple[list[Outcome], dict[str, list[ContactChange]]]:
     """The outcomes that the answer tells, and the changes that it does not mention, by address."""
     waiting = outcomes.by_address(changes)

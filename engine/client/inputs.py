@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from connectors.types import ValueKind
+from connectors.types import ValueKind, Worth
 from engine.compute.bounds import Calendar
 from engine.errors import ConfigError, nearest
 from engine.language.tree import Type, Unit
@@ -184,6 +184,7 @@ def destination(config: Config, catalogue: Catalogue, name: str, *, spec: Spec, 
     settings = config.settings.destinations[name]
     tags = settings.merge_tags or config.settings.merge_tags
     above = ("destinations", name, "merge_tags") if settings.merge_tags else ("merge_tags",)
+    pooled = {offer: one for offer, one in config.settings.offers.items() if one.pool and one.pool.destination == name}
     return Destination(
         name=name,
         connector=settings.connector,
@@ -191,11 +192,11 @@ def destination(config: Config, catalogue: Catalogue, name: str, *, spec: Spec, 
         segments=tuple(settings.segments),
         titles={segment: catalogue.segments[segment].title for segment in settings.segments},
         merge_tags=tuple(_tag(catalogue, tag, value, config.place(*above, tag)) for tag, value in tags.items()),
-        pools=tuple(
-            offer
-            for offer, one in config.settings.offers.items()
-            if one.pool is not None and one.pool.destination == name
-        ),
+        pools=tuple(pooled),
+        worths={
+            offer: Worth(percent=one.percent, amount=one.amount.value if one.amount else None)
+            for offer, one in pooled.items()
+        },
         prefix=prefix,
         currency=config.settings.currency,
         zone=config.settings.zone,

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from connectors.types import (
     Target,
     TargetKind,
     ValueKind,
+    Worth,
 )
 from engine.errors import ConfigError
 
@@ -105,6 +106,7 @@ class Destination:
     titles: Mapping[str, str] = field(default_factory=dict)
     merge_tags: tuple[MergeTag, ...] = ()
     pools: tuple[str, ...] = ()  # offers whose codes its provider hands out
+    worths: Mapping[str, Worth] = field(default_factory=dict)  # of their codes, by offer
     prefix: str = ""
     currency: str = "EUR"  # of amounts in codes
     zone: tzinfo = UTC  # the client's: it decides days
@@ -135,9 +137,12 @@ def targets(destination: Destination, known: Known) -> dict[tuple[TargetKind, st
         title = before.target.title if before else fit_name(destination.spec.field_names, tag.name, taken)
         taken.append(title)
         found[TargetKind.FIELD, tag.name] = _target(TargetKind.FIELD, tag.name, title, tag.kind)
+    found = {key: known[key].target if key in known else target for key, target in found.items()}
     for offer in destination.pools:
-        found[TargetKind.POOL, offer] = _target(TargetKind.POOL, offer, _pool_name(destination, offer))
-    return {key: known[key].target if key in known else target for key, target in found.items()}
+        before = known.get((TargetKind.POOL, offer))
+        pool = before.target if before else _target(TargetKind.POOL, offer, _pool_name(destination, offer))
+        found[TargetKind.POOL, offer] = replace(pool, worth=destination.worths.get(offer))
+    return found
 
 
 def _target(kind: TargetKind, name: str, title: str, value: ValueKind | None = None) -> Target:

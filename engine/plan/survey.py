@@ -48,7 +48,7 @@ def survey(destination: Destination, connector: Connector, ledger: Ledger) -> Su
     wanted = targets(destination, known)
     ours = {key: at.target for key, at in known.items() if key[0] is TargetKind.SEGMENT or _is_pool(key, wanted)}
     lists = {key: target for key, target in wanted.items() if key[0] is TargetKind.SEGMENT or _is_pool(key, wanted)}
-    lists |= ours
+    lists = ours | lists
     fields = [target for key, target in wanted.items() if key[0] is TargetKind.FIELD]
     account = connector.check()
     found = connector.find([*lists.values(), *fields])  # a field that cannot be ours is told now, not in mid-push

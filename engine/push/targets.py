@@ -25,7 +25,7 @@ def ready(trip: Trip, *, recreate: frozenset[str] = frozenset()) -> None:
             trip.ledger.targets.renew(trip.name, wanted.get((kind, name), known.target), plan=trip.plan)
     trip.refresh()
     unknown = [target for key, target in wanted.items() if key not in trip.targets]
-    begun = [known.target for key, known in trip.targets.items() if known.ref is None and key in wanted]
+    begun = [wanted[key] for key, known in trip.targets.items() if known.ref is None and key in wanted]
     if not unknown and not begun:
         return
     if unknown:

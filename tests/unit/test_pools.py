@@ -15,11 +15,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from connectors import registry
-from connectors.types import AddCode, TargetKind
+from connectors.mailchimp.wire import discount
+from connectors.types import AddCode, TargetKind, Worth
 from engine.client.inputs import neutral_codes
 from engine.config import load
 from engine.errors import ConfigError
 from engine.ledger import Ledger, schema
+from engine.ledger.accounts import KnownTarget
 from engine.ledger.codes import Code, CodeState
 from engine.ledger.store import LedgerError
 from engine.offers import Policy, Stock, issues, restock
@@ -115,6 +117,24 @@ def test_a_pool_is_named_in_letters_that_templates_take(connector: str, prefix: 
     destination = at(connector, prefix=prefix)
     check(destination, {})
     assert targets(destination, {})[TargetKind.POOL, offer].title == title
+
+
+@pytest.mark.parametrize(
+    ("worth", "told"),
+    [
+        (Worth(percent=Decimal("0.15")), {"type": "percentage", "target": "total", "amount": 0.15}),
+        (Worth(amount=Decimal("7.50")), {"type": "fixed", "target": "total", "amount": 7.5}),
+        (Worth(), {"type": "fixed", "target": "shipping", "amount": 0.0}),
+        (None, {"type": "fixed", "target": "total", "amount": 0.0}),
+    ],
+)
+def test_a_pool_is_made_with_what_its_codes_are_worth(worth: Worth | None, told: dict[str, object]) -> None:
+    destination = replace(at("mailchimp"), worths={} if worth is None else {"welcome": worth})
+    target = targets(destination, {})[TargetKind.POOL, "welcome"]
+    kept = KnownTarget(target=replace(target, title="old", worth=None), position=0, ref=None, is_owned=True)
+    again = targets(destination, {(TargetKind.POOL, "welcome"): kept})[TargetKind.POOL, "welcome"]
+    assert (again.title, again.worth) == ("old", worth), "after a crash too"
+    assert discount(target.worth) == told
 
 
 def test_a_prefix_that_is_too_long_there_is_left_out() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from round_lab import CONFIG, PROVIDERS, Lab, told, writes
 
@@ -63,7 +65,14 @@ def test_codes_reach_the_pool_once_the_till_has_taken_them_and_no_run_after_that
         "flow": (6, None),
         "come_back": (5, "0.0000"),
     }
-    pooled.done("push", "--yes")
+    with pooled.calls() as calls:
+        pooled.done("push", "--yes")
+    rule = next(json.loads(call.body) for call in calls if call.path.endswith("/promo-rules"))
+    assert {name: rule[name] for name in ("type", "target", "amount")} == {
+        "type": "fixed",
+        "target": "total",
+        "amount": 5.0,
+    }
     for destination in PROVIDERS:
         assert list(held(pooled, destination).values()) == [[]], "made, and empty: the till knows no code yet"
     assert counts(pooled) == stock(pooled, "exported")
