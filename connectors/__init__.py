@@ -49,6 +49,7 @@ from connectors.types import (
     Target,
     TargetKind,
     ValueKind,
+    Worth,
     normal,
 )
 
@@ -58,5 +59,5 @@ __all__ = [
     "Http", "Job", "Left", "Limit", "Names", "Outcome", "Page", "Precision", "Profile", "PullsEngagement", "Rate",
     "ReadsMembers", "ReadsSuppressions", "ReadsTotals", "ReadsTraits", "Reason", "Recalls", "ReceivesEvents", "Ref",
     "RemoveMember", "Request", "Resolves", "Response", "RunsJobs", "SetTraits", "Settings", "Spec", "State",
-    "Suppress", "Suppression", "Target", "TargetKind", "ValueKind", "cut", "errors", "mask", "normal",
+    "Suppress", "Suppression", "Target", "TargetKind", "ValueKind", "Worth", "cut", "errors", "mask", "normal",
 ]  # fmt: skip

@@ -86,20 +86,28 @@ def pool_summaries(
     filling: Filling,
 ) -> tuple[PoolSummary, ...]:
     """Each pool of the config, counted; `known`: targets that the ledger knows."""
-    states = [] if not destination.pools else filling.live.select(["offer", "state"]).to_pylist()
-    joins = filling.table["target"].to_pylist()
-    waiting = {CodeState.RESERVED.value, CodeState.EXPORTED.value}
+    if not destination.pools:
+        return ()
+    live = _counted(filling.live, "offer", "state")
+    joins = _counted(filling.table, "target")
+    waiting = (CodeState.RESERVED.value, CodeState.EXPORTED.value)
     return tuple(
         PoolSummary(
             name=offer,
             title=named[TargetKind.POOL, offer].title,
             is_new=(TargetKind.POOL, offer) not in known,
-            before=sum(row["offer"] == offer and row["state"] == CodeState.PUSHED.value for row in states),
-            joins=joins.count(offer),
-            waiting=sum(row["offer"] == offer and row["state"] in waiting for row in states),
+            before=live.get((offer, CodeState.PUSHED.value), 0),
+            joins=joins.get((offer,), 0),
+            waiting=sum(live.get((offer, state), 0) for state in waiting),
         )
         for offer in destination.pools
     )
+
+
+def _counted(table: pa.Table, *keys: str) -> dict[tuple[str, ...], int]:
+    """How many rows, by the values of these columns."""
+    counted = table.select(keys).append_column("one", table[keys[0]]).group_by(list(keys)).aggregate([("one", "count")])
+    return {tuple(row[key] for key in keys): row["one_count"] for row in counted.to_pylist()}
 
 
 def _array(column: Any) -> Column:  # noqa: ANN401 - Arrow's columns carry no type
