@@ -137,3 +137,26 @@ def test_a_pool_that_is_there_and_is_not_ours_stays_as_it_is(pooled: Lab) -> Non
     assert {f"offers.{name}" for name in OFFERS.values()} <= refused
     assert pooled.ciblage("push", "--yes").exit_code == 3
     assert held(pooled, "mailing") == before
+
+
+def test_a_pool_that_was_deleted_there_is_told_and_made_again_only_when_asked(pooled: Lab) -> None:
+    pooled.start()
+    with pooled.sandbox.lock:
+        pooled.sandbox.providers["klaviyo"]._account.coupons.clear()  # type: ignore[attr-defined]  # somebody deletes it by hand
+    pooled.edit("codes = 6", "codes = 8")
+    planned = pooled.ciblage("push", json=True)
+    assert planned.exit_code == 3
+    assert [(one["kind"], one["target"], one["flag"]) for one in planned.result["refusals"]] == [
+        ("gone", "offers.flow", "--recreate flows/offers.flow")
+    ]
+    pooled.done("push", "--recreate", "flows/offers.flow")
+    pooled.confirm()
+    pooled.done("push")
+    assert [len(codes) for codes in held(pooled, "flows").values()] == [2], "what was handed out there is not again"
+
+
+def test_what_the_guard_refuses_holds_codes_back_too(pooled: Lab) -> None:
+    pooled.done("pull")
+    assert pooled.ciblage("push").exit_code == 3
+    assert [held(pooled, name) for name in PROVIDERS] == [{}, {}, {}]
+    assert counts(pooled) == {offer: {} for offer in OFFERS.values()}
