@@ -10,13 +10,25 @@ from typing import Protocol
 import orjson
 
 from connectors.http import Rate
-from connectors.types import Change, EventKind, Fitted, Precision, Reason, TargetKind, ValueKind
+from connectors.types import (
+    AddMember,
+    Change,
+    EventKind,
+    Fitted,
+    Precision,
+    Reason,
+    RemoveMember,
+    Suppress,
+    TargetKind,
+    ValueKind,
+)  # fmt: skip
 
 __all__ = ["Field", "Limit", "Names", "Settings", "Spec", "cut"]
 
 
 _BARE = len('[null, null, {}, ""]')  # without values of its own
 _BESIDE = len("null, null, ")  # what traits and an address have beside them
+_BARE_KINDS = (AddMember, RemoveMember, Suppress)
 _CREATES: Mapping[TargetKind, int] = MappingProxyType({TargetKind.SEGMENT: 1, TargetKind.FIELD: 1, TargetKind.POOL: 1})
 
 
@@ -76,9 +88,10 @@ def cut(changes: Iterable[Change], limit: Limit) -> Iterator[tuple[Change, ...]]
     """The changes in order, in batches that one call may hold; one that is too big by itself travels alone."""
     batch: list[Change] = []
     size = 0
+    items, most, each = limit.items, limit.bytes, limit.each
     for change in changes:
-        weight = limit.each + _size(change) if limit.bytes else 0
-        if batch and (len(batch) >= limit.items or (limit.bytes and size + weight > limit.bytes)):
+        weight = each + _size(change) if most else 0
+        if batch and (len(batch) >= items or (most and size + weight > most)):
             yield tuple(batch)
             batch, size = [], 0
         batch.append(change)
@@ -89,6 +102,8 @@ def cut(changes: Iterable[Change], limit: Limit) -> Iterator[tuple[Change, ...]]
 
 def _size(change: Change) -> int:
     """Bytes of a change's own values as JSON: `[fields, code, traits, email]`, a blank after each comma and colon."""
+    if isinstance(change, _BARE_KINDS):
+        return len(change.profile.email.encode()) + _BARE
     email = getattr(getattr(change, "profile", None), "email", None)
     traits = getattr(change, "traits", None)
     if traits:

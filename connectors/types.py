@@ -27,7 +27,8 @@ _NOTHING: Mapping[str, Fitted] = MappingProxyType({})
 
 def normal(address: str) -> str:
     """An address in the form that is compared by: a provider answers with its own spelling, or the one it first met."""
-    return unicodedata.normalize("NFC", address.strip()).lower()
+    bare = address.strip()
+    return (bare if bare.isascii() else unicodedata.normalize("NFC", bare)).lower()
 
 
 class ValueKind(StrEnum):

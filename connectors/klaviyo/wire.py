@@ -48,6 +48,8 @@ _INDEX = re.compile(r"/data/attributes/(?:profiles|coupon-codes)/data/(\d+)(/.*)
 _TARGET = re.compile(r"/data/relationships/list.*|/data/attributes/coupon-codes/data/\d+/relationships/coupon.*")
 _BAD_IDS = re.compile(r"Invalid profile IDs?:\s*(.+)")
 
+_VALUED = (AddContact, SetTraits)
+
 fit = fitter({}, max_bytes=VALUE_BYTES)  # properties have the type that the JSON value has
 
 
@@ -174,11 +176,13 @@ def profile(changes: Sequence[ContactChange]) -> bytes:
     """
     values: dict[str, Fitted | None] = {}
     for change in changes:
-        if isinstance(change, AddContact | SetTraits):
+        if isinstance(change, _VALUED):
             values.update(change.traits)
         elif isinstance(change, ClearTraits):
             values.update(dict.fromkeys(change.fields))
     inner: dict[str, object] = {"email": changes[0].profile.email}
+    if not values:
+        return orjson.dumps({"type": "profile", "attributes": inner})
     for name in NAMED & values.keys():
         value = values.pop(name)
         inner[name] = None if value is None else str(value)

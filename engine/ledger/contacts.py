@@ -29,7 +29,7 @@ class ContactState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """One contact: target positions where we put it, where it was before us, and JSON scalars by field position."""
+    """One contact: target positions where we put it, where it was before us, and its fields, packed as they are kept."""
 
     address: str
     customer_id: str
@@ -37,10 +37,16 @@ class Contact:
     ref: Ref | None = None
     members: frozenset[int] = frozenset()
     foreign_members: frozenset[int] = frozenset()
-    fields: Mapping[int, str]
+    packed: str = ""
+
+    @property
+    def fields(self) -> Mapping[int, str]:
+        """JSON scalars by field position, unpacked anew: most outcomes need none of them."""
+        return packing.unpack_fields(self.packed)
 
 
 _STATES = {state.value: state for state in ContactState}
+_STATE_NAMES = {state: name for name, state in _STATES.items()}
 _READ = [
     schema.contacts.c[name]
     for name in ("address", "customer_id", "ref", "state", "members", "foreign_members", "fields")
@@ -106,7 +112,7 @@ def read(connection: sa.Connection, destination: str, addresses: Sequence[str]) 
     found = {}
     for is_asked in among(connection, columns.address, addresses):
         query = sa.select(*_READ).where(columns.destination == destination, is_asked)
-        for address, customer, ref, state, members, foreign, fields in connection.execute(query):
+        for address, customer, ref, state, members, foreign, packed in connection.execute(query).all():
             found[address] = Contact(
                 address=address,
                 customer_id=customer,
@@ -114,7 +120,7 @@ def read(connection: sa.Connection, destination: str, addresses: Sequence[str]) 
                 ref=ref,
                 members=packing.unpack_bits(members),
                 foreign_members=packing.unpack_bits(foreign),
-                fields=packing.unpack_fields(fields),
+                packed=packed,
             )
     return found
 
@@ -126,9 +132,9 @@ def write(connection: sa.Connection, destination: str, contacts: Sequence[Contac
         "address": [contact.address for contact in contacts],
         "customer_id": [contact.customer_id for contact in contacts],
         "ref": [contact.ref for contact in contacts],
-        "state": [contact.state.value for contact in contacts],
+        "state": [_STATE_NAMES[contact.state] for contact in contacts],
         "members": [packing.pack_bits(contact.members) for contact in contacts],
         "foreign_members": [packing.pack_bits(contact.foreign_members) or None for contact in contacts],
-        "fields": [packing.pack_fields(contact.fields) for contact in contacts],
+        "fields": [contact.packed for contact in contacts],
     }
     upsert_columns(connection, schema.contacts, columns)

@@ -12,6 +12,7 @@ from typing import Any
 from connectors.types import Outcome, Reason, State
 from engine.ledger.accounts import KnownTarget
 from engine.ledger.contacts import Contact, ContactState
+from engine.ledger.packing import pack_fields
 
 __all__ = ["Sending", "is_there", "known_after"]
 
@@ -50,11 +51,10 @@ _Effect = Mapping[str, Any]
 """What an outcome changes of a contact, by attribute."""
 
 _NOWHERE: frozenset[int] = frozenset()
-_NOTHING: Mapping[int, str] = MappingProxyType({})
 _SAME: _Effect = MappingProxyType({})
-_GONE: _Effect = MappingProxyType({"state": ContactState.LEFT, "members": _NOWHERE, "fields": _NOTHING})
+_GONE: _Effect = MappingProxyType({"state": ContactState.LEFT, "members": _NOWHERE, "packed": ""})
 _BLANK: _Effect = MappingProxyType(
-    {"state": ContactState.FOUND, "ref": None, "members": _NOWHERE, "foreign_members": _NOWHERE, "fields": _NOTHING}
+    {"state": ContactState.FOUND, "ref": None, "members": _NOWHERE, "foreign_members": _NOWHERE, "packed": ""}
 )
 
 
@@ -78,15 +78,16 @@ def known_after(before: Contact | None, change: Sending, outcome: Outcome, known
 def _kept(before: Contact | None, customer: str, ref: str | None, effect: _Effect, change: Sending) -> Contact:
     """The contact with what changes of it."""
     if before is None:
-        before = Contact(address=change.address, customer_id=customer, state=ContactState.FOUND, fields=_NOTHING)
+        before = Contact(address=change.address, customer_id=customer, state=ContactState.FOUND)
+    get = effect.get
     return Contact(
         address=before.address,
         customer_id=customer,
-        state=effect.get("state", before.state),
-        ref=ref or effect.get("ref", before.ref),
-        members=effect.get("members", before.members),
-        foreign_members=effect.get("foreign_members", before.foreign_members),
-        fields=effect.get("fields", before.fields),
+        state=get("state", before.state),
+        ref=ref or get("ref", before.ref),
+        members=get("members", before.members),
+        foreign_members=get("foreign_members", before.foreign_members),
+        packed=get("packed", before.packed),
     )
 
 
@@ -98,19 +99,19 @@ def _fields(change: Sending, known: Known) -> dict[int, str]:
 def _added_contact(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect:
     if outcome.state is State.NOOP:
         return _SAME if is_there(before) else _BLANK
-    return {"state": ContactState.ACKNOWLEDGED, "fields": _fields(change, known)}
+    return {"state": ContactState.ACKNOWLEDGED, "packed": pack_fields(_fields(change, known))}
 
 
 def _set_traits(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect:  # noqa: ARG001 - one signature
     fields = _fields(change, known)
-    return {"fields": fields if before is None else {**before.fields, **fields}}
+    return {"packed": pack_fields(fields if before is None else {**before.fields, **fields})}
 
 
 def _cleared_traits(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect | None:  # noqa: ARG001 - one signature
     if before is None:
         return None
     gone = _fields(change, known)
-    return {"fields": {place: text for place, text in before.fields.items() if place not in gone}}
+    return {"packed": pack_fields({place: text for place, text in before.fields.items() if place not in gone})}
 
 
 def _added_member(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +24,8 @@ _TARGET_KINDS = {
     "RemoveMember": TargetKind.SEGMENT,
     "AddCode": TargetKind.POOL,
 }
+_FAMILIES = {kind: family.value for kind, family in _TARGET_KINDS.items()}
+_EVERYONE = TargetKind.CONTACTS.value
 _FINAL = frozenset({State.APPLIED, State.NOOP, State.REJECTED})
 _THERE = frozenset({State.APPLIED, State.NOOP})
 
@@ -95,7 +98,7 @@ class Travelling:
                 if (contact := before.get(change.address)) is not None:
                     unsure = {known[name].position for name in change.fields if name in known}
                     kept = {place: text for place, text in contact.fields.items() if place not in unsure}
-                    before[change.address] = replace(contact, fields=kept)
+                    before[change.address] = replace(contact, packed=packing.pack_fields(kept))
             contacts.write(connection, destination, list(before.values()))
             _forget(connection, destination, [change.change_id for change in changes])
 
@@ -215,7 +218,7 @@ def _columns(destination: str, changes: Sequence[Sending], at: datetime, plan: s
         "change_id": [change.change_id for change in changes],
         "content_hash": [change.content_hash for change in changes],
         "kind": [change.kind for change in changes],
-        "target_kind": [_TARGET_KINDS.get(change.kind, TargetKind.CONTACTS).value for change in changes],
+        "target_kind": [_FAMILIES.get(change.kind, _EVERYONE) for change in changes],
         "target": [change.target for change in changes],
         "customer_id": [change.customer_id for change in changes],
         "address": [change.address for change in changes],
@@ -229,10 +232,10 @@ def _columns(destination: str, changes: Sequence[Sending], at: datetime, plan: s
 
 def _packed(change: Sending) -> str:
     """Status, defaults, then names and JSON scalars in turn: neither a name nor a scalar holds the separator."""
-    cells = [change.status or "", ",".join(sorted(change.defaults))]
-    for pair in change.fields.items():
-        cells += pair
-    return packing.SEPARATOR.join(cells)
+    cells = [change.status or "", ",".join(sorted(change.defaults)) if change.defaults else ""]
+    return (
+        packing.SEPARATOR.join(chain(cells, *change.fields.items())) if change.fields else packing.SEPARATOR.join(cells)
+    )
 
 
 def _unpacked(payload: str) -> tuple[str | None, frozenset[str], dict[str, str]]:

@@ -131,7 +131,7 @@ def _with_sending(
             "state": contact.state.value,
             "members": packing.pack_bits(contact.members),
             "foreign_members": packing.pack_bits(contact.foreign_members),
-            "fields": packing.pack_fields(contact.fields),
+            "fields": contact.packed,
         }
         for contact in contacts.values()
     ]

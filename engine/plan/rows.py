@@ -17,6 +17,7 @@ __all__ = [
     "ID_LENGTH",
     "ISSUE",
     "PART",
+    "SEPARATOR",
     "UNDER_WAY",
     "content_hash",
     "contents",
@@ -32,7 +33,7 @@ CODE = "code_id"  # the field of an Issue that names a pool's code to mint
 PART = 10_000  # changes that are carried, and held as objects, at one time: calls are cut within a part
 UNDER_WAY = 30_000  # changes that wait for jobs, held in memory: more are not sent before these are settled
 ID_LENGTH = 24  # hexadecimal digits of a change's id: the beginning of its content hash
-_SEPARATOR = "\x1f"
+SEPARATOR = "\x1f"
 _NAMES = (
     "change_id", "destination", "target", "kind", "customer_id", "field", "before", "after", "content_hash", "why",
 )  # fmt: skip
@@ -59,7 +60,7 @@ def content_hash(destination: str, kind: str, target: str, address: str, fields:
     `fields`: JSON scalars by merge tag, and under "" the status of an AddContact.
     """
     parts = [destination, kind, target, address, *(f"{name}={fields[name]}" for name in sorted(fields))]
-    return _digest(_SEPARATOR.join(parts))
+    return _digest(SEPARATOR.join(parts))
 
 
 def contents(destination: str, kind: str, target: str, address: Any, fields: Mapping[str, Any]) -> Any:  # noqa: ANN401 - Arrow's columns carry no type
@@ -71,7 +72,7 @@ def contents(destination: str, kind: str, target: str, address: Any, fields: Map
     valued = [
         pc.binary_join_element_wise(pa.scalar(f"{name}=", pa.string()), fields[name], "") for name in sorted(fields)
     ]
-    return pc.binary_join_element_wise(*constants, address, *valued, _SEPARATOR, null_handling="skip")
+    return pc.binary_join_element_wise(*constants, address, *valued, SEPARATOR, null_handling="skip")
 
 
 def hashes(texts: Any) -> pa.Array[Any]:  # noqa: ANN401 - Arrow's columns carry no type

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import compress, groupby, islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.types import TargetKind
 from engine.ledger.contacts import Contact
 from engine.ledger.outcomes import Sending, is_there
 from engine.ledger.packing import scalar, value
-from engine.plan.rows import PART, content_hash, phase
+from engine.plan.rows import PART, SEPARATOR, content_hash, hashes, phase
 from engine.push.pools import KIND, pool_groups
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["groups"]
 
-_HEADS = ("change_id", "kind", "target", "customer_id", "content_hash")
+_HEADS = ("change_id", "kind", "target", "customer_id", "content_hash", "destination")
+_TOLD = (*_HEADS[:5], "email")
 _NONE: frozenset[str] = frozenset()
+_NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 _RAISES = frozenset({"AddContact", "SetTraits", "AddMember"})
 
 
@@ -51,6 +54,7 @@ class _Draft(NamedTuple):
 
     change: Sending
     may: bool
+    is_today: bool  # the content's hash is that of today's address
 
 
 def _drafts(trip: Trip, table: pa.Table) -> Iterator[_Draft]:
@@ -74,17 +78,26 @@ def _drafts(trip: Trip, table: pa.Table) -> Iterator[_Draft]:
 def _changes(rows: pa.Table, starts: pa.Array[Any], people: pa.Table) -> Iterator[_Draft]:
     import pyarrow.compute as pc
 
-    heads = rows.select(_HEADS).take(starts)
-    names = pc.fill_null(rows["field"], "").to_pylist()
-    texts = pc.coalesce(rows["after"], rows["before"]).to_pylist()
-    defaults = pc.fill_null(rows["is_default"], False).to_pylist()
-    columns = [column.to_pylist() for column in (*heads.columns, people["email"], people["may"])]
+    heads = rows.select(_HEADS).take(starts).append_column("email", people["email"])
+    text = pc.coalesce(rows["after"], rows["before"]).combine_chunks()
     begins = starts.to_pylist()
     ends = [*begins[1:], len(rows)]
-    for start, end, key, kind, target, customer, digest, email, may in zip(begins, ends, *columns, strict=True):
-        fields = {name: text for name, text in zip(names[start:end], texts[start:end], strict=True) if text}
-        status = fields.pop("", None)
-        stand_ins = any(defaults[start:end])
+    sums = hashes(_contents(heads, rows["field"].combine_chunks(), text, ends))
+    flags = (people["may"], pc.equal(sums, heads["content_hash"]))
+    columns = [column.to_pylist() for column in (*heads.select(_TOLD).columns, *flags)]
+    names = pc.fill_null(rows["field"], "").to_pylist()
+    texts = text.to_pylist()
+    defaults = pc.fill_null(rows["is_default"], False).to_pylist()
+    has_defaults = any(defaults)
+    for start, end, key, kind, target, customer, digest, email, may, is_today in zip(
+        begins, ends, *columns, strict=True
+    ):
+        fields = _NO_FIELDS
+        status = None
+        if end - start > 1 or texts[start]:
+            fields = {name: text for name, text in zip(names[start:end], texts[start:end], strict=True) if text}
+            status = fields.pop("", None)
+        stand_ins = has_defaults and any(defaults[start:end])
         change = Sending(
             change_id=key,
             content_hash=digest,
@@ -96,7 +109,25 @@ def _changes(rows: pa.Table, starts: pa.Array[Any], people: pa.Table) -> Iterato
             defaults=frozenset(compress(names[start:end], defaults[start:end])) if stand_ins else _NONE,
             status=str(value(status)) if status else None,
         )
-        yield _Draft(change, may)
+        yield _Draft(change, may, is_today)
+
+
+def _contents(heads: pa.Table, field: pa.Array[Any], text: pa.Array[Any], ends: Sequence[int]) -> pa.Array[Any]:
+    """What each change says at today's address, as `rows.contents` has it; a change's fields are in order, its status last."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_value = pc.and_(pc.is_valid(field), pc.is_valid(text))
+    lines = pc.binary_join_element_wise(field, text, "=").filter(is_value)
+    last = pc.subtract(pa.array(ends, pa.int32()), 1)
+    counts = pc.cumulative_sum(is_value.cast(pa.int32())).take(last)
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), counts])
+    values = pc.binary_join(pa.ListArray.from_arrays(offsets, lines), SEPARATOR)
+    values = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+    status = pc.if_else(pc.is_null(field.take(last)), text.take(last), pa.scalar(None, pa.string()))
+    status = pc.binary_join_element_wise("=", status, "")
+    parts = [*(heads[name] for name in ("destination", "kind", "target", "email")), status, values]
+    return pc.binary_join_element_wise(*parts, SEPARATOR, null_handling="skip")
 
 
 def _parts(trip: Trip, drafts: Iterator[_Draft], suppressed: frozenset[str]) -> Iterator[list[Sending]]:
@@ -107,9 +138,9 @@ def _parts(trip: Trip, drafts: Iterator[_Draft], suppressed: frozenset[str]) -> 
 def _ready(trip: Trip, drafts: Sequence[_Draft], suppressed: frozenset[str]) -> list[Sending]:
     """Those that may and need to be sent now; the others are counted as withheld, by why."""
     resolved = list(_resolved(trip, drafts))
-    contacts = trip.ledger.contacts.of(trip.name, [change.address for change, _ in resolved])
+    contacts = trip.ledger.contacts.of(trip.name, [change.address for change, _, _ in resolved])
     ready = []
-    for change, may in resolved:
+    for change, may, _ in resolved:
         contact = contacts.get(change.address)
         why = _why_not(trip, change, contact, may and change.address not in suppressed)
         if why is None:
@@ -117,7 +148,7 @@ def _ready(trip: Trip, drafts: Sequence[_Draft], suppressed: frozenset[str]) -> 
         else:
             trip.result.withheld[why] += 1
             trip.done += 1
-    trip.seen = {change.address: contacts.get(change.address) for change in ready}
+    trip.seen = contacts
     return ready
 
 
@@ -125,18 +156,17 @@ def _resolved(trip: Trip, drafts: Sequence[_Draft]) -> Iterator[_Draft]:
     """The plan holds no address: it is the one, of today or in the ledger, that gives the content's hash."""
     moved = []
     for draft in drafts:
-        change = draft.change
-        if change.address and _digest(trip, change, change.address) == change.content_hash:
+        if draft.is_today:
             yield draft
         else:
-            moved.append(change)
+            moved.append(draft.change)
     if not moved:
         return
     known = trip.ledger.contacts.addresses(trip.name, sorted({change.customer_id for change in moved}))
     for change in moved:
         for address in known.get(change.customer_id, ()):
             if _digest(trip, change, address) == change.content_hash:
-                yield _Draft(replace(change, address=address), bool(trip.people.reachable([address])))
+                yield _Draft(replace(change, address=address), bool(trip.people.reachable([address])), is_today=False)
                 break
         else:
             trip.result.withheld["address"] += 1
@@ -160,13 +190,14 @@ def _why_not(trip: Trip, change: Sending, contact: Contact | None, may: bool) ->
 
 def _lacks_values(trip: Trip, change: Sending, contact: Contact | None) -> bool:
     known = trip.places[TargetKind.FIELD]
-    have = contact.fields if contact else {}
+    have = contact.fields if contact and change.fields else {}
     return any(have.get(known.get(name, -1)) != text for name, text in change.fields.items())
 
 
 def _has_values(trip: Trip, change: Sending, contact: Contact | None) -> bool:
     known = trip.places[TargetKind.FIELD]
-    return contact is not None and any(known.get(name) in contact.fields for name in change.fields)
+    have = contact.fields if contact else {}
+    return any(known.get(name) in have for name in change.fields)
 
 
 def _is_outside(trip: Trip, change: Sending, contact: Contact | None) -> bool:

@@ -92,7 +92,7 @@ class Trip:
     continued: list[Sending] = field(default_factory=list)  # contacts that existed: their traits go by SetTraits
     targets: Mapping[tuple[TargetKind, str], KnownTarget] = field(default_factory=dict)
     places: Mapping[TargetKind, Mapping[str, int]] = field(default_factory=lambda: _placed({}))
-    seen: Mapping[str, Contact | None] = field(default_factory=dict)  # contacts of the part that is being carried
+    seen: Mapping[str, Contact] = field(default_factory=dict)  # contacts of the part that is being carried
     sent: dict[str, Change] = field(default_factory=dict)  # what waits for a job, in the contract's words
 
     @property
@@ -139,7 +139,7 @@ class Trip:
         changes: Sequence[Sending],
         *,
         is_begun: bool = False,
-        known: Mapping[str, Contact | None] | None = None,
+        known: Mapping[str, Contact] | None = None,
     ) -> None:
         """Send changes of one kind for one target, and commit before and after each round of calls.
 
@@ -225,28 +225,25 @@ class Trip:
             self.ledger.sending.withdraw(self.name, left, plan=self.plan)
         raise delivery.error
 
-    def _wire(self, changes: Sequence[Sending], known: Mapping[str, Contact | None] | None = None) -> Iterator[Change]:
+    def _wire(self, changes: Sequence[Sending], known: Mapping[str, Contact] | None = None) -> Iterator[Change]:
         """The changes in the contract's words; the provider's ids where we have them."""
         if known is None:
             people = [change.address for change in changes if change.customer_id]
             known = self.ledger.contacts.of(self.name, people) if people else {}
-        refs = {name: at.ref for (kind, name), at in self.targets.items() if kind is TargetKind.FIELD}
+        refs = {name: at.ref for (kind, name), at in self.targets.items() if kind is TargetKind.FIELD and at.ref}
         for change in changes:
             if change.kind == AddCode.__name__:
                 yield _code(change)
                 continue
             contact = known.get(change.address)
             profile = Profile(change.address, contact.ref if contact else None)
-            yield _WORDS[change.kind](change, profile, self._traits(change, refs))
+            yield _WORDS[change.kind](change, profile, self._traits(change, refs) if change.fields else {})
 
-    def _traits(self, change: Sending, refs: Mapping[str, Ref | None]) -> dict[Ref, Fitted]:
-        found: dict[Ref, Fitted] = {}
-        for name, text in change.fields.items():
-            ref = refs.get(name)
-            if ref is None:
-                raise errors.UnexpectedResponse(f"{self.name}: the field '{name}' has no id")
-            found[ref] = value(text)
-        return found
+    def _traits(self, change: Sending, refs: Mapping[str, Ref]) -> dict[Ref, Fitted]:
+        try:
+            return {refs[name]: value(text) for name, text in change.fields.items()}
+        except KeyError as error:
+            raise errors.UnexpectedResponse(f"{self.name}: the field {error} has no id") from None
 
 
 def place_of(kind: str, target: str) -> tuple[TargetKind, str]:
