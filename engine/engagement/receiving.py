@@ -140,6 +140,7 @@ class Doorway(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # a campaign's deliveries come at once
 
     def __init__(self, receiver: Receiver, host: str, port: int) -> None:
         super().__init__((host, port), _Delivery)
