@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from connectors.types import Page, Suppression
     from engine.ledger import Ledger
 
-__all__ = ["Patience", "Pulled", "is_swept", "pull"]
+__all__ = ["Patience", "Pulled", "is_swept", "known", "pull"]
 
 T = TypeVar("T")
 
@@ -83,13 +83,14 @@ def _suppressions(destination: str, connector: ReadsSuppressions, ledger: Ledger
     since = ledger.cursors.get(destination, SUPPRESSIONS)
     changed = 0
     for page in connector.suppressions(since, now):
-        changed += ledger.suppressions.record(destination, _known(destination, page.items, ledger, now))
+        changed += ledger.suppressions.record(destination, known(destination, page.items, ledger, now))
         if since is not None or page.last:
             ledger.cursors.save(destination, SUPPRESSIONS, page.cursor, at=now)
     return changed
 
 
-def _known(destination: str, found: Sequence[Suppression], ledger: Ledger, now: datetime) -> list[KnownSuppression]:
+def known(destination: str, found: Sequence[Suppression], ledger: Ledger, now: datetime) -> list[KnownSuppression]:
+    """Suppressions as the ledger keeps them, with the customer whose address it is."""
     contacts = ledger.contacts.of(destination, [item.email for item in found])
     return [
         KnownSuppression(

@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 from connectors import errors
 from connectors.base import ReceivesEvents
 from connectors.types import EngagementEvent, EventKind, Left, Suppression
+from engine.engagement.pull import known
 from engine.errors import EngineError
-from engine.ledger.suppressions import KnownSuppression
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,8 +56,8 @@ def receive(
     """
     events = connector.parse(*message, now)
     left = [found for event in events if (found := _left(event)) is not None]
-    known = _known(destination, left, ledger, now)
-    told = ledger.suppressions.record(destination, known) if known else 0
+    fresh = _untold(destination, left, ledger) if left else []
+    told = ledger.suppressions.record(destination, known(destination, fresh, ledger, now)) if fresh else 0
     return Received(
         destination=destination, events=dict(parts.keep(destination, "received", events)), suppressions=told
     )
@@ -73,19 +73,10 @@ def _left(event: EngagementEvent) -> Suppression | None:
     return None
 
 
-def _known(destination: str, left: Iterable[Suppression], ledger: Ledger, now: datetime) -> list[KnownSuppression]:
+def _untold(destination: str, left: Iterable[Suppression], ledger: Ledger) -> list[Suppression]:
     """Those that the ledger does not have: a read of the provider's own list says more than a message about it."""
     there = ledger.suppressions.addresses(destination)
-    fresh = [one for one in left if one.email not in there or one.left is Left.COMPLAINT]
-    contacts = ledger.contacts.of(destination, [one.email for one in fresh])
-    return [
-        KnownSuppression(
-            suppression=one,
-            customer_id=contacts[one.email].customer_id if one.email in contacts else None,
-            first_seen=now,
-        )
-        for one in fresh
-    ]
+    return [one for one in left if one.email not in there or one.left is Left.COMPLAINT]
 
 
 class Receiver:
