@@ -303,8 +303,8 @@ class Offer(_Table):
             raise ValueError("write either segment (a code a person) or pool (codes that the provider hands out)")
         if self.pool is not None and self.cooldown is not None:
             raise ValueError("a pool has no cooldown: its codes are nobody's, and the provider hands them out")
-        if self.pool is not None and self.percent is not None and self.budget is not None and self.budget.amount:
-            raise ValueError("a percentage of nobody's basket has no highest cost: a pool's budget is in codes")
+        if self.pool is not None and self.amount is None and self.budget is not None and self.budget.amount:
+            raise ValueError("nobody knows what these codes cost at most (that takes amount): write budget = { codes }")
         return self
 
 

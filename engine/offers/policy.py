@@ -18,7 +18,7 @@ ISSUES = ("offer", "customer_id", "code_id", "cost")
 """Columns of the table that `issues` returns.
 
 Of a pool's code the customer is null, and its id is given before it is minted. `cost` is the most that the code may
-cost, in the client's currency; null where nobody knows (a percentage of a basket that is nobody's).
+cost, in the client's currency; null where nobody knows (a percentage or the shipping of an order that is nobody's).
 """
 
 BASKET = "largest_order"
@@ -88,7 +88,7 @@ def _stock(policy: Policy, pool: Stock, codes: pa.Table) -> pa.Table:
         room = min(room, int(policy.most_money / policy.amount) - given.num_rows)
     first = len(given) - given["customer_id"].drop_null().length()
     ids = [_code_id(policy.name, first + place) for place in range(max(0, room))]
-    cost = pa.scalar(None if policy.percent is not None else policy.amount or Decimal(0), pa.decimal128(18, 4))
+    cost = pa.scalar(policy.amount, pa.decimal128(18, 4))
     return pa.table(
         {
             "offer": pa.repeat(pa.scalar(policy.name, pa.string()), len(ids)),

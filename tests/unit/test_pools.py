@@ -71,7 +71,7 @@ def ledger() -> Iterator[Ledger]:
         ("codes = 500", "cods = 500", "unknown key 'cods' in offers.welcome.pool (did you mean 'codes'?)"),
         ("pool = {", 'segment = "loyal"\npool = {', "offers.welcome: write either segment (a code a person) or pool"),
         ("pool = {", 'cooldown = "30 days"\npool = {', "offers.welcome: a pool has no cooldown"),
-        ('amount = "5 EUR"', 'percent = "5%"\nbudget = { amount = "50 EUR" }', "offers.welcome: a percentage of nobody's basket has no highest cost"),
+        ('amount = "5 EUR"', 'percent = "5%"\nbudget = { amount = "50 EUR" }', "offers.welcome: nobody knows what these codes cost at most"),
         ('trait = "first_name"', 'offer = "welcome"', "merge_tags.first_name.offer: the codes of 'welcome' are nobody's: news hands them out"),
         ('segments = ["loyal"]', 'segments = ["loyal"]\nmerge_tags = { code = { offer = "welcome" } }', "destinations.news.merge_tags.code.offer: the codes of 'welcome' are nobody's"),
     ],
@@ -205,9 +205,9 @@ def test_a_budget_counts_every_code_that_was_ever_issued(ledger: Ledger) -> None
 
 
 @pytest.mark.parametrize(
-    ("percent", "amount", "cost"), [(None, Decimal(5), 5), (None, None, 0), (Decimal("0.1"), None, None)]
+    ("percent", "amount", "cost"), [(None, Decimal(5), 5), (None, None, None), (Decimal("0.1"), None, None)]
 )
-def test_the_highest_cost_is_the_amount_and_unknown_for_a_percentage(
+def test_the_highest_cost_is_the_amount_and_unknown_for_a_percentage_and_for_the_shipping(
     ledger: Ledger, percent: Decimal | None, amount: Decimal | None, cost: int | None
 ) -> None:
     policy = replace(WELCOME, percent=percent, amount=amount)
