@@ -75,6 +75,7 @@ def make_plan(client: Client, options: Options, *, skip: Mapping[str, str]) -> P
 
     surveys, unreachable = _surveys(client, skip)
     people, shop = client.membership.table, client.shop
+    policies = [one for one in client.policies() if one.pool is None or one.pool.destination in surveys]
     made = make(
         [client.destination(name) for name in surveys],
         people,
@@ -87,7 +88,7 @@ def make_plan(client: Client, options: Options, *, skip: Mapping[str, str]) -> P
             newest=shop.newest,
             rows=sum(count for name, count in shop.counts.items() if name not in _OVERLAID),
         ),
-        issues=issues(client.policies(), people, client.ledger.codes.table()) if client.settings.offers else None,
+        issues=issues(policies, people, client.ledger.codes.table()) if policies else None,
         recreate=frozenset(options.recreate),
     )
     return _guarded(client, Planned(plan=made, unreachable=unreachable), surveys, options)

@@ -32,7 +32,9 @@ def pool_groups(trip: Trip, table: pa.Table) -> Iterator[tuple[str, str, Iterato
 
 
 def usable(trip: Trip, pool: str) -> Mapping[str, Mapping[str, Any]]:
-    """The codes of a pool, by id, that the shop confirmed and that are neither there nor over."""
+    """The codes of a pool of the config, by id, that the shop confirmed and that are neither there nor over."""
+    if pool not in trip.carrier.destination.pools:
+        return {}
     rows = trip.ledger.codes.table(states=[CodeState.CONFIRMED], offers=[pool]).to_pylist()
     return {
         row["code_id"]: row

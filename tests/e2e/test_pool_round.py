@@ -160,3 +160,9 @@ def test_what_the_guard_refuses_holds_codes_back_too(pooled: Lab) -> None:
     assert pooled.ciblage("push").exit_code == 3
     assert [held(pooled, name) for name in PROVIDERS] == [{}, {}, {}]
     assert counts(pooled) == {offer: {} for offer in OFFERS.values()}
+
+
+def test_no_codes_are_minted_for_a_destination_that_does_not_answer(pooled: Lab) -> None:
+    (pooled.folder / "secrets" / "KLAVIYO_KEY").write_text("pk_revoked", "utf-8")
+    assert pooled.ciblage("push", "--yes").exit_code == 4
+    assert counts(pooled) == {"welcome": {"exported": 7}, "flow": {}, "come_back": {"exported": 5}}

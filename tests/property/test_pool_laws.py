@@ -55,10 +55,11 @@ class PoolLab(Lab):
     """The lab with a pool of six codes at its destination."""
 
     policy = GIFT
+    pools: tuple[str, ...] = ("gift",)
 
     @property
     def destination(self) -> Destination:
-        return replace(super().destination, pools=("gift",))
+        return replace(super().destination, pools=self.pools)
 
     def made(self) -> Plan:
         self.policy = replace(GIFT, valid_until=self.now + timedelta(days=30))
@@ -143,6 +144,35 @@ def test_codes_go_from_the_plan_to_the_shop_to_the_pool(lab: PoolLab) -> None:
     assert lab.push(second, WHO).applied == {"AddCode": 6}
     assert lab.pool() == lab.rows(CodeState.PUSHED)
     lab.assert_at_rest()
+
+
+def test_a_plan_that_is_carried_twice_mints_once(lab: PoolLab) -> None:
+    made = lab.made()
+    assert [lab.mint(made), lab.mint(made)] == [6, 0]
+    used = lab.rows()[:2]
+    lab.ledger.codes.advance(used, CodeState.EXPORTED, at=lab.now)
+    lab.ledger.codes.redeem(dict.fromkeys(used, ("o1", lab.now)))
+    assert lab.mint(made) == 0, "the plan said six"
+    assert [one.codes for one in lab.made().issues] == [2]
+
+
+def test_codes_left_on_their_way_stay_here_once_the_config_has_no_such_pool(lab: PoolLab) -> None:
+    lab.turn()
+    fuse = Fuse()
+    lab.dying(fuse)
+    assert fuse.count > 2
+    for point in range(1, fuse.count + 1):
+        other = PoolLab()
+        other.turn()
+        with suppress(Crash):
+            other.dying(Fuse(at=point))
+        before = other.pool()
+        other.pools = ()
+        other.push(other.plan(WHO), WHO)
+        assert other.pool() == before, f"crash at boundary {point}"
+        assert other.ledger.sending.of("news") == []
+        other.assert_sound()
+        other.close()
 
 
 def test_only_what_the_shop_confirmed_is_sent_and_the_rest_follows(lab: PoolLab) -> None:
