@@ -53,6 +53,11 @@ _ENFORCED: Mapping[str, Collection[type[Change]]] = MappingProxyType(
 )
 """Where one change more than the Limit is refused."""
 
+_CREATING: Mapping[str, Collection[type[Change]]] = MappingProxyType(
+    {"brevo": (SetTraits, ClearTraits, Suppress), "klaviyo": (SetTraits, ClearTraits, AddMember, Suppress)}
+)
+"""Kinds that the provider carries in bulk only by imports, which create: the engine sends them for contacts it knows."""
+
 
 class Connect(Protocol):
     """Opens the account: `functools.partial(registry.build, "brevo", {"api_key": …})` is one."""
@@ -102,6 +107,7 @@ class SandboxLab:
         self.domain = domain
         self.faults = tuple(fault for fault, known in _FAULTS.items() if FAULTS[known].fits(name))
         self.enforced = _ENFORCED.get(name, ())
+        self.creating = _CREATING.get(name, ())
 
     def reopen(self) -> Connector:
         """The connector as the next run builds it."""

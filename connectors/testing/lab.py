@@ -20,6 +20,7 @@ __all__ = [
     "STATUSES",
     "Enforces",
     "Faulty",
+    "Imports",
     "Lab",
     "Posts",
     "Readers",
@@ -148,6 +149,14 @@ class Enforces(Protocol):
 
     @property
     def enforced(self) -> Collection[type[Change]]: ...
+
+
+@runtime_checkable
+class Imports(Protocol):
+    """A lab whose provider has no call that cannot create: for these kinds, by necessity."""
+
+    @property
+    def creating(self) -> Collection[type[Change]]: ...
 
 
 @runtime_checkable

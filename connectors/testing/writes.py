@@ -9,12 +9,13 @@ import pytest
 
 from connectors import errors
 from connectors.testing.carrier import carry
-from connectors.testing.lab import Enforces, Lab
+from connectors.testing.lab import Enforces, Imports, Lab
 from connectors.testing.stage import picture
 from connectors.testing.staging import BAD, SETTLED, Staging, each_kind, each_status, is_settled
 from connectors.testing.targets import SAMPLES
 from connectors.types import (
     AddCode,
+    AddContact,
     Batch,
     ClearTraits,
     Outcome,
@@ -132,6 +133,25 @@ class WritingLaws(Staging):
             else:
                 assert outcome.state in SETTLED, f"{change.id} is fine, and was refused because of its neighbour"
                 assert stage.shows(change), f"{change.id} is fine, and did not arrive because of its neighbour"
+
+    @each_kind
+    def test_nothing_but_an_add_creates(self, lab: Lab, kind: type[Change]) -> None:
+        """A change for somebody who is not there leaves nobody there: who was erased does not come back by a merge tag."""
+        if kind in {AddContact, AddCode}:
+            pytest.skip(f"{kind.__name__} is there to create")
+        if isinstance(lab, Imports) and kind in lab.creating:
+            pytest.skip(f"the provider has no call for {kind.__name__} that cannot create: its capabilities say so")
+        stage = self.stage(lab, kind)
+        there, stranger = stage.changes(1)[0], stage.change(1)
+        carried = carry(lab, [stranger, there], *stage.where)
+        created = sorted(lab.truth().keys() - {stage.email(0)})
+        assert not created, f"{kind.__name__} created a contact: look up who is there first, or use a call that cannot"
+        outcome = carried.of(stranger)
+        assert outcome, f"{stranger.id} got no outcome"
+        assert outcome.state is not State.APPLIED, (
+            f"{kind.__name__} for nobody is said to be applied: refuse it as GONE"
+        )
+        assert is_settled(carried, there), f"{there.id} is fine, and was refused because of its neighbour"
 
     @each_kind
     def test_a_person_named_twice_costs_nobody(self, lab: Lab, kind: type[Change]) -> None:

@@ -233,6 +233,17 @@ class Lukewarm(Broken):
         return super().push(batch)
 
 
+class Conjuring(Broken):
+    """Whom it does not find, it makes."""
+
+    def push(self, batch: Batch) -> Iterator[Outcome]:
+        for change in batch.changes:
+            if isinstance(change, (SetTraits, AddMember)):
+                new = {"ref": change.profile.email, "status": "subscribed", "fields": {}, "lists": []}
+                self.contacts.setdefault(change.profile.email, new)
+        return super().push(batch)
+
+
 class Doubling(Broken):
     """It creates without looking."""
 
@@ -398,6 +409,7 @@ CASES: list[Case] = [
     (Eager, FIND, {}),
     (Guessing, FIND, {}),
     *[(cls, OTHERS, {"kind": kind}) for cls in (Smearing, Sweeping) for kind in ORDINARY],
+    *[(Conjuring, KIT.test_nothing_but_an_add_creates, {"kind": kind}) for kind in ORDINARY],
     (Keeping, CLEAR, {}),
     (Plain, VALUES, {"text": "Été"}),
     (FirstPage, LEFT, {}),
