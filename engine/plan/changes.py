@@ -43,41 +43,65 @@ class Changes:
         return rows.hashes(rows.contents(self.destination, self.kind, self.target, self.address, self.fields))
 
     def rows(self, hashes: pa.Array[Any], kept: Column) -> pa.Table:
-        """The plan's rows of the kept changes: one a field, one alone for a kind without fields."""
+        """The plan's rows of the kept changes, in order: one a field, one alone for a kind without fields."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        places = pc.indices_nonzero(kept)
+        keys = pa.table(
+            {
+                "phase": self._phases(self._whys(places)),
+                "customer_id": self.customer_id.take(places),
+                "hash": hashes.take(places),
+            }
+        )
+        places = places.take(pc.sort_indices(keys, [(name, "ascending") for name in keys.column_names]))
+        parts = [self._rows(hashes, places.slice(at, rows.PART)) for at in range(0, len(places), rows.PART)]
+        return pa.concat_tables(parts) if parts else rows.empty()
+
+    def _rows(self, hashes: pa.Array[Any], places: Column) -> pa.Table:
+        """The rows of the changes at these places: a change's in the order of their fields, its status last."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         if not self.fields:
-            return self._part(hashes, kept, None)
-        parts = [self._part(hashes, pc.and_(kept, column.is_valid()), name) for name, column in self.fields.items()]
-        return pa.concat_tables(parts)
+            return self._part(hashes, places, None)
+        parts, owners = [], []
+        for name in sorted(self.fields, key=lambda name: (not name, name)):
+            numbers = pc.indices_nonzero(self.fields[name].take(places).is_valid())
+            parts.append(self._part(hashes, places.take(numbers), name))
+            owners.append(numbers)
+        return pa.concat_tables(parts).take(pc.sort_indices(pa.concat_arrays(owners))).combine_chunks()
 
-    def _part(self, hashes: pa.Array[Any], chosen: Column, name: str | None) -> pa.Table:
+    def _part(self, hashes: pa.Array[Any], places: Column, name: str | None) -> pa.Table:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        count = pc.sum(chosen).as_py() or 0
-        digest = hashes.filter(chosen)
+        count = len(places)
+        digest = hashes.take(places)
         is_cleared = self.kind == "ClearTraits"
         columns = {
             "change_id": pc.utf8_slice_codeunits(digest, 0, rows.ID_LENGTH),
             "destination": _same(self.destination, count),
             "target": _same(self.target, count),
             "kind": _same(self.kind, count),
-            "customer_id": self.customer_id.filter(chosen),
+            "customer_id": self.customer_id.take(places),
             "field": _same(name or None, count),
-            "before": self.before[name].filter(chosen)
+            "before": self.before[name].take(places)
             if name is not None and name in self.before
             else _same(None, count),
-            "after": _same(None, count) if name is None or is_cleared else self.fields[name].filter(chosen),
+            "after": _same(None, count) if name is None or is_cleared else self.fields[name].take(places),
             "content_hash": digest,
-            "why": _same(self.why, count) if isinstance(self.why, str) else self.why.filter(chosen),
-            "is_default": self.defaults[name].filter(chosen)
+            "why": self._whys(places),
+            "is_default": self.defaults[name].take(places)
             if name is not None and name in self.defaults
             else pa.repeat(pa.scalar(value=False), count),
         }
         columns["phase"] = self._phases(columns["why"])
         return pa.table(columns, schema=rows.schema())
+
+    def _whys(self, places: Column) -> Column:
+        return _same(self.why, len(places)) if isinstance(self.why, str) else self.why.take(places)
 
     def _phases(self, why: Column) -> Column:
         import pyarrow as pa

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connectors.spec import Limit, Spec
 from connectors.types import ClearTraits, Target
 from engine.plan.destination import KINDS
-from engine.plan.rows import PART, UNDER_WAY
+from engine.plan.rows import UNDER_WAY, parts, runs, starts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,14 +40,25 @@ class Estimate:
     seconds_most: float = 0.0
 
 
-def estimate(spec: Spec, table: pa.Table, titles: Mapping[str, str], *, missing: Iterable[Target] = ()) -> Estimate:
-    """`table`: a destination's rows in order, with the column `email`; `titles`: fields there, by merge tag; `missing`: targets to create."""
+def estimate(
+    spec: Spec,
+    table: pa.Table,
+    titles: Mapping[str, str],
+    *,
+    missing: Iterable[Target] = (),
+    addresses: Callable[[pa.Table], Any] = lambda part: part["email"],
+) -> Estimate:
+    """`table`: a destination's rows in order; `titles`: fields there, by merge tag; `missing`: targets to create.
+
+    `addresses` gives the address of each row of a part.
+    """
     calls: Counter[str] = Counter()
     jobs: Counter[str] = Counter()
     changes: Counter[str] = Counter()  # that jobs carry
-    for kind, rows in _kinds(table):
+    for run in runs(table):
+        kind = run["kind"][0].as_py()
         limit = spec.carries[KINDS[kind]]
-        for count in _batches(rows, limit, titles):
+        for count in _batches(run, limit, titles, addresses):
             is_few = limit.few is not None and count <= limit.few[0]
             calls[limit.rate] += math.ceil(count / limit.few[1]) if limit.few and is_few else 1
             if limit.is_job and not is_few:
@@ -83,25 +94,12 @@ def _last(spec: Spec, family: str, calls: int) -> float:
     return max((max(0, calls - 1) // max(1, int(rate.calls * share)) * rate.seconds for rate in windows), default=0.0)
 
 
-def _kinds(table: pa.Table) -> Iterable[tuple[str, pa.Table]]:
-    """The rows of each kind and target, as they are carried."""
-    import pyarrow.compute as pc
-
-    if len(table) == 0:
-        return
-    keys = pc.binary_join_element_wise(table["phase"].cast("string"), table["kind"], table["target"], "\x1f")
-    coded = pc.run_end_encode(keys.combine_chunks())
-    start = 0
-    for end, key in zip(coded.run_ends.to_pylist(), coded.values.to_pylist(), strict=True):
-        yield key.split("\x1f")[1], table.slice(start, end - start)
-        start = end
-
-
-def _batches(rows: pa.Table, limit: Limit, titles: Mapping[str, str]) -> Iterator[int]:
+def _batches(
+    run: pa.Table, limit: Limit, titles: Mapping[str, str], addresses: Callable[[pa.Table], Any]
+) -> Iterator[int]:
     """How many changes each batch holds."""
-    weights = _weights(rows, limit, titles)
-    for at in range(0, len(weights), PART):
-        yield from _cut(weights[at : at + PART], limit)
+    for part in parts(run):
+        yield from _cut(_weights(part, limit, titles, addresses), limit)
 
 
 def _cut(weights: Sequence[int], limit: Limit) -> Iterator[int]:
@@ -116,20 +114,22 @@ def _cut(weights: Sequence[int], limit: Limit) -> Iterator[int]:
         yield count
 
 
-def _weights(rows: pa.Table, limit: Limit, titles: Mapping[str, str]) -> list[int]:
+def _weights(
+    rows: pa.Table, limit: Limit, titles: Mapping[str, str], addresses: Callable[[pa.Table], Any]
+) -> list[int]:
     """What each change weighs, where calls are limited in bytes."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if not limit.bytes:
-        return [0] * pc.count_distinct(rows["change_id"]).as_py()
+        return [0] * len(starts(rows))
     is_clear = rows["kind"][0].as_py() == ClearTraits.__name__
     names = pa.array([len(title.encode()) + (_NAME if is_clear else _PAIR) for title in titles.values()], pa.int32())
     name = names.take(pc.index_in(rows["field"].combine_chunks(), value_set=pa.array(list(titles), pa.string())))
     text = 0 if is_clear else pc.fill_null(pc.binary_length(pc.coalesce(rows["after"], rows["before"])), 0)
     value = pc.fill_null(pc.add(text, name), 0)  # a row without a field of ours tells who, not what
     sized = pa.table(
-        {"key": rows["change_id"], "value": value, "email": pc.binary_length(pc.fill_null(rows["email"], ""))}
+        {"key": rows["change_id"], "value": value, "email": pc.binary_length(pc.fill_null(addresses(rows), ""))}
     )
     whole = sized.group_by("key", use_threads=False).aggregate([("value", "sum"), ("email", "max")])
     joints = pc.if_else(pc.greater(whole["value_sum"], 0), -len(_JOINT), 0)

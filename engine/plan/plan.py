@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -90,7 +91,7 @@ class DestinationSummary:
 class IssueSummary:
     """Codes to issue for one offer, and the most that they can cost, in the client's currency.
 
-    None where nobody knows: a percentage of the baskets of those to whom a provider hands them out.
+    None where nobody knows: a percentage, or the shipping, of orders of those to whom a provider hands them out.
     """
 
     offer: str
@@ -156,9 +157,9 @@ def checksum(document: Mapping[str, Any], table: pa.Table) -> str:
     import pyarrow.compute as pc
 
     digest = hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=False).encode())
-    columns = [table[name].cast(pa.string()) for name in rows.schema().names]
+    names = rows.schema().names
     for start in range(0, len(table), 100_000):
-        part = [column.slice(start, 100_000) for column in columns]
+        part = [table[name].slice(start, 100_000).cast(pa.string()) for name in names]
         lines = pc.binary_join_element_wise(*part, "\x1f", null_handling="replace", null_replacement="\x00")
         digest.update("\x1e".join(lines.to_pylist()).encode())
     return digest.hexdigest()
@@ -256,11 +257,9 @@ def _summary(
 ) -> DestinationSummary:
     import pyarrow.compute as pc
 
-    changes = table.group_by(["kind", "target", "change_id"]).aggregate([])
-    counted = {
-        (row["kind"], row["target"]): row["change_id_count"]
-        for row in changes.group_by(["kind", "target"]).aggregate([("change_id", "count")]).to_pylist()
-    }
+    counted: Counter[tuple[str, str]] = Counter()
+    for run in rows.runs(table):
+        counted[run["kind"][0].as_py(), run["target"][0].as_py()] += len(rows.starts(run))
     named = targets(destination, here.targets)
     missing = [target for key, target in named.items() if key not in here.targets or here.targets[key].ref is None]
     fresh = should.address.filter(pc.invert(pc.is_in(should.address, value_set=here.table["address"].combine_chunks())))
@@ -285,8 +284,8 @@ def _summary(
         pools=pool_summaries(destination, named, here.targets, filling),
         pools_created=tuple(target.title for target in missing if target.kind is TargetKind.POOL),
         on_its_way=0,
-        changes=len(changes),
-        estimate=_estimate(destination, named, _addressed(table, population, filling), missing),
+        changes=counted.total(),
+        estimate=_estimate(destination, named, table, _addresses(population, filling), missing),
         resubscriptions=pc.sum(pc.is_in(fresh, value_set=here.suppressed)).as_py() or 0,
     )
 
@@ -294,24 +293,28 @@ def _summary(
 def _estimate(
     destination: Destination,
     named: Mapping[tuple[TargetKind, str], Target],
-    addressed: pa.Table,
+    table: pa.Table,
+    addresses: Callable[[pa.Table], Any],
     missing: Sequence[Target],
 ) -> Estimate:
     titles = {name: target.title for (kind, name), target in named.items() if kind is TargetKind.FIELD}
-    is_sent = len(addressed) or any(target.kind is not TargetKind.CONTACTS for target in missing)
-    return estimate(destination.spec, addressed, titles, missing=missing if is_sent else ())
+    is_sent = len(table) or any(target.kind is not TargetKind.CONTACTS for target in missing)
+    return estimate(destination.spec, table, titles, missing=missing if is_sent else (), addresses=addresses)
 
 
-def _addressed(table: pa.Table, population: Population, filling: Filling) -> pa.Table:
-    """With what each change is weighed by: its person's address; a code weighs as much as an address of its length."""
+def _addresses(population: Population, filling: Filling) -> Callable[[pa.Table], Any]:
+    """What each change is weighed by: its person's address; a code weighs as much as an address of its length."""
     import pyarrow.compute as pc
 
-    place = pc.index_in(table["customer_id"], value_set=population.known_customers)
-    emails = population.known_emails.take(place.combine_chunks())
-    if len(filling.table):
+    def found(table: pa.Table) -> Any:  # noqa: ANN401 - Arrow's columns carry no type
+        place = pc.index_in(table["customer_id"], value_set=population.known_customers)
+        emails = population.known_emails.take(place.combine_chunks())
+        if not len(filling.table):
+            return emails
         place = pc.index_in(table["content_hash"], value_set=filling.hashes)
-        emails = pc.coalesce(emails, filling.codes.take(place.combine_chunks()))
-    return table.append_column("email", emails)
+        return pc.coalesce(emails, filling.codes.take(place.combine_chunks()))
+
+    return found
 
 
 def _targets(
@@ -347,7 +350,7 @@ def _targets(
 def _fields(table: pa.Table, kind: str) -> dict[str, int]:
     import pyarrow.compute as pc
 
-    return _by(table.filter(pc.equal(table["kind"], kind))["field"])
+    return _by(table["field"].filter(pc.equal(table["kind"], kind)))
 
 
 def _by(column: Any) -> dict[str, int]:  # noqa: ANN401 - Arrow's columns carry no type

@@ -63,7 +63,7 @@ def populate(destination: Destination, people: pa.Table, here: Present) -> Popul
     said_no = pc.fill_null(pc.equal(people["consent_email"], Consent.UNSUBSCRIBED.value), False)
     may = pc.and_(pc.fill_null(people["reachable_email"], False), pc.is_valid(people["email"]))
     may = pc.and_not(may, said_no)
-    gone = here.table.filter(pc.equal(here.table["state"], "left"))["address"].combine_chunks()
+    gone = here.table["address"].filter(pc.equal(here.table["state"], "left")).combine_chunks()
     is_suppressed = pc.is_in(people["email"], value_set=here.suppressed)
     is_gone = pc.and_not(pc.is_in(people["email"], value_set=gone), is_suppressed)
     is_free = pc.invert(pc.or_(is_suppressed, is_gone))
@@ -88,7 +88,7 @@ def populate(destination: Destination, people: pa.Table, here: Present) -> Popul
         "suppressed_there": _sum(pc.and_(asked_may, is_suppressed)),
         "gone_there": _sum(pc.and_(asked_may, is_gone)),
     }
-    leavers = people.filter(said_no)
+    leavers = people.select(["customer_id", "email"]).filter(said_no)
     return Population(
         people=people.filter(everyone).combine_chunks(),
         members={name: column.filter(everyone).combine_chunks() for name, column in belongs.items()},
@@ -97,7 +97,7 @@ def populate(destination: Destination, people: pa.Table, here: Present) -> Popul
         held_out=_sum(pc.and_not(held_any, everyone)),
         left_addresses=leavers["email"].drop_null().combine_chunks(),
         left_customers=leavers["customer_id"].combine_chunks(),
-        reachable=people.filter(may)["email"].combine_chunks(),
+        reachable=people["email"].filter(may).combine_chunks(),
         known_customers=people["customer_id"].combine_chunks(),
         known_emails=people["email"].combine_chunks(),
     )

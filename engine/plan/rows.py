@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 from engine.plan.destination import KINDS
@@ -24,8 +25,11 @@ __all__ = [
     "empty",
     "hashes",
     "ordered",
+    "parts",
     "phase",
+    "runs",
     "schema",
+    "starts",
 ]
 
 ISSUE = "Issue"
@@ -37,6 +41,7 @@ SEPARATOR = "\x1f"
 _NAMES = (
     "change_id", "destination", "target", "kind", "customer_id", "field", "before", "after", "content_hash", "why",
 )  # fmt: skip
+_GROUP = ("phase", "destination", "target")
 _ORDER = {kind: place for place, kind in enumerate([*KINDS, ISSUE])}
 FIRST = frozenset({"consent", "blocked", "unreachable"})  # reasons whose changes are carried before all others
 
@@ -92,10 +97,53 @@ def phase(kind: str, *, is_first: bool) -> int:
 
 
 def ordered(tables: Sequence[pa.Table]) -> pa.Table:
-    """All rows in the order in which they are carried; the rows of one change stay together."""
+    """All rows in the order in which they are carried; the rows of one change stay together.
+
+    Each table is in order by itself: only what several tables say of one target is sorted anew, the rest is not copied.
+    """
     import pyarrow as pa
 
-    if not tables:
-        return empty()
-    keys = ("phase", "destination", "target", "customer_id", "change_id", "field")
-    return pa.concat_tables(tables).combine_chunks().sort_by([(key, "ascending") for key in keys])
+    groups: dict[tuple[str, ...], list[pa.Table]] = {}
+    for run in chain.from_iterable(map(runs, tables)):
+        groups.setdefault(tuple(run[name][0].as_py() for name in _GROUP), []).append(run)
+    order = [(name, "ascending") for name in ("customer_id", "change_id", "field")]
+    whole = [
+        pa.concat_tables(found).combine_chunks().sort_by(order) if len(found) > 1 else found[0]
+        for _, found in sorted(groups.items())
+    ]
+    return pa.concat_tables(whole) if whole else empty()
+
+
+def runs(table: pa.Table) -> Iterator[pa.Table]:
+    """The rows of each phase, destination and target, where they lie; of one kind therefore."""
+    yield from _slices(table, _starts(table, _GROUP).to_pylist())
+
+
+def parts(table: pa.Table, count: int = PART) -> Iterator[pa.Table]:
+    """The rows of so many changes at a time, where they lie."""
+    yield from _slices(table, starts(table).to_pylist()[::count])
+
+
+def starts(table: pa.Table) -> pa.Array[Any]:
+    """Where each change begins."""
+    return _starts(table, ("change_id",))
+
+
+def _starts(table: pa.Table, names: Sequence[str]) -> pa.Array[Any]:
+    """Rows that differ from the one before in any of these columns."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not len(table):
+        return pa.array([], pa.int64())
+    later, before = table.slice(1), table.slice(0, len(table) - 1)
+    differs = pc.not_equal(later[names[0]], before[names[0]])
+    for name in names[1:]:
+        differs = pc.or_(differs, pc.not_equal(later[name], before[name]))
+    return pa.concat_arrays([pa.array([0], pa.int64()), pc.add(pc.indices_nonzero(differs).cast(pa.int64()), 1)])
+
+
+def _slices(table: pa.Table, begins: Sequence[int]) -> Iterator[pa.Table]:
+    bounds = [*begins, len(table)]
+    for start, end in pairwise(bounds):
+        yield table.slice(start, end - start)

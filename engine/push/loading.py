@@ -12,7 +12,7 @@ from connectors.types import TargetKind
 from engine.ledger.contacts import Contact
 from engine.ledger.outcomes import Sending, is_there
 from engine.ledger.packing import scalar, value
-from engine.plan.rows import PART, SEPARATOR, content_hash, hashes, phase
+from engine.plan.rows import PART, SEPARATOR, content_hash, hashes, parts, phase, starts
 from engine.push.pools import KIND, pool_groups
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _HEADS = ("change_id", "kind", "target", "customer_id", "content_hash", "destina
 _TOLD = (*_HEADS[:5], "email")
 _NONE: frozenset[str] = frozenset()
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
+_LOOKED_UP = 20 * PART  # changes whose addresses are found at one time
 _RAISES = frozenset({"AddContact", "SetTraits", "AddMember"})
 
 
@@ -58,29 +59,23 @@ class _Draft(NamedTuple):
 
 
 def _drafts(trip: Trip, table: pa.Table) -> Iterator[_Draft]:
-    """The changes, read by the column; addresses are looked up for all of them at once."""
+    """The changes, read by the column; addresses are looked up for many of them at once."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    ids = table["change_id"].combine_chunks()
-    differs = pc.indices_nonzero(pc.not_equal(ids.slice(1), ids.slice(0, len(ids) - 1))).cast(pa.int64())
-    starts = pa.concat_arrays([pa.array([0], pa.int64()), pc.add(differs, 1)])
-    emails = trip.people.emails(table["customer_id"].take(starts).combine_chunks())
-    people = pa.table({"email": pc.fill_null(emails, ""), "may": trip.people.may(emails)})
-    ends = pa.concat_arrays([starts.slice(1), pa.array([len(table)], pa.int64())])
-    for place in range(0, len(starts), PART):
-        part = starts.slice(place, PART)
-        first, last = part[0].as_py(), ends[place + len(part) - 1].as_py()
-        rows = table.slice(first, last - first)
-        yield from _changes(rows, pc.subtract(part, first), people.slice(place, PART))
+    for several in parts(table, _LOOKED_UP):
+        emails = trip.people.emails(several["customer_id"].take(starts(several)).combine_chunks())
+        people = pa.table({"email": pc.fill_null(emails, ""), "may": trip.people.may(emails)})
+        for number, part in enumerate(parts(several)):
+            yield from _changes(part, starts(part), people.slice(number * PART, PART))
 
 
-def _changes(rows: pa.Table, starts: pa.Array[Any], people: pa.Table) -> Iterator[_Draft]:
+def _changes(rows: pa.Table, first: pa.Array[Any], people: pa.Table) -> Iterator[_Draft]:
     import pyarrow.compute as pc
 
-    heads = rows.select(_HEADS).take(starts).append_column("email", people["email"])
+    heads = rows.select(_HEADS).take(first).append_column("email", people["email"])
     text = pc.coalesce(rows["after"], rows["before"]).combine_chunks()
-    begins = starts.to_pylist()
+    begins = first.to_pylist()
     ends = [*begins[1:], len(rows)]
     sums = hashes(_contents(heads, rows["field"].combine_chunks(), text, ends))
     flags = (people["may"], pc.equal(sums, heads["content_hash"]))

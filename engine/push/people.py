@@ -23,8 +23,8 @@ class People:
         may = pc.and_not(pc.fill_null(table["reachable_email"], False), said_no)
         self._ids = table["customer_id"].combine_chunks()
         self._emails = table["email"].combine_chunks()
-        self._reachable = table.filter(may)["email"].combine_chunks()
-        self._said_no = table.filter(said_no)["email"].combine_chunks()
+        self._reachable = table["email"].filter(may).combine_chunks()
+        self._said_no = table["email"].filter(said_no).combine_chunks()
 
     def emails(self, customer_ids: Any) -> Any:  # noqa: ANN401 - Arrow's columns carry no type
         """Today's address of each customer, null where there is none."""

@@ -15,7 +15,7 @@ from connectors.http import Clock
 from connectors.types import Suppress, TargetKind
 from engine.errors import GuardRefused, OutOfTime, StalePlan
 from engine.ledger import Ledger
-from engine.plan.rows import UNDER_WAY
+from engine.plan.rows import UNDER_WAY, starts
 from engine.push.jobs import await_jobs
 from engine.push.loading import groups
 from engine.push.people import People
@@ -121,7 +121,7 @@ def _first(trip: Trip, plan: Plan, recreate: frozenset[str]) -> None:
     table = plan.of(trip.name)
     if trip.carrier.is_consent_only:  # a list may be what the guard refused: only the departures themselves
         table = table.filter(pc.equal(table["kind"], Suppress.__name__))
-    trip.total = len(table["change_id"].unique())
+    trip.total = len(starts(table))
     _count(trip, table, recreate)
     _carry(trip, table, is_first=True)
 
@@ -168,7 +168,7 @@ def _count(trip: Trip, table: pa.Table, recreate: frozenset[str]) -> None:
     connector = trip.carrier.connector
     if not isinstance(connector, ReadsMembers):
         return
-    touched = table.filter(pc.ends_with(table["kind"], "Member"))["target"].unique().to_pylist()
+    touched = table["target"].filter(pc.ends_with(table["kind"], "Member")).unique().to_pylist()
     for name in touched:
         known = None if f"{trip.name}/{name}" in recreate else trip.targets.get((TargetKind.SEGMENT, name))
         trip.result.counts[name] = connector.count(known.target, known.ref) if known and known.ref else 0
