@@ -44,7 +44,10 @@ def usable(trip: Trip, pool: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _parts(trip: Trip, pool: str, asked: Sequence[str]) -> Iterator[list[Sending]]:
-    ready = {content_hash(trip.name, KIND, pool, key, {}): row for key, row in usable(trip, pool).items()}
+    """Codes that already travel are not sent beside themselves: an interrupted push may be carried again."""
+    under_way = {change.address for change in trip.ledger.sending.of(trip.name) if change.kind == KIND}
+    rows = {key: row for key, row in usable(trip, pool).items() if key not in under_way}
+    ready = {content_hash(trip.name, KIND, pool, key, {}): row for key, row in rows.items()}
     changes = [_change(pool, digest, ready[digest]) for digest in asked if digest in ready]
     if gone := len(asked) - len(changes):
         trip.result.withheld["done"] += gone

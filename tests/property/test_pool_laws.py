@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
@@ -20,13 +20,15 @@ from provider_lab import SETTINGS, Account
 from connectors import registry
 from connectors.http import Handler, Request, Response
 from connectors.sandbox import Sandbox
-from connectors.types import Batch, Outcome, Reason, State
+from connectors.types import AddCode, Batch, Job, Outcome, Reason, State
+from engine.errors import StalePlan
 from engine.ledger import Ledger
 from engine.ledger.codes import CodeState
 from engine.offers import Policy, Stock, issues, restock
 from engine.plan.destination import Destination
 from engine.plan.plan import Plan
 from engine.push.result import Result
+from engine.push.trip import Limits
 from engine.stages import mint_codes
 
 if TYPE_CHECKING:
@@ -178,6 +180,7 @@ def test_codes_left_on_their_way_stay_here_once_the_config_has_no_such_pool(lab:
 def test_only_what_the_shop_confirmed_is_sent_and_the_rest_follows(lab: PoolLab) -> None:
     lab.mint(lab.made())
     lab.confirm(most=2)
+    assert [(one.joins, one.waiting) for one in lab.made().destinations[0].pools] == [(2, 4)]
     assert lab.push(lab.made(), WHO).applied["AddCode"] == 2
     lab.confirm()
     assert lab.push(lab.made(), WHO).applied == {"AddCode": 4}
@@ -205,6 +208,64 @@ def test_a_code_that_is_over_by_the_time_of_the_push_stays_here(lab: PoolLab) ->
     result = lab.push(made, WHO)
     assert (result.applied, result.withheld) == ({"AddCode": 5}, {"done": 1})
     assert used not in lab.pool()
+
+
+def test_codes_of_another_destination_are_not_ours_to_send(lab: PoolLab) -> None:
+    there = replace(GIFT, pool=Stock(destination="elsewhere", codes=2))
+    codes = restock([("gift", "a"), ("gift", "b")], {"gift": there}, now=lab.now)
+    lab.ledger.codes.reserve(codes)
+    lab.confirm()
+    assert [(one.offer, one.codes) for one in lab.made().issues] == [("gift", 6)]
+    for _ in range(2):
+        lab.turn()
+    assert len(lab.pool()) == 6
+    assert not {code.code for code in codes} & set(lab.pool())
+
+
+class Slow(Frail):
+    """A provider that takes codes as jobs, which end when it is told so."""
+
+    def __init__(self, lab: PoolLab) -> None:
+        super().__init__(lab.connector(), Fuse())
+        self.is_done = False
+        self.sent: Counter[str] = Counter()
+
+    def push(self, batch: Batch) -> Iterator[Outcome]:
+        if not isinstance(batch.changes[0], AddCode):
+            yield from super().push(batch)
+            return
+        self.sent.update(change.code for change in batch.changes if isinstance(change, AddCode))
+        yield from self.recall(batch, NOW)
+
+    def recall(self, batch: Batch, since: datetime) -> Iterator[Outcome]:
+        """Whatever was lost is in the one job that never tells."""
+        del since
+        yield from (Outcome(id=change.id, state=State.PENDING, job="job of codes") for change in batch.changes)
+
+    def poll(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        ours = [job for job in jobs if job.ref == "job of codes"]
+        yield from super().poll([job for job in jobs if job not in ours])
+        for job in ours if self.is_done else ():
+            yield from self.inner.push(job.batch)
+
+
+def test_codes_that_wait_for_a_job_are_not_sent_beside_it(lab: PoolLab) -> None:
+    lab.turn()
+    slow, made = Slow(lab), lab.made()
+    hasty = Limits(job_deadline=0.0)
+    assert lab.push(made, WHO, connector=slow, limits=hasty).pending == 6
+    assert lab.rows(CodeState.PUSHED) == []
+    later = lab.made()
+    assert (later.is_empty, later.destinations[0].on_its_way) == (True, 6)
+    for again in (made, later):  # the push that was interrupted, and a new one
+        with suppress(StalePlan):
+            assert lab.push(again, WHO, connector=slow, limits=Limits(job_deadline=2.0)).pending == 6
+    assert set(slow.sent.values()) == {1}
+    slow.is_done = True
+    assert lab.push(lab.made(), WHO, connector=slow).settled == {"applied": 6}
+    assert set(slow.sent.values()) == {1}
+    assert lab.pool() == lab.rows(CodeState.PUSHED)
+    lab.assert_at_rest()
 
 
 class Refusing(Frail):
