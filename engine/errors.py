@@ -10,7 +10,7 @@ EngineError                      70  (a defect of ours, when raised as such)
 ├─ Locked                         5  another run holds the lock: who, since when
 └─ OutOfTime                      6  stopped at a safe point; more to do
 
-Destinations that fail are not exceptions here: `push` reports them and `cli` exits 4. A message says what
+Destinations that fail are not exceptions here: `push` reports them and `cli` exits 4, or 2 for a WrongSetting. A message says what
 happened, to whom, and `hint` what to do next; `place` is `file:line` or `segments.vip`.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigError", "DataError", "DefinitionError", "EngineError", "GuardRefused", "Locked", "OutOfTime", "StalePlan",
-    "UnsupportedByBackend", "nearest",
+    "UnsupportedByBackend", "WrongSetting", "nearest",
 ]  # fmt: skip
 
 
@@ -106,3 +106,9 @@ class OutOfTime(EngineError):
 
     kind = "out_of_time"
     exit_code = 6
+
+
+class WrongSetting(str):
+    """Why a destination cannot be used as it is set, in words: the others go on, and the command ends with 2."""
+
+    __slots__ = ()

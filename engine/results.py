@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import ConnectorError
-from engine.errors import GuardRefused
+from connectors.errors import ConnectorError, SettingsError
+from engine.errors import ConfigError, GuardRefused, WrongSetting
 
 if TYPE_CHECKING:
     from engine.engagement import Pulled
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.push.verifying import Proof
 
 __all__ = [
-    "Approved", "Exported", "Options", "Planned", "PulledAll", "Pushed", "Retried", "Review", "Round",
+    "Approved", "Exported", "Options", "Planned", "PulledAll", "Pushed", "Retried", "Review", "Round", "unreachable",
 ]  # fmt: skip
 
 REJECTED, REFUSED, UNREACHABLE, MORE, TERMINATED = 1, 3, 4, 6, 143
@@ -66,8 +66,8 @@ class PulledAll:
 
     @property
     def exit_code(self) -> int:
-        """4 when a destination could not be read."""
-        return UNREACHABLE if self.failed else 0
+        """4 when a destination could not be read, 2 when one is set wrongly."""
+        return unreachable(self.failed.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class Planned:
     def exit_code(self) -> int:
         """4 and 3 as in a push; a plan that only waits for its approval is no refusal."""
         return _first(
-            UNREACHABLE if self.unreachable else 0,
+            unreachable(self.unreachable.values()),
             REFUSED if any(one.kind != "unapproved" for one in self.refusals) else 0,
         )
 
@@ -114,12 +114,15 @@ class Pushed:
 
     @property
     def exit_code(self) -> int:
-        """The first of 143, 4, 3, 6, 1 that holds."""
+        """The first of 143, 2, 4, 3, 6, 1 that holds."""
         return _first(
             TERMINATED if self.is_terminated else 0,
-            UNREACHABLE
-            if self.unreachable or any(isinstance(one.error, ConnectorError) for one in self.results)
-            else 0,
+            unreachable(
+                [
+                    *self.unreachable.values(),
+                    *(one.error for one in self.results if isinstance(one.error, ConnectorError)),
+                ]
+            ),
             REFUSED if self.refusals or any(isinstance(one.error, GuardRefused) for one in self.results) else 0,
             MORE if any(one.stopped for one in self.results) else 0,
             REJECTED if any(one.rejected for one in self.results) else 0,
@@ -162,6 +165,14 @@ class Exported:
 
     codes: int
     file: Path
+
+
+def unreachable(why: Iterable[str | Exception]) -> int:
+    """The exit code for destinations that did not go on, and why: 2 when one is set wrongly, else 4; 0 for none."""
+    found = list(why)
+    if any(isinstance(one, (WrongSetting, SettingsError)) for one in found):
+        return ConfigError.exit_code
+    return UNREACHABLE if found else 0
 
 
 def _first(*codes: int) -> int:

@@ -35,7 +35,9 @@ class KlaviyoSettings:
 
     def __post_init__(self) -> None:
         if not self.api_key.startswith(_KEY_START):
-            raise SettingsError("klaviyo: api_key must be a private key (pk_…), not the public one of six letters")
+            raise SettingsError(
+                "klaviyo: api_key must be a private key (pk_…), not the public one of six letters", key="api_key"
+            )
         if self.webhook_secret and len(self.webhook_secret) < _SECRET_LENGTH:
             message = (
                 f"klaviyo: webhook_secret must be the webhook's secret_key, of {_SECRET_LENGTH} characters or more"

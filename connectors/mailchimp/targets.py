@@ -20,7 +20,7 @@ def audience_of(http: Http, wanted: str) -> str:
     found = [wanted] if wanted in known else [ref for ref, name in known.items() if name == wanted]
     if len(found) != 1:
         trouble = "is the name of several audiences: give its id" if found else "does not exist in this account"
-        raise errors.SettingsError(f"mailchimp: the audience '{wanted}' {trouble}")
+        raise errors.SettingsError(f"mailchimp: the audience '{wanted}' {trouble}", key="audience")
     return found[0]
 
 

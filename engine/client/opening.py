@@ -16,7 +16,7 @@ from connectors.errors import ConnectorError, SettingsError, Unauthorized
 from connectors.http import LocalPace, SystemClock, Wire
 from engine.client.clock import FastClock
 from engine.config import Config, load
-from engine.errors import ConfigError, nearest
+from engine.errors import ConfigError, WrongSetting, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -219,7 +219,9 @@ class Client:
         return pace
 
     def told(self, name: str, error: ConnectorError) -> str:
-        """Why a destination does not go on: a refused key points at its line, anything else is the call's own words."""
+        """Why a destination does not go on: a refused key or setting points at its line, anything else is the call's own words."""
+        if isinstance(error, SettingsError):
+            return WrongSetting(f"{error}; see {self.config.place('destinations', name, error.key or 'connector')}")
         if not isinstance(error, Unauthorized):
             return str(error)
         return (

@@ -13,6 +13,7 @@ from engine.errors import ConfigError
 from engine.look.conditions import Condition
 from engine.look.explanation import Explained, StandsOn, explain
 from engine.look.wording import in_words, known_segment, sql_of
+from engine.results import unreachable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +27,6 @@ __all__ = [
 ]  # fmt: skip
 
 _MERGED = "SELECT count(*) AS merged FROM aliases WHERE customer_id <> canonical"
-UNREACHABLE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +60,8 @@ class Checked:
 
     @property
     def exit_code(self) -> int:
-        """4 when a destination cannot be opened."""
-        return UNREACHABLE if any(one.error for one in self.destinations) else 0
+        """4 when a destination cannot be opened, 2 when one is set wrongly."""
+        return unreachable(one.error for one in self.destinations if one.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

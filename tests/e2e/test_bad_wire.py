@@ -53,6 +53,18 @@ def test_a_dead_destination_is_told_and_the_others_go_on(begun: Lab, destination
     assert text.out.count("✓") == 2
 
 
+def test_an_audience_that_is_not_there_is_a_mistake_in_the_config_and_the_others_go_on(begun: Lab) -> None:
+    rename_somebody(begun)
+    begun.edit('audience = "Newsletter"', 'audience = "Newsleter"')
+    with begun.calls() as calls:
+        said = begun.ciblage("run", json=True)
+    assert said.exit_code == 2
+    assert {call.provider for call in writes(calls)} == others("newsletter")
+    line = begun.config.read_text("utf-8").splitlines().index('audience = "Newsleter"') + 1
+    assert f"{begun.config}:{line}" in said.result["pushed"]["unreachable"]["newsletter"]
+    assert begun.ciblage("check").exit_code == 2
+
+
 @pytest.mark.parametrize("destination", PROVIDERS)
 def test_a_wrong_key_is_told_without_showing_it_and_the_others_go_on(begun: Lab, destination: str) -> None:
     rename_somebody(begun)
