@@ -215,7 +215,9 @@ def test_codes_of_another_destination_are_not_ours_to_send(lab: PoolLab) -> None
     codes = restock([("gift", "a"), ("gift", "b")], {"gift": there}, now=lab.now)
     lab.ledger.codes.reserve(codes)
     lab.confirm()
-    assert [(one.offer, one.codes) for one in lab.made().issues] == [("gift", 6)]
+    made = lab.made()
+    assert [(one.offer, one.codes) for one in made.issues] == [("gift", 6)]
+    assert [(one.before, one.joins, one.waiting) for one in made.destinations[0].pools] == [(0, 0, 0)]
     for _ in range(2):
         lab.turn()
     assert len(lab.pool()) == 6
