@@ -211,9 +211,7 @@ class ActiveCampaign:
         """ActiveCampaign signs nothing: a secret in the address that it calls stands for it."""
         secret = self._settings.webhook_secret
         if not secret:
-            raise errors.SettingsError(
-                "activecampaign: set webhook_secret; deliveries go to …?token=SECRET", key="webhook_secret"
-            )
+            raise errors.SettingsError("activecampaign: webhook_secret is empty (…?token=)", key="webhook_secret")
         given = parse_qs(urlsplit(headers.get(":path", "")).query).get("token", [""])[0]
         if not hmac.compare_digest(given.encode(), secret.encode()):
             raise errors.Unauthorized("activecampaign: a delivery without the secret of its address")
