@@ -58,10 +58,14 @@ class PoolLab(Lab):
 
     policy = GIFT
     pools: tuple[str, ...] = ("gift",)
+    size: int | None = None  # bytes of a call
 
     @property
     def destination(self) -> Destination:
-        return replace(super().destination, pools=self.pools)
+        here = super().destination
+        limit = replace(here.spec.carries[AddCode], bytes=self.size or here.spec.carries[AddCode].bytes)
+        spec = replace(here.spec, carries={**here.spec.carries, AddCode: limit})
+        return replace(here, pools=self.pools, spec=spec)
 
     def made(self) -> Plan:
         self.policy = replace(GIFT, valid_until=self.now + timedelta(days=30))
@@ -188,7 +192,9 @@ def test_only_what_the_shop_confirmed_is_sent_and_the_rest_follows(lab: PoolLab)
     lab.assert_at_rest()
 
 
-def test_an_estimate_counts_the_calls_that_a_pool_takes(lab: PoolLab) -> None:
+@pytest.mark.parametrize("size", [None, 2_000, 1_113, 1_120])
+def test_an_estimate_counts_the_calls_that_a_pool_takes(lab: PoolLab, size: int | None) -> None:
+    lab.size = size
     lab.policy = replace(GIFT, pool=Stock(destination="news", codes=450))
     for _ in range(2):
         wide = table(WHO, [*lab.segments])
