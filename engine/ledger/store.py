@@ -6,6 +6,7 @@ import json
 import threading
 from contextlib import contextmanager
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["LedgerError", "Store", "connect"]
 
 _CHUNK = 50_000  # rows held as Python objects while a read is turned into columns
+_JOURNAL = (
+    8_000  # pages of 4 KB that the journal holds before they are copied into the database: commits stay as durable
+)
 _IN = 500  # values in one IN (…): SQLite's oldest limit is 999
 
 
@@ -85,6 +89,7 @@ def _engine(url: sa.URL) -> sa.Engine:
         if is_writable:
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=FULL")  # what left must be on disk before it leaves
+            cursor.execute(f"PRAGMA wal_autocheckpoint={_JOURNAL}")
         cursor.close()
 
     return engine
@@ -199,15 +204,17 @@ def upsert_columns(connection: sa.Connection, table: sa.Table, columns: Mapping[
     if not columns[names[0]]:
         return
     if not connection.dialect.positional:
-        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        connection.execute(_upserting(table, names, connection.dialect.name), rows)
+        named = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        connection.execute(_upserting(table, names, connection.dialect.name), named)
         return
     text, order, binders = _compiled(table, names, connection.dialect)
     bound = [
         columns[name] if bind is None else _bound(columns[name], bind)
         for name, bind in zip(order, binders, strict=True)
     ]
-    connection.exec_driver_sql(text, list(zip(*bound, strict=True)))
+    key = itemgetter(*(order.index(column.name) for column in table.primary_key))
+    rows = sorted(zip(*bound, strict=True), key=key)  # pages are written once where keys come in order
+    connection.exec_driver_sql(text, rows)
 
 
 def _bound(column: Sequence[Any], bind: Callable[[Any], Any]) -> list[Any]:

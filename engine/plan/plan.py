@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DestinationSummary", "IssueSummary", "Plan", "ShopFacts", "TargetSummary", "plan"]
 
+_LINES = 10_000  # rows that are text at one time
+_PART = 100_000  # rows; between two such parts the checksum has no separator
 _LIVE = ("confirmed", "pushed")
 
 
@@ -158,10 +160,12 @@ def checksum(document: Mapping[str, Any], table: pa.Table) -> str:
 
     digest = hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=False).encode())
     names = rows.schema().names
-    for start in range(0, len(table), 100_000):
-        part = [table[name].slice(start, 100_000).cast(pa.string()) for name in names]
+    for start in range(0, len(table), _LINES):
+        part = [table[name].slice(start, _LINES).cast(pa.string()) for name in names]
+        digest.update(b"\x1e" if start % _PART else b"")
         lines = pc.binary_join_element_wise(*part, "\x1f", null_handling="replace", null_replacement="\x00")
-        digest.update("\x1e".join(lines.to_pylist()).encode())
+        whole = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines.combine_chunks())
+        digest.update(pc.binary_join(whole, "\x1e")[0].as_buffer())
     return digest.hexdigest()
 
 
