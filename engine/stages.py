@@ -189,9 +189,9 @@ def mint_codes(client: Client, made: Plan) -> int:
     from engine.ledger.codes import LIVE
     from engine.ledger.packing import value
     from engine.offers import mint, restock
-    from engine.plan.rows import CODE, ISSUE
+    from engine.plan.rows import CODE
 
-    rows = made.rows.filter(pc.equal(made.rows["kind"], ISSUE))
+    rows = made.issued()
     pooled = pc.fill_null(pc.equal(rows["field"], CODE), False)
     stock = rows.filter(pooled)
     ids = [str(value(text)) for text in stock["after"].to_pylist()]

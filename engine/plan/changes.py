@@ -65,13 +65,13 @@ class Changes:
         import pyarrow.compute as pc
 
         if not self.fields:
-            return self._part(hashes, places, None)
+            return rows.packed(self._part(hashes, places, None))
         parts, owners = [], []
         for name in sorted(self.fields, key=lambda name: (not name, name)):
             numbers = pc.indices_nonzero(self.fields[name].take(places).is_valid())
             parts.append(self._part(hashes, places.take(numbers), name))
             owners.append(numbers)
-        return pa.concat_tables(parts).take(pc.sort_indices(pa.concat_arrays(owners))).combine_chunks()
+        return rows.packed(pa.concat_tables(parts).take(pc.sort_indices(pa.concat_arrays(owners))))
 
     def _part(self, hashes: pa.Array[Any], places: Column, name: str | None) -> pa.Table:
         import pyarrow as pa

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.spec import Limit, Spec
 from connectors.types import ClearTraits, Target
 from engine.plan.destination import KINDS
-from engine.plan.rows import UNDER_WAY, parts, runs, starts
+from engine.plan.rows import UNDER_WAY, parts, runs, starts, unpacked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,7 +99,7 @@ def _batches(
 ) -> Iterator[int]:
     """How many changes each batch holds."""
     for part in parts(run):
-        yield from _cut(_weights(part, limit, titles, addresses), limit)
+        yield from _cut(_weights(unpacked(part), limit, titles, addresses), limit)
 
 
 def _cut(weights: Sequence[int], limit: Limit) -> Iterator[int]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from engine.errors import ConfigError, StalePlan
 from engine.plan import rows
@@ -18,10 +18,13 @@ from engine.plan.pools import PoolSummary
 from engine.plan.population import SegmentCount
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from engine.ledger import Ledger
 
 __all__ = ["check_fresh", "load", "save"]
 
+_GROUP = 200_000  # rows of one row group
 _KEY = b"ciblage.plan"
 _SUM = b"ciblage.checksum"
 _MAKE_ONE = "make one with: ciblage plan --out FILE"
@@ -29,11 +32,9 @@ _MAKE_ONE = "make one with: ciblage plan --out FILE"
 
 def save(plan: Plan, path: Path) -> str:
     """Write the plan, readable by its owner alone, whole or not at all; returns its checksum."""
-    import pyarrow.parquet as pq
-
     checksum = plan.checksum
     document = json.dumps(plan.document(), ensure_ascii=False, sort_keys=True).encode()
-    table = plan.rows.replace_schema_metadata({_KEY: document, _SUM: checksum.encode()})
+    about = rows.schema().with_metadata({_KEY: document, _SUM: checksum.encode()})
     draft = path.with_name(path.name + ".draft")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -42,7 +43,7 @@ def save(plan: Plan, path: Path) -> str:
             f"cannot write {path}: {error.strerror}", place="--out", hint="does its folder exist?"
         ) from None
     with os.fdopen(descriptor, "wb") as file:
-        pq.write_table(table, file, compression="zstd")
+        _write(plan.packed, about, file)
     draft.replace(path)
     return checksum
 
@@ -53,19 +54,31 @@ def load(path: Path, *, checksum: str | None = None) -> Plan:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            about = file.schema_arrow.metadata or {}
+            is_ours = _KEY in about and file.schema_arrow.remove_metadata() == rows.schema()
+            parts = [rows.packed(pa.Table.from_batches([part])) for part in file.iter_batches()] if is_ours else []
     except FileNotFoundError:
         raise ConfigError(f"there is no file {path}", place=str(path), hint=_MAKE_ONE) from None
     except (OSError, pa.ArrowInvalid):
         raise ConfigError(f"{path} is not a plan", place=str(path), hint=_MAKE_ONE) from None
-    about = table.schema.metadata or {}
-    if _KEY not in about or table.schema.remove_metadata() != rows.schema():
+    if not is_ours:
         raise ConfigError(f"{path} is not a plan of this version", place=str(path), hint=_MAKE_ONE)
-    plan = _plan(json.loads(about[_KEY]), table.replace_schema_metadata(None))
+    plan = _plan(json.loads(about[_KEY]), pa.concat_tables([rows.empty(), *parts]))
     found = plan.checksum
     if found != about[_SUM].decode() or (checksum is not None and checksum != found):
         raise StalePlan(f"{path} is not the plan that was reviewed", hint="compare the checksum that `plan` printed")
     return plan
+
+
+def _write(packed: pa.Table, about: pa.Schema, file: IO[bytes]) -> None:
+    """Row groups of the usual size, made one after another."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(file, about, compression="zstd") as writer:
+        for start in range(0, len(packed), _GROUP):
+            part = rows.unpacked(packed.slice(start, _GROUP))
+            writer.write_table(part.replace_schema_metadata(about.metadata))
 
 
 def check_fresh(
@@ -101,7 +114,7 @@ def _plan(about: Mapping[str, Any], table: Any) -> Plan:  # noqa: ANN401 - Arrow
         shop=ShopFacts(**{**shop, "newest": datetime.fromisoformat(shop["newest"]) if shop["newest"] else None}),
         destinations=tuple(_destination(one) for one in about["destinations"]),
         issues=tuple(_issue(one) for one in about["issues"]),
-        rows=table,
+        packed=table,
         currency=about["currency"],
         warnings=tuple(about["warnings"]),
     )

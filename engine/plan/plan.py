@@ -103,7 +103,7 @@ class IssueSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All changes, ordered and counted. `rows` has the schema of rows.py and holds no address."""
+    """All changes, ordered and counted. `packed` holds the rows as `rows.packed` has them, and no address."""
 
     client: str
     now: datetime
@@ -113,26 +113,32 @@ class Plan:
     shop: ShopFacts
     destinations: tuple[DestinationSummary, ...]
     issues: tuple[IssueSummary, ...]
-    rows: pa.Table
+    packed: pa.Table
     currency: str = "EUR"
     warnings: tuple[str, ...] = field(default=())
 
     @property
+    def rows(self) -> pa.Table:
+        """All rows, with the schema of rows.py: three times as much memory."""
+        return rows.unpacked(self.packed)
+
+    @property
     def checksum(self) -> str:
         """SHA-256 of everything that the plan says."""
-        return checksum(self.document(), self.rows)
+        return checksum(self.document(), self.packed)
 
     @property
     def is_empty(self) -> bool:
         """Nothing to send and nothing to issue."""
-        return len(self.rows) == 0
+        return len(self.packed) == 0
 
     def of(self, destination: str) -> pa.Table:
-        """The rows of one destination, in the order in which they are carried."""
-        import pyarrow.compute as pc
+        """The rows of one destination, packed, in the order in which they are carried."""
+        return rows.chosen(self.packed, destination=destination)
 
-        mine = pc.equal(self.rows["destination"], destination)
-        return self.rows if pc.all(mine).as_py() else self.rows.filter(mine)
+    def issued(self) -> pa.Table:
+        """The rows of codes to mint."""
+        return rows.unpacked(rows.chosen(self.packed, kind=rows.ISSUE))
 
     def document(self) -> dict[str, Any]:
         """Everything but the rows, as plain JSON."""
@@ -161,10 +167,11 @@ def checksum(document: Mapping[str, Any], table: pa.Table) -> str:
     digest = hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=False).encode())
     names = rows.schema().names
     for start in range(0, len(table), _LINES):
-        part = [table[name].slice(start, _LINES).cast(pa.string()) for name in names]
+        lines = rows.unpacked(table.slice(start, _LINES))
+        part = [lines[name].cast(pa.string()) for name in names]
         digest.update(b"\x1e" if start % _PART else b"")
-        lines = pc.binary_join_element_wise(*part, "\x1f", null_handling="replace", null_replacement="\x00")
-        whole = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines.combine_chunks())
+        texts = pc.binary_join_element_wise(*part, "\x1f", null_handling="replace", null_replacement="\x00")
+        whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts.combine_chunks())
         digest.update(pc.binary_join(whole, "\x1e")[0].as_buffer())
     return digest.hexdigest()
 
@@ -209,7 +216,7 @@ def plan(
             for one in destinations
             if Suppress not in one.spec.carries
         ),
-        rows=_whole([*tables, issued]),
+        packed=_whole([*tables, issued]),
     )
 
 
@@ -354,7 +361,10 @@ def _targets(
 def _fields(table: pa.Table, kind: str) -> dict[str, int]:
     import pyarrow.compute as pc
 
-    return _by(table["field"].filter(pc.equal(table["kind"], kind)))
+    counts: Counter[str] = Counter()
+    for chunk in rows.chosen(table, kind=kind)["field"].chunks:
+        counts.update({str(pair["values"]): pair["counts"] for pair in pc.value_counts(chunk).to_pylist()})
+    return dict(sorted(counts.items()))
 
 
 def _by(column: Any) -> dict[str, int]:  # noqa: ANN401 - Arrow's columns carry no type

@@ -89,7 +89,7 @@ def pool_summaries(
     if not destination.pools:
         return ()
     live = _counted(filling.live, "offer", "state")
-    joins = _counted(filling.table, "target")
+    joins = _counted(rows.unpacked(filling.table), "target")
     waiting = (CodeState.RESERVED.value, CodeState.EXPORTED.value)
     return tuple(
         PoolSummary(

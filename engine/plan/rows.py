@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, pairwise
@@ -20,16 +21,19 @@ __all__ = [
     "PART",
     "SEPARATOR",
     "UNDER_WAY",
+    "chosen",
     "content_hash",
     "contents",
     "empty",
     "hashes",
     "ordered",
+    "packed",
     "parts",
     "phase",
     "runs",
     "schema",
     "starts",
+    "unpacked",
 ]
 
 ISSUE = "Issue"
@@ -41,6 +45,8 @@ SEPARATOR = "\x1f"
 _NAMES = (
     "change_id", "destination", "target", "kind", "customer_id", "field", "before", "after", "content_hash", "why",
 )  # fmt: skip
+_REPEATED = frozenset({"destination", "target", "kind", "customer_id", "field", "content_hash", "why"})
+_PACKED = 50_000  # rows that share one list of their words
 _GROUP = ("phase", "destination", "target")
 _ORDER = {kind: place for place, kind in enumerate([*KINDS, ISSUE])}
 FIRST = frozenset({"consent", "blocked", "unreachable"})  # reasons whose changes are carried before all others
@@ -56,7 +62,7 @@ def schema() -> pa.Schema:
 
 def empty() -> pa.Table:
     """No rows."""
-    return schema().empty_table()
+    return packed_schema().empty_table()
 
 
 def content_hash(destination: str, kind: str, target: str, address: str, fields: Mapping[str, str]) -> str:
@@ -108,7 +114,7 @@ def ordered(tables: Sequence[pa.Table]) -> pa.Table:
         groups.setdefault(tuple(run[name][0].as_py() for name in _GROUP), []).append(run)
     order = [(name, "ascending") for name in ("customer_id", "change_id", "field")]
     whole = [
-        pa.concat_tables(found).combine_chunks().sort_by(order) if len(found) > 1 else found[0]
+        packed(unpacked(pa.concat_tables(found)).combine_chunks().sort_by(order)) if len(found) > 1 else found[0]
         for _, found in sorted(groups.items())
     ]
     return pa.concat_tables(whole) if whole else empty()
@@ -119,6 +125,14 @@ def runs(table: pa.Table) -> Iterator[pa.Table]:
     yield from _slices(table, _starts(table, _GROUP).to_pylist())
 
 
+def chosen(table: pa.Table, **words: str) -> pa.Table:
+    """The rows of one destination, target or kind, where they lie."""
+    import pyarrow as pa
+
+    found = [run for run in runs(table) if all(run[name][0].as_py() == word for name, word in words.items())]
+    return pa.concat_tables(found) if found else table.slice(0, 0)
+
+
 def parts(table: pa.Table, count: int = PART) -> Iterator[pa.Table]:
     """The rows of so many changes at a time, where they lie."""
     yield from _slices(table, starts(table).to_pylist()[::count])
@@ -126,7 +140,7 @@ def parts(table: pa.Table, count: int = PART) -> Iterator[pa.Table]:
 
 def starts(table: pa.Table) -> pa.Array[Any]:
     """Where each change begins."""
-    return _starts(table, ("change_id",))
+    return _starts(table, ("content_hash",))
 
 
 def _starts(table: pa.Table, names: Sequence[str]) -> pa.Array[Any]:
@@ -134,13 +148,60 @@ def _starts(table: pa.Table, names: Sequence[str]) -> pa.Array[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not len(table):
-        return pa.array([], pa.int64())
-    later, before = table.slice(1), table.slice(0, len(table) - 1)
-    differs = pc.not_equal(later[names[0]], before[names[0]])
-    for name in names[1:]:
-        differs = pc.or_(differs, pc.not_equal(later[name], before[name]))
-    return pa.concat_arrays([pa.array([0], pa.int64()), pc.add(pc.indices_nonzero(differs).cast(pa.int64()), 1)])
+    found, place, before = [pa.array([], pa.int64())], 0, None
+    for batch in table.select(names).to_batches():
+        if not len(batch):
+            continue
+        columns = [column.indices if pa.types.is_dictionary(column.type) else column for column in batch.columns]
+        differs = [pc.not_equal(column.slice(1), column.slice(0, len(column) - 1)) for column in columns]
+        places = pc.indices_nonzero(functools.reduce(pc.or_, differs)).cast(pa.int64())
+        first, last = ([column[at].as_py() for column in batch.columns] for at in (0, len(batch) - 1))
+        found += [pa.array([place] if first != before else [], pa.int64()), pc.add(places, place + 1)]
+        place, before = place + len(batch), last
+    return pa.concat_arrays(found)
+
+
+def packed_schema() -> pa.Schema:
+    """The rows as a plan holds them: repeated words are kept once a part, and a change's id is in its content's hash."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            one.with_type(pa.dictionary(pa.int32(), pa.string())) if one.name in _REPEATED else one
+            for one in schema()
+            if one.name != "change_id"
+        ]
+    )
+
+
+def packed(table: pa.Table) -> pa.Table:
+    """Rows as a plan holds them, a part at a time."""
+    import pyarrow as pa
+
+    whole = packed_schema()
+    found = []
+    for start in range(0, len(table), _PACKED):
+        part = table.slice(start, _PACKED).combine_chunks()
+        found.append(part.select(whole.names).cast(whole))
+    return pa.concat_tables(found) if found else whole.empty_table()
+
+
+def unpacked(table: pa.Table) -> pa.Table:
+    """Rows with the schema of a plan's file."""
+    import pyarrow.compute as pc
+
+    whole = schema()
+    if "change_id" in table.column_names:
+        return table
+    texts = table.cast(_plain(table.schema))
+    ids = pc.utf8_slice_codeunits(texts["content_hash"], 0, ID_LENGTH)
+    return texts.append_column("change_id", ids).select(whole.names)
+
+
+def _plain(packed: pa.Schema) -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema([one.with_type(pa.string()) if one.name in _REPEATED else one for one in packed])
 
 
 def _slices(table: pa.Table, begins: Sequence[int]) -> Iterator[pa.Table]:

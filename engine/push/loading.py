@@ -12,7 +12,7 @@ from connectors.types import TargetKind
 from engine.ledger.contacts import Contact
 from engine.ledger.outcomes import Sending, is_there
 from engine.ledger.packing import scalar, value
-from engine.plan.rows import PART, SEPARATOR, content_hash, hashes, parts, phase, starts
+from engine.plan.rows import PART, SEPARATOR, content_hash, hashes, parts, phase, starts, unpacked
 from engine.push.pools import KIND, pool_groups
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def groups(trip: Trip, table: pa.Table, *, is_first: bool) -> Iterator[tuple[str
     mine, pooled = mine.slice(0, len(mine) - codes), mine.slice(len(mine) - codes)
     if len(mine):
         yield from _of_people(trip, mine)
-    yield from pool_groups(trip, pooled)
+    yield from pool_groups(trip, unpacked(pooled))
 
 
 def _of_people(trip: Trip, mine: pa.Table) -> Iterator[tuple[str, str, Iterator[list[Sending]]]]:
@@ -64,10 +64,17 @@ def _drafts(trip: Trip, table: pa.Table) -> Iterator[_Draft]:
     import pyarrow.compute as pc
 
     for several in parts(table, _LOOKED_UP):
-        emails = trip.people.emails(several["customer_id"].take(starts(several)).combine_chunks())
+        emails = trip.people.emails(_first_of_each(several, "customer_id"))
         people = pa.table({"email": pc.fill_null(emails, ""), "may": trip.people.may(emails)})
-        for number, part in enumerate(parts(several)):
+        for number, part in enumerate(map(unpacked, parts(several))):
             yield from _changes(part, starts(part), people.slice(number * PART, PART))
+
+
+def _first_of_each(table: pa.Table, name: str) -> pa.Array[Any]:
+    """One cell of each change."""
+    import pyarrow as pa
+
+    return table[name].cast(pa.string()).take(starts(table)).combine_chunks()
 
 
 def _changes(rows: pa.Table, first: pa.Array[Any], people: pa.Table) -> Iterator[_Draft]:

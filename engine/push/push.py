@@ -15,7 +15,7 @@ from connectors.http import Clock
 from connectors.types import Suppress, TargetKind
 from engine.errors import GuardRefused, OutOfTime, StalePlan
 from engine.ledger import Ledger
-from engine.plan.rows import UNDER_WAY, starts
+from engine.plan.rows import UNDER_WAY, chosen, runs, starts
 from engine.push.jobs import await_jobs
 from engine.push.loading import groups
 from engine.push.people import People
@@ -115,12 +115,10 @@ def _guarded(stage: Callable[[Trip], None], trip: Trip) -> None:
 
 def _first(trip: Trip, plan: Plan, recreate: frozenset[str]) -> None:
     """People who have left: nothing else is pushed anywhere before this is done everywhere."""
-    import pyarrow.compute as pc
-
     trip.refresh()
     table = plan.of(trip.name)
     if trip.carrier.is_consent_only:  # a list may be what the guard refused: only the departures themselves
-        table = table.filter(pc.equal(table["kind"], Suppress.__name__))
+        table = chosen(table, kind=Suppress.__name__)
     trip.total = len(starts(table))
     _count(trip, table, recreate)
     _carry(trip, table, is_first=True)
@@ -163,12 +161,10 @@ def _carry(trip: Trip, table: pa.Table, *, is_first: bool) -> None:
 
 def _count(trip: Trip, table: pa.Table, recreate: frozenset[str]) -> None:
     """The provider's own figures before the first write, of the lists that will change."""
-    import pyarrow.compute as pc
-
     connector = trip.carrier.connector
     if not isinstance(connector, ReadsMembers):
         return
-    touched = table["target"].filter(pc.ends_with(table["kind"], "Member")).unique().to_pylist()
+    touched = {run["target"][0].as_py(): None for run in runs(table) if run["kind"][0].as_py() in _MEMBERS}
     for name in touched:
         known = None if f"{trip.name}/{name}" in recreate else trip.targets.get((TargetKind.SEGMENT, name))
         trip.result.counts[name] = connector.count(known.target, known.ref) if known and known.ref else 0
