@@ -89,12 +89,10 @@ class Dictionary:
         match path:
             case ["lists" | "fields" | "pools" as part]:
                 return [(ref, {"title": title}) for ref, title in self.store[part].items()]
-            case ["events"]:
-                return [*self.store["events"].items()]
-            case ["contacts"]:
-                return self._people()
+            case ["events" | "contacts" as part]:
+                return [*self.store[part].items()]
             case ["lists", ref]:
-                return [(spelled, contact) for spelled, contact in self._people() if ref in contact["lists"]]
+                return [(key, contact) for key, contact in self.store["contacts"].items() if ref in contact["lists"]]
         return None
 
     def _write(self, path: list[str], body: Json) -> tuple[int, Json]:
@@ -198,10 +196,6 @@ class Dictionary:
             return 404, {"error": "no such campaign"}
         return 200, {"people": {kind: len(found) for kind, found in people.items()}}
 
-    def _people(self) -> list[tuple[str, Json]]:
-        """Everyone, as their address was first written."""
-        return [(contact.get("spelled", key), contact) for key, contact in self.store["contacts"].items()]
-
     def _contact(self, record: Json) -> Json | None:
         contact: Json | None = self.store["contacts"].get(record["email"])
         return None if contact is None or contact["status"] in {"archived", "erased"} else contact
@@ -210,7 +204,7 @@ class Dictionary:
 def _page(rows: list[tuple[str, Json]], start: int, size: int = PAGE) -> Json:
     part = rows[start : start + size]
     return {
-        "rows": [row | {"key": key} for key, row in part],
+        "rows": [row | {"key": row.get("spelled", key)} for key, row in part],  # an address as it was first written
         "next": start + len(part),
         "last": start + size >= len(rows),
         "count": len(rows),
