@@ -161,9 +161,9 @@ class Cache:
         except OSError:
             return None
         try:
-            database.execute(
-                f"COPY ({select}) TO {text(str(half))} ({_OPTIONS}, KV_METADATA {{{_FACTS.decode()}: {text(_written(facts))}}})"
-            )
+            told = f"KV_METADATA {{{_FACTS.decode()}: {text(_written(facts))}}}"
+            with database.in_order():  # a part's rows are numbered as they lie
+                database.execute(f"COPY ({select}) TO {text(str(half))} ({_OPTIONS}, {told})")
             if not holds():
                 return None
             path = self.folder / f"{table}.{start}-{end}.{digest}.{key}.{_hash(half)}.parquet"

@@ -28,7 +28,7 @@ from engine.tables import Database, QueryError, name, text
 if TYPE_CHECKING:
     from types import TracebackType
 
-_FORMAT = "1"  # of the parts: another one reads everything anew
+_FORMAT = "2"  # of the parts: another one reads everything anew
 _CHUNK = 1 << 20
 _LONG = 8  # more parts of one file become one
 
@@ -274,7 +274,8 @@ class Reader:
                 return _kept(Piece(part, part.rows), plan, first)
         table = name(f"part_{next(self._numbers)}")
         try:
-            self.database.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {select}")
+            with self.database.in_order():  # rows are numbered as they lie
+                self.database.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {select}")
         except QueryError:
             raise self._again(file) from None
         self._made.callback(self.database.execute, f"DROP TABLE IF EXISTS {table}")
