@@ -266,7 +266,8 @@ def _moved(stage: Stage, client: Client, made: Plan) -> None:
     """The first few who came in and went out, by name."""
     import pyarrow.compute as pc
 
-    people, rows = client.membership.table, made.of("flows")
+    people, rows = client.membership.table, made.rows
+    rows = rows.filter(pc.equal(rows["destination"], "flows"))
     for kind, key in (("AddMember", "came"), ("RemoveMember", "went")):
         mine = rows.filter(pc.and_(pc.equal(rows["kind"], kind), pc.equal(rows["target"], _SHOWN)))
         who = people.filter(pc.is_in(people["customer_id"], value_set=mine["customer_id"].combine_chunks()))
