@@ -31,6 +31,7 @@ __all__ = [
     "Windows",
     "World",
     "answered",
+    "check_options",
     "json_response",
 ]
 
@@ -307,3 +308,10 @@ def json_response(status: int, body: object = None, headers: Mapping[str, str] |
         return Response(status, sent, b"")
     sent.setdefault("content-type", "application/json")
     return Response(status, sent, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def check_options(provider: str, options: Mapping[str, str], known: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a reading that a provider's emulation does not have. Raises ValueError with those that it has."""
+    for name, value in options.items():
+        if name in known and value not in known[name]:
+            raise ValueError(f"{provider}.{name} is one of {', '.join(known[name])}")

@@ -114,13 +114,14 @@ def add_pulled_events(database: Database, files: Sequence[Path]) -> None:
     known = ", ".join(name(column) for column in ("row_id", *TABLES["email_events"].everything))
     select = _attached(database, "email_events", plan, "")
     same = " AND ".join(f"e.{column} = p.{column}" for column in ("destination", "campaign", "kind", "customer_id"))
-    database.execute(
-        f"INSERT INTO email_events ({known}) WITH pulled AS (SELECT * FROM ({select}) WHERE reason IS NULL) SELECT {known} FROM pulled p"
-        " WHERE event_id NOT IN (SELECT event_id FROM email_events)"
-        # what a campaign's report tells without its own time is the same act that a message told with it
-        f" AND NOT (p.precision IS NOT DISTINCT FROM 'campaign' AND EXISTS (SELECT 1 FROM pulled e WHERE e.precision = 'exact' AND {same}))"
-        " QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY row_id) = 1"
-    )
+    with database.in_order():  # rows are numbered as they are read
+        database.execute(
+            f"INSERT INTO email_events ({known}) WITH pulled AS (SELECT * FROM ({select}) WHERE reason IS NULL) SELECT {known} FROM pulled p"
+            " WHERE event_id NOT IN (SELECT event_id FROM email_events)"
+            # what a campaign's report tells without its own time is the same act that a message told with it
+            f" AND NOT (p.precision IS NOT DISTINCT FROM 'campaign' AND EXISTS (SELECT 1 FROM pulled e WHERE e.precision = 'exact' AND {same}))"
+            " QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY row_id) = 1"
+        )
 
 
 def finish_events(database: Database) -> None:

@@ -20,7 +20,7 @@ from connectors.sandbox.activecampaign.account import (
 )
 from connectors.sandbox.activecampaign.imports import submit, write_value
 from connectors.sandbox.activecampaign.routes import ROUTES
-from connectors.sandbox.world import Contact, Job, Windows, json_response
+from connectors.sandbox.world import Contact, Job, Windows, check_options, json_response
 from connectors.types import EventKind, normal
 
 if TYPE_CHECKING:
@@ -52,10 +52,7 @@ class ActiveCampaignSandbox:
     name = "activecampaign"
 
     def __init__(self, world: World, options: Mapping[str, str]) -> None:
-        for name, value in options.items():
-            if name in OPTIONS and value not in OPTIONS[name]:
-                message = f"activecampaign.{name} is one of {', '.join(OPTIONS[name])}"
-                raise ValueError(message)
+        check_options(self.name, options, OPTIONS)
         self.account = Account(world, options)
         self._windows = Windows(world, RATES)
 

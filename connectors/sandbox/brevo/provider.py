@@ -12,7 +12,7 @@ from connectors.sandbox.brevo import mailing
 from connectors.sandbox.brevo.account import OPTIONS, Account
 from connectors.sandbox.brevo.call import Refusal
 from connectors.sandbox.brevo.routes import ROUTES, delete_list
-from connectors.sandbox.world import Contact, Job, Windows, json_response
+from connectors.sandbox.world import Contact, Job, Windows, check_options, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,10 +43,7 @@ class BrevoSandbox:
     name = "brevo"
 
     def __init__(self, world: World, options: Mapping[str, str]) -> None:
-        for name, value in options.items():
-            if name in OPTIONS and value not in OPTIONS[name]:
-                message = f"brevo.{name} is one of {', '.join(OPTIONS[name])}"
-                raise ValueError(message)
+        check_options(self.name, options, OPTIONS)
         self.account = Account(world, options)
         self._windows = Windows(world, RATES)
 
