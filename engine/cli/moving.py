@@ -1,0 +1,139 @@
+"""Commands of the round: plan, approve, push, pull, run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.cli.options import (
+    HERE,
+    Config,
+    Force,
+    Json,
+    Minutes,
+    Now,
+    Out,
+    Recreate,
+    app,
+)
+from engine.cli.session import session
+from engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+
+@app.command()
+def plan(
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    out: Out = None,
+    force: Force = None,
+    recreate: Recreate = None,
+) -> None:
+    """Show what would change where; change nothing."""
+    with session("plan", config, now, json=json) as it:
+        from engine import run
+
+        it.check_flags(force, recreate)
+        it.show(run.plan(it.client, out=out, force=force or (), recreate=recreate or ()))
+
+
+@app.command()
+def approve(
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN")],
+    by: Annotated[str, typer.Option("--by", help="Who approves.")],
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+) -> None:
+    """Record that a person approved a plan."""
+    with session("approve", config, now, json=json) as it:
+        from engine import run
+
+        it.show(run.approve(it.client, plan_file, by))
+
+
+@app.command()
+def push(
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    plan_file: Annotated[Path | None, typer.Option("--plan", help="A reviewed plan, pushed as it is.")] = None,
+    checksum: Annotated[str | None, typer.Option("--checksum", help="Of that plan, as `plan` printed it.")] = None,
+    max_age: Annotated[str, typer.Option("--max-age", help="Refuse an older plan.")] = "24 hours",
+    yes: Annotated[bool, typer.Option("--yes", help="Approve by hand what was never approved.")] = False,
+    max_minutes: Minutes = None,
+    force: Force = None,
+    recreate: Recreate = None,
+) -> None:
+    """Carry a plan."""
+    with session("push", config, now, json=json) as it:
+        from engine import run
+
+        review = run.Review(file=plan_file, checksum=checksum, max_age=_span(max_age)) if plan_file else None
+        with it.moving(force, recreate, max_minutes, yes=yes) as options:
+            pushed = run.push(it.client, options, review)
+        it.show(pushed)
+
+
+@app.command()
+def pull(
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    totals: Annotated[
+        bool, typer.Option("--totals", help="Compare campaigns with the providers' own reports.")
+    ] = False,
+) -> None:
+    """Bring back engagement and departures."""
+    with session("pull", config, now, json=json) as it:
+        from engine import run
+
+        it.show(run.pull(it.client, totals=totals))
+
+
+@app.command(name="run")
+def run_(
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    max_minutes: Minutes = None,
+    force: Force = None,
+    recreate: Recreate = None,
+) -> None:
+    """Pull, compute, plan, guard, push, verify, in one."""
+    with session("run", config, now, json=json) as it:
+        from engine import run
+
+        with it.moving(force, recreate, max_minutes) as options:
+            told = run.run(it.client, options)
+        it.show(told)
+
+
+@app.command()
+def rejected(
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Send all of them once more with the next push.")] = False,
+) -> None:
+    """Show the changes that a destination refused."""
+    with session("rejected", config, now, json=json) as it:
+        from engine import look, run
+
+        it.show(run.retry(it.client) if retry else look.rejected(it.client))
+
+
+def _span(text: str) -> timedelta:
+    """`24 hours`, `30 minutes`, `2 days`."""
+    from datetime import timedelta
+
+    number, _, unit = text.strip().partition(" ")
+    unit = unit.strip().removesuffix("s")
+    if unit not in {"minute", "hour", "day"} or not number.isdigit():
+        raise ConfigError(f"'{text}' is not a length of time", place="--max-age", hint="write for example '24 hours'")
+    return timedelta(**{f"{unit}s": int(number)})
