@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 __all__ = [
-    "SCHEMA_VERSION", "Instant", "accounts", "approvals", "codes", "contacts", "cursors", "holders", "meta", "metadata",
+    "SCHEMA_VERSION", "Instant", "accounts", "approvals", "codes", "contacts", "cursors", "erased", "erasing", "erasures",
+    "holders", "meta", "metadata",
     "pushes", "rejections", "runs", "sending", "suppressions", "targets",
 ]  # fmt: skip
 
@@ -131,6 +132,22 @@ runs = sa.Table(
     _text("command"), _instant("started_at", is_optional=False), _instant("now", is_optional=False),
     _text("config_hash"), _text("fingerprint", is_optional=True), _instant("newest"),
     sa.Column("rows", sa.BigInteger), _text("summary"), sa.Column("exit", sa.Integer),
+)  # fmt: skip
+
+erasures = sa.Table(  # receipts: whom they are about is known by the keyed hash of the address alone
+    "erasures", metadata,
+    _text("erasure", is_key=True), _instant("asked_at", is_optional=False), _instant("done_at"), _text("receipt"),
+)  # fmt: skip
+
+erased = sa.Table(  # keyed hashes of addresses that are never taken in again
+    "erased", metadata,
+    _text("hash", is_key=True), _text("erasure"), _instant("at", is_optional=False),
+)  # fmt: skip
+
+erasing = sa.Table(  # where an erasure is not ended yet, and the address that ending it takes; destination "": here
+    "erasing", metadata,
+    _text("destination", is_key=True), _text("address", is_key=True),
+    _text("erasure"), _text("ref", is_optional=True), _text("state"), _instant("asked_at", is_optional=False),
 )  # fmt: skip
 
 approvals = sa.Table(
