@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = [
-    "Clock", "Handler", "Http", "LocalPace", "Pace", "Rate", "Request", "Response", "SystemClock", "Wire", "mask",
+    "EVERY", "Clock", "Handler", "Http", "LocalPace", "Pace", "Rate", "Request", "Response", "SystemClock", "Wire", "mask",
     "retrying",
 ]  # fmt: skip
 
@@ -47,6 +47,8 @@ _DAY = 86_400.0  # seconds: the longest silence that we believe
 _SHARE = 0.8  # of every declared window: the account has other users
 _READS = frozenset({"GET", "HEAD"})
 _FAMILY = "default"
+EVERY = "*"
+"""The family that every call of an account belongs to, beside its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +136,8 @@ class SystemClock:
 class Pace(Protocol):
     """Who may call when: one per provider account, shared by all who call it."""
 
-    def take(self, family: str, windows: Sequence[Rate], now: float) -> float:
-        """Reserve a call and return 0, or return the seconds to wait before asking again."""
+    def take(self, windows: Mapping[str, Sequence[Rate]], now: float) -> float:
+        """Reserve a call in each of these families at once and return 0, or return the seconds to wait before asking again."""
 
     def rest(self, family: str, until: float) -> None:
         """The provider asked for silence on this family until that monotonic second."""
@@ -153,20 +155,25 @@ class LocalPace:
         self._rest: dict[str, float] = {}
         self._slots: dict[int, threading.BoundedSemaphore] = {}
 
-    def take(self, family: str, windows: Sequence[Rate], now: float) -> float:
-        """Sliding windows: a call is allowed when every window has room at `now`."""
+    def take(self, windows: Mapping[str, Sequence[Rate]], now: float) -> float:
+        """Sliding windows: a call is allowed when every window of its families has room at `now`."""
         with self._lock:
-            wait = max(0.0, self._rest.get(family, now) - now)
-            calls = self._calls.setdefault(family, deque())
-            longest = max((rate.seconds for rate in windows), default=0.0)
-            while calls and calls[0] + longest <= now:
-                calls.popleft()
-            for rate in windows:
-                if len(calls) >= rate.calls:  # the call that must have left the window before another may enter it
-                    wait = max(wait, calls[-rate.calls] + rate.seconds - now)
+            wait = max((self._wait(family, rates, now) for family, rates in windows.items()), default=0.0)
             if wait <= 0:
-                calls.append(now)
+                for family in windows:
+                    self._calls[family].append(now)
             return wait
+
+    def _wait(self, family: str, rates: Sequence[Rate], now: float) -> float:
+        wait = max(0.0, self._rest.get(family, now) - now)
+        calls = self._calls.setdefault(family, deque())
+        longest = max((rate.seconds for rate in rates), default=0.0)
+        while calls and calls[0] + longest <= now:
+            calls.popleft()
+        for rate in rates:
+            if len(calls) >= rate.calls:  # the call that must have left the window before another may enter it
+                wait = max(wait, calls[-rate.calls] + rate.seconds - now)
+        return wait
 
     def rest(self, family: str, until: float) -> None:
         """Keep the later of the known and the new end."""
@@ -229,7 +236,7 @@ class Http:
     """Calls to one account: `http("POST", "/lists", json={…}, rate="bulk")`.
 
     `base_url` ends without a slash; a path that starts with `https://` or `http://` goes elsewhere and then
-    without the credentials. `rates` are all windows of each family; the families share `in_flight` slots.
+    without the credentials. `rates` are all windows of each family, those of EVERY count all calls; the families share `in_flight` slots.
     Only GET is tried again here (twice); writes are `push`'s business.
     """
 
@@ -306,8 +313,11 @@ class Http:
 
     def _send(self, request: Request, family: str, accept: frozenset[int]) -> Response:
         family = family if family in self._windows else _FAMILY
+        windows = {
+            name: self._windows.get(name, ()) for name in (family, EVERY) if name == family or name in self._windows
+        }
         try:
-            response = self._in_turn(request, family)
+            response = self._in_turn(request, windows)
         except (TimeoutError, ConnectionError) as error:
             sent = request.method not in _READS and not isinstance(error, ConnectionRefusedError)
             message = f"{_place(request)}: no answer ({type(error).__name__}: {mask(str(error))})"
@@ -316,7 +326,8 @@ class Http:
             return response
         failure = _failure(request, self._masked(response), self._clock.utc())
         if isinstance(failure, errors.RateLimited):
-            self._pace.rest(family, self._clock.monotonic() + failure.wait)
+            for name in windows:
+                self._pace.rest(name, self._clock.monotonic() + failure.wait)
         raise failure
 
     def _masked(self, response: Response) -> Response:
@@ -326,13 +337,12 @@ class Http:
             body = body.replace(secret, b"...")
         return Response(response.status, response.headers, body)
 
-    def _in_turn(self, request: Request, family: str) -> Response:
+    def _in_turn(self, request: Request, windows: Mapping[str, Sequence[Rate]]) -> Response:
         """The answer, once a slot and every window have room; who waits for a window holds no slot meanwhile."""
-        windows = self._windows.get(family, ())
         while True:
             with self._pace.slot(self._in_flight):  # before the turn: what waits for a slot has not called yet
                 started = self._clock.monotonic()
-                wait = self._pace.take(family, windows, started)
+                wait = self._pace.take(windows, started)
                 if wait <= 0:
                     response = self._handler.handle(request)
                     _log.debug("%s %s in %.3f s", _place(request), response.status, self._clock.monotonic() - started)

@@ -37,7 +37,7 @@ def call_all(
     asking = [(begin, number) for number in range(len(paces))]
     while len(calls) < count:
         clock.at, number = heapq.heappop(asking)
-        wait = paces[number].take(family, windows, clock.at)
+        wait = paces[number].take({family: windows}, clock.at)
         if wait <= 0:
             calls.append(clock.at - begin)
         heapq.heappush(asking, (clock.at + (max(wait, TICK) if wait > 0 else 0.0), number))

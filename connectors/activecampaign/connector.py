@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from connectors import errors, outcomes, types
 from connectors.activecampaign import events, wire
-from connectors.http import Http, Rate
+from connectors.http import EVERY, Http, Rate
 from connectors.spec import Field, Limit, Names, Spec
 from connectors.types import Batch, ContactChange, Outcome, Page, Reason, Ref, Target, TargetKind, ValueKind, normal
 
@@ -64,9 +64,7 @@ class ActiveCampaign:
         field_names=Names(length=50, upper=True, reserved=frozenset({"EMAIL", "FIRSTNAME", "LASTNAME", "PHONE"})),
         max_fields=60,
         creates={TargetKind.SEGMENT: 1, TargetKind.FIELD: 2},
-        # the account has 5 a second for all calls: each family has its part of them
-        rates={"default": (Rate(3, 1),), "bulk": (Rate(1, 1), Rate(100, 60)), "single": (Rate(1, 1), Rate(20, 60))},
-        share={"default": 1.0},
+        rates={EVERY: (Rate(5, 1),), "default": (), "bulk": (Rate(100, 60),), "single": (Rate(20, 60),)},
         poll_after=(5.0, 15.0, 30.0, 60.0),
         reports={kind: types.Precision.EXACT for kind, _ in events.KINDS.values()},
     )

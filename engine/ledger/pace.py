@@ -105,13 +105,14 @@ class SharedPace:
         self._engine: sa.Engine | None = None
         self._is_alone = False
 
-    def take(self, family: str, windows: Sequence[Rate], now: float) -> float:
+    def take(self, windows: Mapping[str, Sequence[Rate]], now: float) -> float:
         """Sliding windows, as LocalPace keeps them, over the calls of all processes."""
 
         def ask(connection: sa.Connection, at: int) -> float:
-            return _taken(connection, _Place(self._account, family), windows, at) / _SECOND
+            places = {_Place(self._account, family): rates for family, rates in windows.items()}
+            return _taken(connection, places, at) / _SECOND
 
-        return self._among_all(ask, lambda: self._own.take(family, windows, now))
+        return self._among_all(ask, lambda: self._own.take(windows, now))
 
     def rest(self, family: str, until: float) -> None:
         """Keep the later of the known and the new end, for all processes."""
@@ -249,27 +250,42 @@ class _Place:
             return 0, 0
         return row.last, row.rest
 
+    def enter(self, connection: sa.Connection, number: int, rest: int, at: int) -> None:
+        """One more call."""
+        connection.execute(sa.insert(_calls), {**self.key, "number": number, "at": at})
+        self.write(connection, number, rest)
+
     def write(self, connection: sa.Connection, last: int, rest: int) -> None:
         connection.execute(sa.update(_families).where(*self.here).values(last=last, rest=rest))
 
 
-def _taken(connection: sa.Connection, place: _Place, windows: Sequence[Rate], at: int) -> int:
-    """Reserve a call and return 0, or return how long to wait: until the call that fills a window has left it."""
-    last, rest = place.read(connection)
-    wait = rest - at
-    asked = {last + 1 - rate.calls for rate in windows}
+def _taken(connection: sa.Connection, places: Mapping[_Place, Sequence[Rate]], at: int) -> int:
+    """Reserve a call in every place and return 0, or return how long to wait: until calls that fill a window have left it."""
+    known = {place: place.read(connection) for place in places}
+    waits = [
+        max(rest - at, _filled(connection, place, places[place], last=last, at=at))
+        for place, (last, rest) in known.items()
+    ]
+    if (wait := max(waits, default=0)) > 0:
+        return wait
+    for place, (last, rest) in known.items():
+        if not places[place]:
+            continue
+        place.enter(connection, last + 1, rest, at)
+        if last % _SWEEP == 0:
+            _sweep(connection, place, at - max(_micro(rate.seconds) for rate in places[place]))
+    return 0
+
+
+def _filled(connection: sa.Connection, place: _Place, rates: Sequence[Rate], *, last: int, at: int) -> int:
+    """How long one of these windows is full."""
+    asked = {last + 1 - rate.calls for rate in rates}
     found = connection.execute(sa.select(_calls.c.number, _calls.c.at).where(*place.calls, _calls.c.number.in_(asked)))
     times = {row.number: row.at for row in found}
-    for rate in windows:
-        if (then := times.get(last + 1 - rate.calls)) is not None:
-            wait = max(wait, then + _micro(rate.seconds) + 1 - at)  # a clock's reading is cut to a microsecond
-    if wait > 0 or not windows:
-        return max(0, wait)
-    connection.execute(sa.insert(_calls), {**place.key, "number": last + 1, "at": at})
-    place.write(connection, last + 1, rest)
-    if last % _SWEEP == 0:
-        _sweep(connection, place, at - max((_micro(rate.seconds) for rate in windows), default=0))
-    return 0
+    full = [(times[last + 1 - rate.calls], rate) for rate in rates if last + 1 - rate.calls in times]
+    return max(
+        (then + _micro(rate.seconds) + 1 - at for then, rate in full), default=0
+    )  # a reading is cut to a microsecond
 
 
 def _sweep(connection: sa.Connection, place: _Place, before: int) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from connectors.http import EVERY
 from connectors.spec import Limit, Spec
 from connectors.types import ClearTraits, Target
 from engine.plan.destination import KINDS
@@ -75,6 +76,7 @@ def _told(spec: Spec, calls: Counter[str], jobs: int, rounds: int) -> Estimate:
     busy = max(
         calls.total() * _CALL / max(1, spec.in_flight),
         *(_last(spec, family, count) for family, count in calls.items()),
+        _last(spec, EVERY, calls.total()),
         0.0,
     )
     waits = spec.poll_after if jobs else ()

@@ -75,10 +75,10 @@ def test_a_rest_is_kept(rate: Rate, rest: float) -> None:
     pace = LocalPace()
     pace.rest("bulk", 10 + rest)
     pace.rest("bulk", 10)  # a shorter one does not lift it
-    wait = pace.take("bulk", (rate,), 10.0)
+    wait = pace.take({"bulk": (rate,)}, 10.0)
     assert abs(wait - rest) < 1e-9
-    assert pace.take("bulk", (rate,), 10 + rest + 1e-9) == 0
-    assert pace.take("other", (rate,), 10.0) == 0
+    assert pace.take({"bulk": (rate,)}, 10 + rest + 1e-9) == 0
+    assert pace.take({"other": (rate,)}, 10.0) == 0
 
 
 def test_threads_never_exceed_a_window_or_the_slots() -> None:
@@ -93,7 +93,7 @@ def test_threads_never_exceed_a_window_or_the_slots() -> None:
                 with lock:
                     inside[0] += 1
                     most_inside[0] = max(most_inside[0], inside[0])
-                if pace.take("bulk", (rate,), 5.0) == 0:
+                if pace.take({"bulk": (rate,)}, 5.0) == 0:
                     taken.append(5.0)
                 with lock:
                     inside[0] -= 1

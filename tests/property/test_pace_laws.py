@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pace_lab import SharedHands, best, call_all, most, shares, used
+from pace_lab import TICK, SharedHands, best, call_all, most, shares, used
 
 from connectors import registry
-from connectors.http import LocalPace, Pace, Rate
+from connectors.http import EVERY, LocalPace, Pace, Rate
 from engine.ledger.pace import SharedPace
 
 RATES = st.lists(
@@ -23,7 +23,7 @@ RATES = st.lists(
     min_size=1,
     max_size=4,
 ).map(tuple)
-BUILT_IN = ("mailchimp", "klaviyo", "brevo")
+BUILT_IN = ("mailchimp", "klaviyo", "brevo", "activecampaign")
 FAMILIES = [(name, family) for name in BUILT_IN for family in registry.load(name).spec.rates]
 
 
@@ -63,13 +63,15 @@ def test_no_window_is_exceeded_and_the_tightest_is_used(
 @settings(max_examples=40, deadline=None)
 @given(
     windows=st.dictionaries(st.sampled_from("abc"), RATES, min_size=1),
+    every=st.none() | RATES,
     steps=st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc"), st.floats(0, 5), st.booleans()), max_size=80),
 )
 def test_families_processes_and_silences_in_any_order_keep_every_window(
-    windows: dict[str, tuple[Rate, ...]], steps: Sequence[tuple[int, str, float, bool]]
+    windows: dict[str, tuple[Rate, ...]], every: tuple[Rate, ...] | None, steps: Sequence[tuple[int, str, float, bool]]
 ) -> None:
     clock = SharedHands()
     calls: dict[str, list[float]] = {}
+    both = {} if every is None else {EVERY: every}
     silent: dict[str, float] = {}
     with processes(clock, 4) as paces:
         for number, family, gap, is_throttled in steps:
@@ -77,12 +79,31 @@ def test_families_processes_and_silences_in_any_order_keep_every_window(
             if is_throttled:
                 silent[family] = max(clock.at + gap, silent.get(family, 0.0))
                 paces[number].rest(family, clock.at + gap)
-            elif paces[number].take(family, windows.get(family, ()), clock.at) == 0:
+            elif paces[number].take({family: windows.get(family, ()), **both}, clock.at) == 0:
                 assert clock.at >= silent.get(family, 0.0) - 1e-5
-                calls.setdefault(family, []).append(clock.at)
-    for family, rates in windows.items():
+                for name in (family, *both):
+                    calls.setdefault(name, []).append(clock.at)
+    for family, rates in (windows | both).items():
         for rate in rates:
             assert most(calls.get(family, []), rate.seconds) <= rate.calls
+
+
+@KINDS
+@settings(max_examples=20, deadline=None)
+@given(every=RATES, callers=st.integers(1, 4), count=st.integers(1, 60))
+def test_families_that_share_a_window_use_all_of_it_together(
+    kind: Callable[..., Iterator[list[Pace]]], every: tuple[Rate, ...], callers: int, count: int
+) -> None:
+    clock, calls = SharedHands(), list[float]()
+    begin = clock.at
+    with kind(clock, callers) as paces:  # type: ignore[attr-defined]  # a context manager
+        while len(calls) < count:
+            number = len(calls)
+            wait = paces[number % callers].take({"ab"[number % 2]: (Rate(1000, 1),), EVERY: every}, clock.at)
+            calls += [clock.at - begin] if wait <= 0 else []
+            clock.sleep(max(wait, TICK) if wait > 0 else 0.0)
+    assert all(most(calls, rate.seconds) <= rate.calls for rate in every)
+    assert used(calls, every) >= 0.95
 
 
 @settings(max_examples=30, deadline=None)
@@ -98,7 +119,7 @@ def test_a_clock_that_is_put_back_and_forward_exceeds_nothing(windows: tuple[Rat
     with processes(clock, 2) as paces:
         for number, step in enumerate(steps * 3):
             clock.step = step
-            wait = paces[number % 2].take("bulk", windows, clock.at)
+            wait = paces[number % 2].take({"bulk": windows}, clock.at)
             if wait == 0:
                 calls.append(clock.at)
             clock.sleep(min(wait, 100.0) + 0.05)

@@ -67,11 +67,11 @@ def test_destinations_at_one_account_share_a_file_and_nothing_else_is_written(
     assert isinstance(one, SharedPace)
     assert other is not one
     assert files(tmp_path) == [".toml"], "nothing before the first call"
-    one.take("bulk", (Rate(1, 60),), 0.0)
+    one.take({"bulk": (Rate(1, 60),)}, 0.0)
     client.close()
     assert files(tmp_path) == [".sqlite", ".toml"]
     later = opened(tmp_path)
-    assert later._pace("two").take("bulk", (Rate(1, 60),), 0.0) > 0, "and the next process knows of it"
+    assert later._pace("two").take({"bulk": (Rate(1, 60),)}, 0.0) > 0, "and the next process knows of it"
     later.close()
 
 
@@ -94,7 +94,7 @@ def test_a_sandbox_keeps_its_pace_in_the_process(tmp_path: Path) -> None:
 
 def test_a_fleet_keeps_it_where_the_config_says(tmp_path: Path) -> None:
     client = opened(tmp_path, f'[pace]\nurl = "sqlite:///{tmp_path}/fleet.sqlite"\n')
-    client._pace("one").take("bulk", (Rate(1, 60),), 0.0)
+    client._pace("one").take({"bulk": (Rate(1, 60),)}, 0.0)
     client.close()
     assert (tmp_path / "fleet.sqlite").exists()
     client = opened(tmp_path, '[pace]\nurl = "oracle://somewhere"\n')

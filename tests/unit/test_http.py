@@ -15,7 +15,7 @@ import pytest
 import respx
 
 from connectors import errors
-from connectors.http import Http, LocalPace, Rate, Request, Response, SystemClock, Wire, mask
+from connectors.http import EVERY, Http, LocalPace, Rate, Request, Response, SystemClock, Wire, mask
 
 START = datetime(2018, 1, 1, 9, tzinfo=UTC)
 KEY = "pk_a-very-secret-key"
@@ -458,6 +458,27 @@ def test_unnamed_families_share_the_default_windows() -> None:
     http("POST", "/a", rate="unknown")
     http("POST", "/b")
     assert hands.at - 1000 >= 10
+
+
+def test_windows_of_the_account_count_the_calls_of_all_families() -> None:
+    windows = {EVERY: (Rate(2, 10.0),), "bulk": (Rate(1, 4.0),), "default": ()}
+    http, _, hands = api(rates=windows, share=dict.fromkeys(windows, 1.0))
+    http("POST", "/a", rate="bulk")
+    http("POST", "/b")
+    assert hands.slept == []
+    http("POST", "/c")
+    assert hands.at - 1000 == pytest.approx(10, abs=0.01)
+    http("POST", "/d", rate="bulk")
+    assert hands.at - 1000 == pytest.approx(10, abs=0.01), "its own window was free again"
+
+
+def test_a_throttle_of_an_account_with_windows_for_all_calls_silences_all() -> None:
+    windows = {EVERY: (Rate(100, 1.0),), "bulk": (Rate(100, 1.0),), "default": ()}
+    http, _, hands = api(Response(429, {"retry-after": "20"}), Response(200), rates=windows)
+    with pytest.raises(errors.RateLimited):
+        http("POST", "/bulk", rate="bulk")
+    http("POST", "/lists")
+    assert sum(hands.slept) == pytest.approx(20)
 
 
 def test_an_account_of_two_https_is_paced_as_one() -> None:

@@ -56,13 +56,13 @@ def paces(folder: Path, *clocks: Any) -> Iterator[list[SharedPace]]:
 def test_a_call_of_one_process_counts_for_the_other(tmp_path: Path) -> None:
     clock, window = Hands(), (Rate(2, 10),)
     with paces(tmp_path, clock, clock) as (one, other):
-        assert one.take("bulk", window, clock.at) == 0
+        assert one.take({"bulk": window}, clock.at) == 0
         clock.sleep(4)
-        assert other.take("bulk", window, clock.at) == 0
-        assert one.take("bulk", window, clock.at) == pytest.approx(6, abs=1e-5)
-        assert one.take("lists", window, clock.at) == 0
+        assert other.take({"bulk": window}, clock.at) == 0
+        assert one.take({"bulk": window}, clock.at) == pytest.approx(6, abs=1e-5)
+        assert one.take({"lists": window}, clock.at) == 0
         clock.sleep(6.00001)
-        assert one.take("bulk", window, clock.at) == 0
+        assert one.take({"bulk": window}, clock.at) == 0
 
 
 def test_every_window_of_a_family_counts(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_every_window_of_a_family_counts(tmp_path: Path) -> None:
     with paces(tmp_path, clock) as [pace]:
         waits = []
         for _ in range(4):
-            waits.append(pace.take("bulk", windows, clock.at))
+            waits.append(pace.take({"bulk": windows}, clock.at))
             clock.sleep(1.5)
     assert waits == [0, 0, 0, pytest.approx(55.5, abs=1e-5)]
 
@@ -80,46 +80,46 @@ def test_a_silence_is_kept_by_all_and_never_shortened(tmp_path: Path) -> None:
     with paces(tmp_path, clock, clock) as (one, other):
         one.rest("bulk", clock.at + 30)
         other.rest("bulk", clock.at + 5)
-        assert other.take("bulk", (), clock.at) == pytest.approx(30, abs=1e-5)
-        assert other.take("lists", (), clock.at) == 0
+        assert other.take({"bulk": ()}, clock.at) == pytest.approx(30, abs=1e-5)
+        assert other.take({"lists": ()}, clock.at) == 0
         clock.sleep(30.00001)
-        assert other.take("bulk", (), clock.at) == 0
+        assert other.take({"bulk": ()}, clock.at) == 0
 
 
 def test_the_pace_outlives_the_process(tmp_path: Path) -> None:
     clock, window = Hands(), (Rate(1, 60),)
     with paces(tmp_path, clock) as [pace]:
-        assert pace.take("bulk", window, clock.at) == 0
+        assert pace.take({"bulk": window}, clock.at) == 0
     with paces(tmp_path, clock) as [pace]:
-        assert pace.take("bulk", window, clock.at) > 59
+        assert pace.take({"bulk": window}, clock.at) > 59
 
 
 @pytest.mark.parametrize("step", [-7200.0, -0.5, 7200.0, 86_400.0 * 365])
 def test_a_clock_that_is_put_never_makes_a_call_look_older(tmp_path: Path, step: float) -> None:
     clock, window = Hands(), (Rate(1, 60),)
     with paces(tmp_path, clock) as [pace]:
-        assert pace.take("bulk", window, clock.at) == 0
+        assert pace.take({"bulk": window}, clock.at) == 0
         clock.step = step
         clock.sleep(10)
-        wait = pace.take("bulk", window, clock.at)
+        wait = pace.take({"bulk": window}, clock.at)
         assert 50 <= wait <= 60.001
         clock.sleep(wait)
-        assert pace.take("bulk", window, clock.at) == 0, "and it stalls no longer than the window"
+        assert pace.take({"bulk": window}, clock.at) == 0, "and it stalls no longer than the window"
 
 
 def test_after_a_reboot_utc_alone_counts(tmp_path: Path) -> None:
     clock, window = Hands(at=500_000.0), (Rate(1, 60),)
     with paces(tmp_path, clock) as [pace]:
-        assert pace.take("bulk", window, clock.at) == 0
+        assert pace.take({"bulk": window}, clock.at) == 0
         clock.step, clock.at = 500_000.0 - 5 + 20, 5.0  # up for five seconds, twenty after the call
-        assert pace.take("bulk", window, clock.at) == pytest.approx(40, abs=1e-4)
+        assert pace.take({"bulk": window}, clock.at) == pytest.approx(40, abs=1e-4)
 
 
 def test_calls_that_no_window_sees_are_forgotten(tmp_path: Path) -> None:
     clock = Hands()
     with paces(tmp_path, clock) as [pace]:
         for _ in range(300):
-            assert pace.take("bulk", (Rate(10, 1),), clock.at) == 0
+            assert pace.take({"bulk": (Rate(10, 1),)}, clock.at) == 0
             clock.sleep(0.5)
         engine = pace._engine
         assert engine is not None
@@ -132,7 +132,7 @@ def test_the_file_is_the_user_s_alone(tmp_path: Path) -> None:
     clock = Hands()
     with paces(tmp_path / "state" / "pace", clock) as [pace]:
         assert not (tmp_path / "state").exists(), "nothing before the first call"
-        pace.take("bulk", (Rate(1, 1),), clock.at)
+        pace.take({"bulk": (Rate(1, 1),)}, clock.at)
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state" / "pace").iterdir()}
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE((tmp_path / "state" / "pace").stat().st_mode) == 0o700
@@ -174,8 +174,8 @@ def test_a_url_that_keeps_no_pace_is_a_mistake_in_the_config(url: str) -> None:
 def test_one_database_may_hold_several_accounts(tmp_path: Path) -> None:
     clock, window, url = Hands(), (Rate(1, 60),), f"sqlite:///{tmp_path}/pace.sqlite"
     first, second = SharedPace("a1", clock, url=url), SharedPace("a2", clock, url=url)
-    assert first.take("bulk", window, clock.at) == second.take("bulk", window, clock.at) == 0
-    assert first.take("bulk", window, clock.at) > 0
+    assert first.take({"bulk": window}, clock.at) == second.take({"bulk": window}, clock.at) == 0
+    assert first.take({"bulk": window}, clock.at) > 0
     first.close()
     second.close()
 
@@ -192,10 +192,10 @@ def test_where_nothing_can_be_kept_the_process_keeps_its_own_and_says_so_once(
         folder.write_text("a file")
     with caplog.at_level(logging.WARNING), paces(folder, clock) as [pace]:
         with pace.slot(2):
-            assert pace.take("bulk", window, clock.at) == 0
-        assert pace.take("bulk", window, clock.at) == pytest.approx(60)
+            assert pace.take({"bulk": window}, clock.at) == 0
+        assert pace.take({"bulk": window}, clock.at) == pytest.approx(60)
         pace.rest("lists", clock.at + 9)
-        assert pace.take("lists", window, clock.at) == pytest.approx(9)
+        assert pace.take({"lists": window}, clock.at) == pytest.approx(9)
     assert len(caplog.records) == 1
     assert "are not counted" in caplog.text
 
@@ -213,9 +213,9 @@ def test_a_database_that_is_held_is_waited_for_through_the_clock(tmp_path: Path)
     slept: list[float] = []
     clock = Patient()
     with paces(tmp_path, clock, Hands()) as (pace, other):
-        pace.take("bulk", window, clock.at)
+        pace.take({"bulk": window}, clock.at)
         holder = other._opened()
-        assert pace.take("bulk", window, clock.at) == 0
+        assert pace.take({"bulk": window}, clock.at) == 0
         holder.close()
     assert slept == sorted(slept)
     assert len(slept) == 4
@@ -271,7 +271,7 @@ class _Held:
 def test_a_lease_of_a_machine_that_we_cannot_see_ends_in_time(tmp_path: Path) -> None:
     clock = Hands()
     with paces(tmp_path, clock) as [pace]:
-        pace.take("bulk", (), clock.at)
+        pace.take({"bulk": ()}, clock.at)
         engine = pace._engine
         assert engine is not None
         with engine.begin() as connection:
@@ -344,7 +344,7 @@ def test_several_processes_never_exceed_a_window_together(tmp_path: Path) -> Non
     # a call is taken at one reading of the clock and written down at a later one: it can only be counted too late by
     # what others slept in between, so the database's own times are the measure
     pace = SharedPace(ACCOUNT, FileClock(tmp_path / "clock"), folder=tmp_path)
-    pace.take("other", (), 0.0)
+    pace.take({"other": ()}, 0.0)
     engine = pace._engine
     assert engine is not None
     with engine.connect() as connection:
