@@ -39,7 +39,7 @@ class Explained:
     Of a customer: in it or not, held out of every destination (None without a holdout), to be reached by e-mail.
     """
 
-    segment: Segment
+    segment: Segment = field(metadata={"shown": False})
     name: str
     title: str
     words: str

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["document", "plain"]
 
-_HIDDEN = {"node", "segment"}
-
 
 def document(command: str, client: Client | None, result: object) -> dict[str, Any]:
     """The document of one command's result. Warnings stand beside it; an address stands only where it was asked for."""
@@ -38,7 +36,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - any value becomes any J
     if hasattr(value, "to_pylist"):
         return plain(value.to_pylist())
     if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: plain(getattr(value, one.name)) for one in fields(value) if one.name not in _HIDDEN}
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value) if one.metadata.get("shown", True)}
     if isinstance(value, Enum):
         return plain(value.value)
     if isinstance(value, Mapping):

@@ -19,6 +19,7 @@ from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 from urllib.parse import unquote
 
+from answers import misfits
 from typer.testing import CliRunner
 
 from connectors.http import Request
@@ -291,6 +292,8 @@ class Lab:
         when = ["--now", self.now.isoformat()] if is_dated else []
         more = ["--config", str(self.config), *when, *(["--json"] if json else [])]
         done = CliRunner().invoke(app, [*words, *more], catch_exceptions=False)
+        wrong = misfits(done.stdout) if json else []
+        assert not wrong, wrong
         return Said(done.exit_code, done.stdout, done.stderr)
 
     def done(self, *arguments: object) -> Any:
