@@ -13,7 +13,7 @@ from engine.ledger.accounts import Accounts, Targets
 from engine.ledger.codes import Codes
 from engine.ledger.contacts import Contacts
 from engine.ledger.lock import Holder
-from engine.ledger.runs import Approvals, Rejections, Runs
+from engine.ledger.runs import Approvals, Holds, Rejections, Runs
 from engine.ledger.sending import Travelling
 from engine.ledger.store import Store, connect
 from engine.ledger.suppressions import Cursors, Suppressions
@@ -40,6 +40,7 @@ class Ledger:
         self.cursors = Cursors(store)
         self.runs = Runs(store)
         self.approvals = Approvals(store)
+        self.holds = Holds(store)
 
     @classmethod
     def open(cls, url: str, client: str, *, is_readonly: bool = False) -> Self:

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from connectors.types import Reason
 from engine.ledger import schema
-from engine.ledger.store import Store, upsert
+from engine.ledger.store import Store, chunks, upsert
 
-__all__ = ["SIZES", "Approvals", "Rejection", "Rejections", "Run", "Runs"]
+__all__ = ["SIZES", "Approval", "Approvals", "Hold", "Holds", "Rejection", "Rejections", "Run", "Runs"]
 
 
 SIZES = "sizes"  # of segments, in a run's summary
@@ -22,7 +22,10 @@ SIZES = "sizes"  # of segments, in a run's summary
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One command that changed something, or tried: `newest` and `rows` describe the shop that it read."""
+    """One command that changed something, or tried: `newest` and `rows` describe the shop that it read.
+
+    `plan`: the checksum of what it began to carry; `ended_at` is None where it died.
+    """
 
     command: str
     started_at: datetime
@@ -34,6 +37,8 @@ class Run:
     summary: Mapping[str, Any]
     exit: int | None = None
     id: int = 0
+    ended_at: datetime | None = None
+    plan: str | None = None
 
 
 class Runs:
@@ -53,12 +58,23 @@ class Runs:
             key = connection.execute(sa.insert(schema.runs), row).inserted_primary_key
         return int(key[0]) if key else 0
 
+    def carries(self, run_id: int, plan: str) -> None:
+        """Write down, before the first change leaves, which plan a run carries."""
+        with self._store.write() as connection:
+            connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(plan=plan))
+
     def end(
-        self, run_id: int, *, summary: Mapping[str, Any], exit_code: int, shop: Mapping[str, Any] | None = None
+        self,
+        run_id: int,
+        *,
+        summary: Mapping[str, Any],
+        exit_code: int,
+        shop: Mapping[str, Any] | None = None,
+        at: datetime | None = None,
     ) -> None:
-        """Write down how it ended; `shop` may give fingerprint, newest and rows, once they are known."""
+        """Write down how and when it ended; `shop` may give fingerprint, newest and rows, once they are known."""
         told = json.dumps(summary, ensure_ascii=False, default=str)
-        values = {"summary": told, "exit": exit_code, **(shop or {})}
+        values = {"summary": told, "exit": exit_code, "ended_at": at, **(shop or {})}
         with self._store.write() as connection:
             connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(values))
 
@@ -67,6 +83,16 @@ class Runs:
         query = sa.select(schema.runs).order_by(schema.runs.c.id.desc()).limit(count)
         if command is not None:
             query = query.where(schema.runs.c.command == command)
+        return [_run(row) for row in self._store.rows(query)]
+
+    def get(self, run_id: int) -> Run | None:
+        """One run, or None where there is none of that number."""
+        rows = self._store.rows(sa.select(schema.runs).where(schema.runs.c.id == run_id))
+        return _run(rows[0]) if rows else None
+
+    def carrying(self) -> list[Run]:
+        """All runs that carried a plan, oldest first."""
+        query = sa.select(schema.runs).where(schema.runs.c.plan.is_not(None)).order_by(schema.runs.c.id)
         return [_run(row) for row in self._store.rows(query)]
 
     def last_shop(self) -> Run | None:
@@ -88,6 +114,16 @@ def _run(row: Mapping[str, Any]) -> Run:
     return Run(**{**row, "summary": json.loads(row["summary"])})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Who approved a plan for a destination, and when."""
+
+    plan: str
+    destination: str
+    by: str
+    at: datetime
+
+
 class Approvals:
     """Who approved which plan, for which destinations."""
 
@@ -107,10 +143,48 @@ class Approvals:
             row["destination"] for row in self._store.rows(sa.select(schema.approvals).where(columns.plan == checksum))
         )
 
+    def by(self, checksum: str) -> list[Approval]:
+        """Who approved this plan, by destination."""
+        columns = schema.approvals.c
+        query = sa.select(schema.approvals).where(columns.plan == checksum).order_by(columns.destination)
+        return [Approval(**row) for row in self._store.rows(query)]
+
     def ever(self, destination: str) -> bool:
         """Whether any plan for this destination was approved."""
         query = sa.select(schema.approvals).where(schema.approvals.c.destination == destination).limit(1)
         return bool(self._store.rows(query))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A destination where a run was undone: nothing more is pushed there until a person has approved a plan."""
+
+    destination: str
+    run: int
+    at: datetime
+
+
+class Holds:
+    """Destinations that wait for a person."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def of(self) -> dict[str, Hold]:
+        """All of them, by destination."""
+        return {row["destination"]: Hold(**row) for row in self._store.rows(sa.select(schema.holds))}
+
+    def put(self, destinations: Sequence[str], *, run: int, at: datetime) -> None:
+        """Hold these; the last undo stands."""
+        rows = [{"destination": name, "run": run, "at": at} for name in destinations]
+        with self._store.write() as connection:
+            upsert(connection, schema.holds, rows)
+
+    def lift(self, destinations: Sequence[str]) -> None:
+        """A person has agreed to what comes next there."""
+        with self._store.write() as connection:
+            for part in chunks(destinations):
+                connection.execute(sa.delete(schema.holds).where(schema.holds.c.destination.in_(part)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

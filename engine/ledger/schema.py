@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 __all__ = [
     "SCHEMA_VERSION", "Instant", "accounts", "approvals", "codes", "contacts", "cursors", "erased", "erasing", "erasures",
-    "holders", "meta", "metadata",
+    "holders", "holds", "meta", "metadata",
     "pushes", "rejections", "runs", "sending", "suppressions", "targets",
 ]  # fmt: skip
 
@@ -65,6 +65,7 @@ targets = sa.Table(
     sa.Column("position", sa.Integer, nullable=False),  # its bit (segments) or its place (fields) in contacts
     _text("ref", is_optional=True),                     # null: about to be created
     sa.Column("is_owned", sa.Boolean, nullable=False),  # created by us: what is in it is ours
+    _text("was", is_optional=True),                     # what the segment was called before, a blank between
     sa.UniqueConstraint("destination", "kind", "position"),
 )  # fmt: skip
 
@@ -113,6 +114,7 @@ codes = sa.Table(
     _instant("issued_at", is_optional=False), _instant("exported_at"), _instant("confirmed_at"),
     _instant("pushed_at"), _instant("redeemed_at"), _instant("expires_at"), _instant("expired_at"),
     _instant("cleared_at"),
+    _text("plan", is_optional=True),  # the plan whose push minted it
     sa.UniqueConstraint("code"),
     sa.CheckConstraint("(customer_id IS NULL) <> (destination IS NULL)", name="a_code_is_a_persons_or_a_pools"),
 )  # fmt: skip
@@ -132,6 +134,7 @@ runs = sa.Table(
     _text("command"), _instant("started_at", is_optional=False), _instant("now", is_optional=False),
     _text("config_hash"), _text("fingerprint", is_optional=True), _instant("newest"),
     sa.Column("rows", sa.BigInteger), _text("summary"), sa.Column("exit", sa.Integer),
+    _instant("ended_at"), _text("plan", is_optional=True),  # the checksum of what it carried
 )  # fmt: skip
 
 erasures = sa.Table(  # receipts: whom they are about is known by the keyed hash of the address alone
@@ -153,6 +156,11 @@ erasing = sa.Table(  # where an erasure is not ended yet, and the address that e
 approvals = sa.Table(
     "approvals", metadata,
     _text("plan", is_key=True), _text("destination", is_key=True), _text("by"), _instant("at", is_optional=False),
+)  # fmt: skip
+
+holds = sa.Table(  # after an undo nothing is pushed there until a person has approved a plan
+    "holds", metadata,
+    _text("destination", is_key=True), sa.Column("run", sa.Integer, nullable=False), _instant("at", is_optional=False),
 )  # fmt: skip
 
 pushes = sa.Table(  # how far a plan's own push moved the ledger: its interruption is not a move
