@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 __all__ = [
-    "SCHEMA_VERSION", "Instant", "accounts", "approvals", "codes", "contacts", "cursors", "erased", "erasing", "erasures",
+    "SCHEMA_VERSION", "Instant", "accounts", "approvals", "batches", "codes", "contacts", "cursors", "erased", "erasing", "erasures",
     "holders", "holds", "meta", "metadata",
-    "pushes", "rejections", "runs", "sending", "suppressions", "targets",
+    "pushes", "rejections", "runs", "suppressions", "targets",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 2
@@ -80,13 +80,14 @@ contacts = sa.Table(  # what each destination has acknowledged; the address is t
     sqlite_with_rowid=False,
 )  # fmt: skip
 
-sending = sa.Table(  # changes that left, or are about to, and have no final outcome
-    "sending", metadata,
-    _text("destination", is_key=True), _text("change_id", is_key=True),
-    _text("content_hash"), _text("kind"), _text("target_kind"), _text("target"), _text("customer_id"), _text("address"),
-    _text("payload"), _text("state"), _text("job", is_optional=True), _instant("started_at", is_optional=False),
-    _text("plan", is_optional=True),
-    sqlite_with_rowid=False,
+batches = sa.Table(  # changes that left, or are about to, and have no final outcome: those of one call a row
+    "batches", metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),  # never used twice: a row's changes never change
+    _text("destination"), _text("kind"), _text("target"), _text("state"), _text("job", is_optional=True),
+    _text("plan", is_optional=True), _instant("started_at", is_optional=False),
+    sa.Column("changes", sa.LargeBinary, nullable=False),  # see batches.py; last: what stands before is read without it
+    sa.Index("batches_by_destination", "destination"),
+    sqlite_autoincrement=True,
 )  # fmt: skip
 
 rejections = sa.Table(
@@ -114,7 +115,6 @@ codes = sa.Table(
     _instant("issued_at", is_optional=False), _instant("exported_at"), _instant("confirmed_at"),
     _instant("pushed_at"), _instant("redeemed_at"), _instant("expires_at"), _instant("expired_at"),
     _instant("cleared_at"),
-    _text("plan", is_optional=True),  # the plan whose push minted it
     sa.UniqueConstraint("code"),
     sa.CheckConstraint("(customer_id IS NULL) <> (destination IS NULL)", name="a_code_is_a_persons_or_a_pools"),
 )  # fmt: skip
