@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError
 
 if TYPE_CHECKING:
     from engine.client import Client
+    from engine.ownership.keeping import Kept
+    from engine.plan.plan import Plan
     from engine.results import Planned, Pushed
 
-__all__ = ["Record", "recorded"]
+__all__ = ["Record", "kept_plans", "recorded"]
+
+
+def _nowhere(plan: Plan) -> None:
+    """Keep nothing."""
 
 
 @dataclass(slots=True)
@@ -23,6 +30,12 @@ class Record:
     summary: Mapping[str, Any] = field(default_factory=dict)
     shop: Mapping[str, Any] | None = None
     exit_code: int = 0
+    keep: Callable[[Plan], None] = _nowhere
+
+    def carries(self, planned: Planned) -> None:
+        """Keep the plan before its first change leaves: what a run wrote is known even where it dies."""
+        if not planned.plan.is_empty:
+            self.keep(planned.plan)
 
     def ended(self, planned: Planned, pushed: Pushed) -> None:
         """A shop that the guard did not refuse is what the next run is compared with."""
@@ -32,8 +45,8 @@ class Record:
             "destinations": [one.document() for one in pushed.results],
             "minted": pushed.minted,
         }
-        if not planned.refusals:
-            facts = planned.plan.shop
+        facts = planned.plan.shop
+        if facts.rows is not None and not planned.refusals:  # no rows: it was not made from the shop, as an undo is not
             self.summary = {**self.summary, "sizes": _sizes(planned)}
             self.shop = {"fingerprint": facts.fingerprint, "newest": facts.newest, "rows": facts.rows}
 
@@ -55,7 +68,7 @@ def recorded(client: Client, command: str) -> Iterator[Record]:
         run_id = ledger.runs.begin(
             Run(command=command, started_at=started, now=client.now, config_hash=client.config.hash, summary={})
         )
-        record = Record(exit_code=70)
+        record = Record(exit_code=70, keep=lambda plan: _keep(client, run_id, plan))
         try:
             yield record
             record.exit_code = 0 if record.exit_code == 70 else record.exit_code  # noqa: PLR2004 - the code of a defect
@@ -63,4 +76,25 @@ def recorded(client: Client, command: str) -> Iterator[Record]:
             record.exit_code = error.exit_code
             raise
         finally:
-            ledger.runs.end(run_id, summary=record.summary, exit_code=record.exit_code, shop=record.shop)
+            ledger.runs.end(
+                run_id, summary=record.summary, exit_code=record.exit_code, shop=record.shop, at=client.clock.utc()
+            )
+
+
+def kept_plans(client: Client) -> Kept:
+    """The plans that this client's runs carried."""
+    from engine.ownership.keeping import Kept
+
+    return Kept(client.config.state / "plans")
+
+
+def _keep(client: Client, run_id: int, plan: Plan) -> None:
+    """One file a plan: a plan that goes on after an interruption is there already; the oldest give way."""
+    kept, ledger, settings = kept_plans(client), client.ledger, client.settings.history
+    checksum, there = plan.checksum, set(kept.runs())
+    before = ledger.runs.carrying()
+    if not any(run.plan == checksum and run.id in there for run in before):
+        kept.keep(run_id, plan)
+    ledger.runs.carries(run_id, checksum)
+    since = None if settings.days is None else client.now - timedelta(days=settings.days)
+    kept.prune(settings.plans, {run.id for run in before if since is not None and run.now < since})

@@ -28,6 +28,7 @@ def run(client: Client, options: Options) -> Round:
     with recorded(client, "run") as record:
         pulled = pull_all(client)
         planned = make_plan(client, options, skip=pulled.failed)
+        record.carries(planned)
         pushed = carry_plan(client, planned, options)
         record.ended(planned, pushed)
         return Round(pulled=pulled, planned=planned, pushed=pushed)
@@ -80,6 +81,7 @@ def push(client: Client, options: Options, review: Review | None = None) -> Push
             planned = reviewed_plan(client, options, review, reviewed, failed)
         else:
             planned = make_plan(client, options, skip=failed)
+        record.carries(planned)
         pushed = carry_plan(client, planned, options)
         record.ended(planned, pushed)
         return pushed

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 __all__ = [
-    "Compute", "Destination", "Group", "Holdout", "Ledger", "MergeTag", "Offer", "Pace", "Place", "Pool", "Sandbox", "Secrets", "Segment",
+    "Compute", "Destination", "Group", "History", "Holdout", "Ledger", "MergeTag", "Offer", "Pace", "Place", "Pool", "Sandbox", "Secrets", "Segment",
     "Settings", "Shop", "Size", "Source", "Split", "Trait",
 ]  # fmt: skip
 
@@ -225,6 +225,7 @@ class Segment(BaseModel):
     holdout: Holdout | None = None
     removals: Share | None = None
     jump: Jump | None = None
+    was: Name | None = None
     override: bool = False
 
     @model_validator(mode="after")
@@ -359,6 +360,13 @@ class Ledger(_Table):
     url: str | None = None
 
 
+class History(_Table):
+    """How many plans of past runs are kept, and for how many days: what `undo` and `drift` know them by."""
+
+    plans: int = Field(default=60, ge=1)
+    days: int | None = Field(default=None, ge=1)
+
+
 class Pace(_Table):
     """Where the calls to each account are counted, for several machines; without it, in the user's state folder."""
 
@@ -421,6 +429,7 @@ class Settings(BaseSettings):
     destinations: dict[Name, Destination] = Field(default_factory=dict)
     compute: Compute = Field(default_factory=Compute)
     ledger: Ledger = Ledger()
+    history: History = History()
     pace: Pace = Pace()
     sandbox: Sandbox | None = None
 
