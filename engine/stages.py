@@ -89,6 +89,8 @@ def make_plan(client: Client, options: Options, *, skip: Mapping[str, str]) -> P
             rows=sum(count for name, count in shop.counts.items() if name not in _OVERLAID),
         ),
         issues=issues(policies, people, client.ledger.codes.table()) if policies else None,
+        policies=policies,
+        surveys=surveys,
         recreate=frozenset(options.recreate),
     )
     return _guarded(client, Planned(plan=made, unreachable=unreachable), surveys, options)

@@ -227,6 +227,7 @@ def _tag(catalogue: Catalogue, name: str, settings: TagSettings, place: str) -> 
         when_unknown=WhenUnknown(word) if is_word else WhenUnknown.DEFAULT,
         default=None if is_word else _default(word, kind, place),
         on_leave=OnLeave(settings.on_leave),
+        is_sensitive=any(one.sensitive for trait, one in catalogue.traits.items() if trait == settings.trait),
     )
 
 

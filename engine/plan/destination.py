@@ -83,6 +83,12 @@ class MergeTag:
     when_unknown: WhenUnknown = WhenUnknown.KEEP
     default: object = None  # with WhenUnknown.DEFAULT
     on_leave: OnLeave = OnLeave.KEEP
+    is_sensitive: bool = False  # no value of it is ever shown as an example
+
+    @property
+    def is_private(self) -> bool:
+        """A code is money, and what is sensitive is nobody's example."""
+        return self.is_sensitive or (self.offer is not None and self.field == "code")
 
     @property
     def is_cleared_when_unknown(self) -> bool:
@@ -112,6 +118,7 @@ class Destination:
     zone: tzinfo = UTC  # the client's: it decides days
     removable: Mapping[str, float] = field(default_factory=dict)  # by segment: share of members that may leave at once
     jumps: Mapping[str, float] = field(default_factory=dict)  # by segment: how much its size may change from run to run
+    new_contacts: int | None = None  # that may come in one plan; None: the guard's own measure
 
     def title(self, name: str) -> str:
         """What a target of ours is called there: the prefix, then the title."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +17,24 @@ if TYPE_CHECKING:
     from engine.plan.destination import Destination
     from engine.plan.population import Population
 
-__all__ = ["Difference", "differ"]
+__all__ = ["LOOKED_AT", "Difference", "differ"]
+
+LOOKED_AT = 100  # contacts whose values of before us are read: what they hold is told, the others are counted
 
 Column = Any  # an Arrow array; Arrow ships no types
 
 
 @dataclass(slots=True)
 class Difference:
-    """The rows of one destination's changes, and how many changes were withheld because they were rejected before."""
+    """The rows of one destination's changes, and how many changes were withheld because they were rejected before.
+
+    `overwritten`: by merge tag, contacts who may hold a value of it that is not ours. `met`: the first of their addresses.
+    """
 
     tables: list[pa.Table] = field(default_factory=list)
     withheld: int = 0
+    overwritten: dict[str, int] = field(default_factory=dict)
+    met: Column = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +50,22 @@ class _Sides:
     is_new: Column
     is_found: Column  # was there before us
     is_wanted: Column  # of the contacts: belongs there
+    found_fields: Collection[str]  # merge tags whose field was there before us
 
 
 def differ(
-    destination: Destination, wanted: Wanted, here: Present, people: Population, held: frozenset[str]
+    destination: Destination,
+    wanted: Wanted,
+    here: Present,
+    people: Population,
+    held: frozenset[str],
+    *,
+    found_fields: Collection[str] = (),
 ) -> Difference:
-    """Every change that takes the destination from what it has to what it should have."""
+    """Every change that takes the destination from what it has to what it should have.
+
+    `found_fields`: merge tags whose field was there before us.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -65,6 +82,7 @@ def differ(
         is_new=pc.is_null(place),
         is_found=pc.fill_null(pc.equal(state, "found"), False),
         is_wanted=pc.is_in(contacts, value_set=wanted.address),
+        found_fields=found_fields,
     )
     difference = Difference()
     refused = _contacts(sides, difference)
@@ -107,23 +125,48 @@ def _values(sides: _Sides, difference: Difference) -> None:
         news[tag.name] = _where(pc.and_(pc.and_(differs, may), is_old), now)
         if tag.is_cleared_when_unknown:
             ends[tag.name] = _where(pc.and_(pc.is_null(now), is_old), known)
-    _send(sides, difference, SetTraits.__name__, news, before)
+    sent = _send(sides, difference, SetTraits.__name__, news, before)
+    if sent is not None:
+        _overwrite(sides, difference, sent, news, before)
     _send(sides, difference, ClearTraits.__name__, ends, ends)
 
 
 def _send(
     sides: _Sides, difference: Difference, kind: str, fields: Mapping[str, Column], before: Mapping[str, Column]
-) -> None:
+) -> Column | None:
+    """Send what is given of these people's fields; returns to whom, None where there is nobody."""
+    import pyarrow.compute as pc
+
     any_ = _any([column.is_valid() for column in fields.values()])
     if any_ is None:
-        return
+        return None
     change = Changes(
         sides.destination.name, kind, CONTACTS,
         sides.wanted.address.filter(any_), sides.wanted.customer_id.filter(any_),
         {name: column.filter(any_) for name, column in fields.items()},
         before={name: before[name].filter(any_) for name in fields},
     )  # fmt: skip
-    _keep(change, sides.held, difference)
+    return pc.replace_with_mask(any_, any_, _keep(change, sides.held, difference))
+
+
+def _overwrite(
+    sides: _Sides, difference: Difference, sent: Column, news: Mapping[str, Column], before: Mapping[str, Column]
+) -> None:
+    """R-GRD-07: values that go where one that is not ours may be.
+
+    That is where we never wrote it: at contacts who were there before us, and into fields that were.
+    """
+    import pyarrow.compute as pc
+
+    any_ = None
+    for name, now in news.items():
+        theirs = sent if name in sides.found_fields else pc.and_(sent, sides.is_found)
+        met = pc.and_(pc.and_(theirs, pc.is_valid(now)), pc.is_null(before[name]))
+        if count := pc.sum(met).as_py():
+            difference.overwritten[name] = count
+            any_ = met if any_ is None else pc.or_(any_, met)
+    if any_ is not None:
+        difference.met = sides.wanted.address.filter(any_).slice(0, LOOKED_AT)
 
 
 def _joiners(sides: _Sides, difference: Difference, refused: Column) -> None:

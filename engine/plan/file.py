@@ -13,9 +13,11 @@ from typing import IO, TYPE_CHECKING, Any
 from engine.errors import ConfigError, StalePlan
 from engine.plan import rows
 from engine.plan.estimate import Estimate
-from engine.plan.plan import DestinationSummary, IssueSummary, Plan, ShopFacts, TargetSummary
+from engine.plan.plan import Plan, ShopFacts
 from engine.plan.pools import PoolSummary
 from engine.plan.population import SegmentCount
+from engine.plan.samples import Sample
+from engine.plan.summary import DestinationSummary, IssueSummary, Overwritten, TargetSummary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -115,20 +117,22 @@ def _plan(about: Mapping[str, Any], table: Any) -> Plan:  # noqa: ANN401 - Arrow
         destinations=tuple(_destination(one) for one in about["destinations"]),
         issues=tuple(_issue(one) for one in about["issues"]),
         packed=table,
+        first_mails=about["first_mails"],
         currency=about["currency"],
         warnings=tuple(about["warnings"]),
     )
 
 
 def _destination(about: Mapping[str, Any]) -> DestinationSummary:
+    tuples = ("lists_created", "fields_created", "pools_created", "foreign", "gone")
     return DestinationSummary(
         **{
             **about,
+            **{name: tuple(about[name]) for name in tuples},
             "targets": tuple(_target(one) for one in about["targets"]),
-            "lists_created": tuple(about["lists_created"]),
-            "fields_created": tuple(about["fields_created"]),
+            "samples": {tag: tuple(Sample(**one) for one in found) for tag, found in about["samples"].items()},
+            "overwritten": {tag: Overwritten(**one) for tag, one in about["overwritten"].items()},
             "pools": tuple(PoolSummary(**one) for one in about["pools"]),
-            "pools_created": tuple(about["pools_created"]),
             "estimate": Estimate(**about["estimate"]),
         }
     )
@@ -140,6 +144,9 @@ def _target(about: Mapping[str, Any]) -> TargetSummary:
 
 
 def _issue(about: Mapping[str, Any]) -> IssueSummary:
-    cost = about["highest_cost"]
-    highest = None if cost is None else Decimal(cost)
-    return IssueSummary(offer=about["offer"], codes=about["codes"], highest_cost=highest)
+    money = {name: _money(about[name]) for name in ("highest_cost", "spent", "most_money")}
+    return IssueSummary(**{**about, **money})
+
+
+def _money(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

@@ -12,7 +12,8 @@ from engine.words import number, say, share
 
 if TYPE_CHECKING:
     from engine.ledger import Ledger
-    from engine.plan.plan import DestinationSummary, Plan, TargetSummary
+    from engine.plan.plan import Plan
+    from engine.plan.summary import DestinationSummary, TargetSummary
     from engine.plan.survey import Survey
 
 __all__ = ["Permits", "Refusal", "guard", "refuse"]

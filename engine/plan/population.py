@@ -49,6 +49,7 @@ class Population:
     reachable: pa.Array[Any]
     known_customers: pa.Array[Any]
     known_emails: pa.Array[Any]  # aligned with known_customers
+    matched: int = 0  # people of any of its segments: those who belong there, the blocked and the held out
 
 
 def populate(destination: Destination, people: pa.Table, here: Present) -> Population:
@@ -70,7 +71,7 @@ def populate(destination: Destination, people: pa.Table, here: Present) -> Popul
     belongs: dict[str, Any] = {}
     counts: dict[str, SegmentCount] = {}
     nobody = pa.chunked_array([pa.repeat(pa.scalar(value=False), len(people))])
-    matched_any, held_any = nobody, nobody
+    matched_any, asked_any = nobody, nobody
     for name in destination.segments:
         matched = pc.fill_null(people[f"segment:{name}"], False)
         held = pc.fill_null(people[f"holdout:{name}"], False) if f"holdout:{name}" in people.column_names else nobody
@@ -78,11 +79,11 @@ def populate(destination: Destination, people: pa.Table, here: Present) -> Popul
         asked = pc.and_not(matched, held)
         belongs[name] = pc.and_(pc.and_(asked, may), is_free)
         counts[name] = _count(people, matched=matched, may=may, held=held, asked=asked, sent=belongs[name])
-        matched_any, held_any = pc.or_(matched_any, asked), pc.or_(held_any, pc.and_(held, may))
+        matched_any, asked_any = pc.or_(matched_any, matched), pc.or_(asked_any, asked)
     everyone = nobody
     for column in belongs.values():
         everyone = pc.or_(everyone, column)
-    asked_may = pc.and_(matched_any, may)
+    asked_may = pc.and_(asked_any, may)
     blocked = {
         "not_reachable": _sum(pc.and_not(matched_any, may)),
         "suppressed_there": _sum(pc.and_(asked_may, is_suppressed)),
@@ -93,8 +94,9 @@ def populate(destination: Destination, people: pa.Table, here: Present) -> Popul
         people=people.filter(everyone).combine_chunks(),
         members={name: column.filter(everyone).combine_chunks() for name, column in belongs.items()},
         counts=counts,
+        matched=_sum(matched_any),
         blocked={why: count for why, count in blocked.items() if count},
-        held_out=_sum(pc.and_not(held_any, everyone)),
+        held_out=_sum(pc.and_not(pc.and_(matched_any, may), asked_any)),
         left_addresses=leavers["email"].drop_null().combine_chunks(),
         left_customers=leavers["customer_id"].combine_chunks(),
         reachable=people["email"].filter(may).combine_chunks(),

@@ -20,13 +20,14 @@ __all__ = ["Survey", "survey"]
 class Survey:
     """`lists`: ids found there, by segment; `known`: ids that the ledger expects, by segment (None: being created).
 
-    Pools of codes are among both, as `offers.NAME`.
+    Pools of codes are among both, as `offers.NAME`. `fields`: merge tags whose field is there.
     """
 
     destination: str
     account: Account
     lists: Mapping[str, Ref]
     known: Mapping[str, Ref | None]
+    fields: frozenset[str] = frozenset()
 
     @property
     def gone(self) -> tuple[str, ...]:
@@ -58,6 +59,7 @@ def survey(destination: Destination, connector: Connector, ledger: Ledger) -> Su
         account=account,
         lists={by_target[target]: ref for target, ref in found.items() if target in by_target},
         known={flag_name(*key): known[key].ref for key in ours},
+        fields=frozenset(target.name for target in found if target.kind is TargetKind.FIELD),
     )
 
 

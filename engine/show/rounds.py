@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from engine.engagement.totals import Compared
     from engine.plan.estimate import Estimate
     from engine.plan.guard import Refusal
-    from engine.plan.plan import DestinationSummary, Plan
+    from engine.plan.plan import Plan
+    from engine.plan.summary import DestinationSummary
     from engine.push.result import Result
     from engine.push.verifying import Proof
 

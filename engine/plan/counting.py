@@ -1,0 +1,219 @@
+"""How the summary of one destination is counted: from its rows and its population, column by column."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from connectors.types import AddContact, AddMember, ClearTraits, RemoveMember, SetTraits, Suppress, TargetKind
+from engine.plan import rows
+from engine.plan.destination import CONTACTS, REMOVABLE, flag_name, targets
+from engine.plan.estimate import Estimate, estimate
+from engine.plan.pools import Filling, pool_summaries
+from engine.plan.samples import samples
+from engine.plan.summary import DestinationSummary, Overwritten, TargetSummary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from connectors.types import Target
+    from engine.plan.columns import Present, Wanted
+    from engine.plan.destination import Destination
+    from engine.plan.diff import Difference
+    from engine.plan.population import Population
+    from engine.plan.survey import Survey
+
+__all__ = ["NEW_AT_ONCE", "NEW_SHARE", "Counted", "summarise"]
+
+NEW_AT_ONCE = 1000
+NEW_SHARE = 0.1
+"""New contacts that may come in one plan where the config does not say: a thousand, or a tenth of those there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Everything that is known of one destination's plan when it is summed up; `table` are its packed rows."""
+
+    destination: Destination
+    here: Present
+    wanted: Wanted
+    population: Population
+    difference: Difference
+    filling: Filling
+    table: pa.Table
+    survey: Survey | None = None
+    on_its_way: int = 0
+
+
+def summarise(it: Counted) -> DestinationSummary:
+    """The summary; its account is filled in by whoever knows it."""
+    import pyarrow.compute as pc
+
+    counted = _changes(it.table)
+    named = targets(it.destination, it.here.targets)
+    created = _created(it, named)
+    before = len(it.here.table.filter(pc.not_equal(it.here.table["state"], "left")))
+    values, cleared = (_by_field(it.table, kind.__name__) for kind in (SetTraits, ClearTraits))
+    return DestinationSummary(
+        name=it.destination.name,
+        connector=it.destination.connector,
+        account=it.survey.account.id if it.survey else None,
+        targets=_targets(it, counted),
+        contacts_before=before,
+        contacts_new=counted[AddContact.__name__, CONTACTS],
+        most_new=_most_new(it.destination, before),
+        matched=it.population.matched,
+        by_basis=_by(it.wanted.basis),
+        values=values,
+        cleared=cleared,
+        samples=samples(it.table, {tag.name for tag in it.destination.merge_tags if tag.is_private}),
+        overwritten={tag: Overwritten(contacts=count) for tag, count in it.difference.overwritten.items()},
+        codes_sent=_by_offer(it, Counter(values) + Counter(_by_field(it.table, AddContact.__name__))),
+        codes_cleared=_by_offer(it, cleared),
+        leaving=_whys(it.table),
+        suppressed=counted[Suppress.__name__, CONTACTS],
+        blocked=it.population.blocked,
+        held_out=it.population.held_out,
+        withheld=it.difference.withheld + it.filling.withheld,
+        unfit=it.wanted.unfit,
+        lists_created=_titles(created, TargetKind.SEGMENT),
+        fields_created=_titles(created, TargetKind.FIELD),
+        pools=pool_summaries(it.destination, named, it.here.targets, it.filling),
+        pools_created=_titles(created, TargetKind.POOL),
+        foreign=it.survey.foreign if it.survey else (),
+        gone=it.survey.gone if it.survey else (),
+        on_its_way=it.on_its_way,
+        changes=counted.total(),
+        estimate=_estimate(it, named, created),
+        resubscriptions=_resubscriptions(it),
+    )
+
+
+def _changes(table: pa.Table) -> Counter[tuple[str, str]]:
+    """Changes by kind and target."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for run in rows.runs(table):
+        counted[run["kind"][0].as_py(), run["target"][0].as_py()] += len(rows.starts(run))
+    return counted
+
+
+def _created(it: Counted, named: Mapping[tuple[TargetKind, str], Target]) -> list[Target]:
+    """Targets that are to be created: neither a field that is there already nor a list of somebody else's."""
+    known = it.here.targets
+    there = {*it.survey.fields, *it.survey.foreign} if it.survey else set()
+    return [
+        target
+        for key, target in named.items()
+        if (key not in known or known[key].ref is None) and flag_name(*key) not in there
+    ]
+
+
+def _titles(created: Sequence[Target], kind: TargetKind) -> tuple[str, ...]:
+    return tuple(target.title for target in created if target.kind is kind)
+
+
+def _most_new(destination: Destination, before: int) -> int:
+    if destination.new_contacts is not None:
+        return destination.new_contacts
+    return max(NEW_AT_ONCE, int(NEW_SHARE * before))
+
+
+def _resubscriptions(it: Counted) -> int:
+    """Contacts to create whom the destination has suppressed: none, by law."""
+    import pyarrow.compute as pc
+
+    address = it.wanted.address
+    fresh = address.filter(pc.invert(pc.is_in(address, value_set=it.here.table["address"].combine_chunks())))
+    return pc.sum(pc.is_in(fresh, value_set=it.here.suppressed)).as_py() or 0
+
+
+def _estimate(it: Counted, named: Mapping[tuple[TargetKind, str], Target], created: Sequence[Target]) -> Estimate:
+    titles = {name: target.title for (kind, name), target in named.items() if kind is TargetKind.FIELD}
+    is_sent = len(it.table) or any(target.kind is not TargetKind.CONTACTS for target in created)
+    missing = created if is_sent else ()
+    return estimate(it.destination.spec, it.table, titles, missing=missing, addresses=_addresses(it))
+
+
+def _addresses(it: Counted) -> Callable[[pa.Table], Any]:
+    """What each change is weighed by: its person's address; a code weighs as much as an address of its length."""
+    import pyarrow.compute as pc
+
+    population, filling = it.population, it.filling
+
+    def found(table: pa.Table) -> Any:  # noqa: ANN401 - Arrow's columns carry no type
+        place = pc.index_in(table["customer_id"], value_set=population.known_customers)
+        emails = population.known_emails.take(place.combine_chunks())
+        if not len(filling.table):
+            return emails
+        place = pc.index_in(table["content_hash"], value_set=filling.hashes)
+        return pc.coalesce(emails, filling.codes.take(place.combine_chunks()))
+
+    return found
+
+
+def _targets(it: Counted, counted: Mapping[tuple[str, str], int]) -> tuple[TargetSummary, ...]:
+    import pyarrow.compute as pc
+
+    destination, here = it.destination, it.here
+    named = targets(destination, here.targets)
+    dropped = [name for kind, name in here.targets if kind is TargetKind.SEGMENT and name not in destination.segments]
+    found = []
+    for name in [*destination.segments, *sorted(dropped)]:
+        key = (TargetKind.SEGMENT, name)
+        before = pc.sum(here.member(name)).as_py() or 0
+        if name in dropped and not before:
+            continue
+        found.append(
+            TargetSummary(
+                name=name,
+                title=named[key].title if key in named else here.targets[key].target.title,
+                is_new=key not in here.targets,
+                before=before,
+                joins=counted.get((AddMember.__name__, name), 0),
+                leaves=counted.get((RemoveMember.__name__, name), 0),
+                counts=it.population.counts.get(name),
+                removable=destination.removable.get(name, REMOVABLE),
+                jump=destination.jumps.get(name),
+            )
+        )
+    return tuple(found)
+
+
+def _by_field(table: pa.Table, kind: str) -> dict[str, int]:
+    """Values by merge tag; an AddContact's status is none."""
+    counts = _words(rows.chosen(table, kind=kind), "field")
+    return {name: counts[name] for name in sorted(counts)}
+
+
+def _whys(table: pa.Table) -> dict[str, int]:
+    """Removals from lists by why."""
+    counts = _words(rows.chosen(table, kind=RemoveMember.__name__), "why")
+    return {why: counts[why] for why in sorted(counts)}
+
+
+def _words(table: pa.Table, column: str) -> Counter[str]:
+    import pyarrow.compute as pc
+
+    counts: Counter[str] = Counter()
+    for chunk in table[column].chunks:
+        pairs = pc.value_counts(chunk).to_pylist()
+        counts.update({str(pair["values"]): pair["counts"] for pair in pairs if pair["values"] is not None})
+    return counts
+
+
+def _by_offer(it: Counted, by_tag: Mapping[str, int]) -> dict[str, int]:
+    """Codes by offer: the most that any of its tags carries, for two tags may hold the same code."""
+    found: dict[str, int] = {}
+    for tag in it.destination.merge_tags:
+        if tag.offer is not None and tag.field == "code" and by_tag.get(tag.name):
+            found[tag.offer] = max(found.get(tag.offer, 0), by_tag[tag.name])
+    return dict(sorted(found.items()))
+
+
+def _by(column: Any) -> dict[str, int]:  # noqa: ANN401 - Arrow's columns carry no type
+    import pyarrow.compute as pc
+
+    pairs = pc.value_counts(column).to_pylist()
+    return {str(pair["values"]): pair["counts"] for pair in sorted(pairs, key=lambda pair: str(pair["values"]))}
