@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
@@ -16,7 +16,7 @@ from engine.ledger.store import Store, among, chunks, upsert_columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Contact", "ContactState", "Contacts", "read", "write"]
+__all__ = ["Contact", "ContactState", "Contacts", "change", "read", "write"]
 
 
 class ContactState(StrEnum):
@@ -27,9 +27,11 @@ class ContactState(StrEnum):
     LEFT = "left"  # deleted or archived there: never created again
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contact:
-    """One contact: target positions where we put it, where it was before us, and its fields, packed as they are kept."""
+class Contact(NamedTuple):
+    """One contact: target positions where we put it, where it was before us, and its fields, packed as they are kept.
+
+    A tuple: a push reads and makes one a change.
+    """
 
     address: str
     customer_id: str
@@ -40,7 +42,7 @@ class Contact:
     packed: str = ""
 
     @property
-    def fields(self) -> Mapping[int, str]:
+    def fields(self) -> dict[int, str]:
         """JSON scalars by field position, unpacked anew: most outcomes need none of them."""
         return packing.unpack_fields(self.packed)
 
@@ -49,8 +51,14 @@ _STATES = {state.value: state for state in ContactState}
 _STATE_NAMES = {state: name for name, state in _STATES.items()}
 _READ = [
     schema.contacts.c[name]
-    for name in ("address", "customer_id", "ref", "state", "members", "foreign_members", "fields")
+    for name in ("address", "customer_id", "state", "ref", "members", "foreign_members", "fields")
 ]
+_MEMBERS = 4  # its place in a Contact: whose it is, its state and its id stand before
+_VALUED = (
+    sa.update(schema.contacts)
+    .where(schema.contacts.c.destination == sa.bindparam("at"), schema.contacts.c.address == sa.bindparam("who"))
+    .values(fields=sa.bindparam("packed"))
+)
 
 
 class Contacts:
@@ -110,18 +118,11 @@ def read(connection: sa.Connection, destination: str, addresses: Sequence[str]) 
     """These contacts within a transaction."""
     columns = schema.contacts.c
     found = {}
+    states, bits = _STATES, packing.unpack_bits
     for is_asked in among(connection, columns.address, addresses):
         query = sa.select(*_READ).where(columns.destination == destination, is_asked)
-        for address, customer, ref, state, members, foreign, packed in connection.execute(query).all():
-            found[address] = Contact(
-                address=address,
-                customer_id=customer,
-                state=_STATES[state],
-                ref=ref,
-                members=packing.unpack_bits(members),
-                foreign_members=packing.unpack_bits(foreign),
-                packed=packed,
-            )
+        for address, customer, state, ref, members, foreign, packed in connection.execute(query).all():
+            found[address] = Contact(address, customer, states[state], ref, bits(members), bits(foreign), packed)
     return found
 
 
@@ -138,3 +139,49 @@ def write(connection: sa.Connection, destination: str, contacts: Sequence[Contac
         "fields": [contact.packed for contact in contacts],
     }
     upsert_columns(connection, schema.contacts, columns)
+
+
+def change(connection: sa.Connection, destination: str, changes: Sequence[tuple[Contact | None, Contact]]) -> None:
+    """Write contacts, of each only what differs from what the ledger had: most outcomes touch one column, and no index."""
+    whole: list[Contact] = []
+    moved: dict[frozenset[int], list[str]] = {}
+    valued: list[Contact] = []
+    for before, after in changes:
+        if before is None or before[1:_MEMBERS] != after[1:_MEMBERS] or before.foreign_members != after.foreign_members:
+            whole.append(after)
+        elif before.packed == after.packed:
+            moved.setdefault(after.members, []).append(after.address)
+        elif before.members == after.members:
+            valued.append(after)
+        else:
+            whole.append(after)
+    write(connection, destination, whole)
+    _move(connection, destination, moved)
+    _value(connection, destination, valued)
+
+
+def _move(connection: sa.Connection, destination: str, moved: Mapping[frozenset[int], list[str]]) -> None:
+    """Contacts share few combinations of lists: one statement each."""
+    columns = schema.contacts.c
+    for members, addresses in moved.items():
+        for is_one in among(connection, columns.address, sorted(addresses)):
+            update = sa.update(schema.contacts).where(columns.destination == destination, is_one)
+            connection.execute(update.values(members=packing.pack_bits(members)))
+
+
+def _value(connection: sa.Connection, destination: str, valued: Sequence[Contact]) -> None:
+    if not valued:
+        return
+    ordered = sorted(valued, key=itemgetter(0))  # pages are written once where keys come in order
+    columns: dict[str, list[str]] = {
+        "at": [destination] * len(ordered),
+        "who": [contact.address for contact in ordered],
+        "packed": [contact.packed for contact in ordered],
+    }
+    compiled = _VALUED.compile(dialect=connection.dialect)
+    if connection.dialect.positional:
+        order = getattr(compiled, "positiontup", None) or ()
+        connection.exec_driver_sql(str(compiled), list(zip(*(columns[name] for name in order), strict=True)))
+    else:
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        connection.execute(_VALUED, rows)

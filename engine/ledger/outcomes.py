@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import NamedTuple
 
 from connectors.types import Outcome, Reason, State
 from engine.ledger.accounts import KnownTarget
@@ -18,14 +17,16 @@ __all__ = ["Sending", "is_there", "known_after"]
 
 _DONE = frozenset({State.APPLIED, State.NOOP})
 _LOST = frozenset({Reason.GONE, Reason.ERASED})
+_CREATED = ContactState.ACKNOWLEDGED
+_NOWHERE: frozenset[int] = frozenset()
+_NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
+class Sending(NamedTuple):
     """One change on its way: what was sent, to whom, for what, and the job that carries it.
 
     `kind` is the change's type name. A code has no customer, and its id in the place of the address. `fields` are JSON scalars by our field name; `defaults` names those that stand in
-    for an unknown; `status` is AddContact's.
+    for an unknown; `status` is AddContact's. A tuple: a push makes one a change.
     """
 
     change_id: str
@@ -34,7 +35,7 @@ class Sending:
     target: str
     customer_id: str
     address: str
-    fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    fields: Mapping[str, str] = _NO_FIELDS
     defaults: frozenset[str] = frozenset()
     status: str | None = None
     job: str | None = None
@@ -47,17 +48,6 @@ Known = Mapping[str, KnownTarget]
 """Targets of the change's own family by our name: segments for members, fields for traits."""
 
 
-_Effect = Mapping[str, Any]
-"""What an outcome changes of a contact, by attribute."""
-
-_NOWHERE: frozenset[int] = frozenset()
-_SAME: _Effect = MappingProxyType({})
-_GONE: _Effect = MappingProxyType({"state": ContactState.LEFT, "members": _NOWHERE, "packed": ""})
-_BLANK: _Effect = MappingProxyType(
-    {"state": ContactState.FOUND, "ref": None, "members": _NOWHERE, "foreign_members": _NOWHERE, "packed": ""}
-)
-
-
 def is_there(contact: Contact | None) -> bool:
     """Whether the destination has this contact, as far as we know."""
     return contact is not None and contact.state is not ContactState.LEFT
@@ -68,27 +58,16 @@ def known_after(before: Contact | None, change: Sending, outcome: Outcome, known
     if change.kind == "AddCode":
         return before  # nobody's
     if outcome.reason in _LOST and change.kind != "RemoveMember":
-        return _kept(before, change.customer_id if before is None else before.customer_id, None, _GONE, change)
+        return _left(before, change)
     if outcome.state not in _DONE:
         return before
-    effect = _EFFECTS[change.kind](before, change, outcome, known)
-    return None if effect is None else _kept(before, change.customer_id, outcome.ref, effect, change)
+    return _EFFECTS[change.kind](before, change, outcome, known)
 
 
-def _kept(before: Contact | None, customer: str, ref: str | None, effect: _Effect, change: Sending) -> Contact:
-    """The contact with what changes of it."""
+def _left(before: Contact | None, change: Sending) -> Contact:
     if before is None:
-        before = Contact(address=change.address, customer_id=customer, state=ContactState.FOUND)
-    get = effect.get
-    return Contact(
-        address=before.address,
-        customer_id=customer,
-        state=get("state", before.state),
-        ref=ref or get("ref", before.ref),
-        members=get("members", before.members),
-        foreign_members=get("foreign_members", before.foreign_members),
-        packed=get("packed", before.packed),
-    )
+        return Contact(change.address, change.customer_id, ContactState.LEFT)
+    return before._replace(state=ContactState.LEFT, members=_NOWHERE, packed="")
 
 
 def _fields(change: Sending, known: Known) -> dict[int, str]:
@@ -96,36 +75,55 @@ def _fields(change: Sending, known: Known) -> dict[int, str]:
     return {known[name].position: text for name, text in change.fields.items() if name in known}
 
 
-def _added_contact(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect:
+def _same(before: Contact | None, change: Sending, outcome: Outcome) -> Contact:
+    """The contact, whom nobody but the provider changes: whose it is, and the provider's id of it."""
+    if before is None:
+        return Contact(change.address, change.customer_id, ContactState.FOUND, outcome.ref)
+    address, _, state, ref, members, foreign, packed = before
+    return Contact(address, change.customer_id, state, outcome.ref or ref, members, foreign, packed)
+
+
+def _added_contact(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact:
     if outcome.state is State.NOOP:
-        return _SAME if is_there(before) else _BLANK
-    return {"state": ContactState.ACKNOWLEDGED, "packed": pack_fields(_fields(change, known))}
+        return _same(before if is_there(before) else None, change, outcome)
+    packed = pack_fields(_fields(change, known))
+    if before is None:
+        return Contact(change.address, change.customer_id, _CREATED, outcome.ref, _NOWHERE, _NOWHERE, packed)
+    return _same(before, change, outcome)._replace(state=_CREATED, packed=packed)
 
 
-def _set_traits(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect:  # noqa: ARG001 - one signature
+def _set_traits(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact:
     fields = _fields(change, known)
-    return {"packed": pack_fields(fields if before is None else {**before.fields, **fields})}
+    packed = pack_fields({**before.fields, **fields} if before is not None and before.packed else fields)
+    address, customer, state, ref, members, foreign, _ = _same(before, change, outcome)
+    return Contact(address, customer, state, ref, members, foreign, packed)
 
 
-def _cleared_traits(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect | None:  # noqa: ARG001 - one signature
+def _cleared_traits(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact | None:
     if before is None:
         return None
     gone = _fields(change, known)
-    return {"packed": pack_fields({place: text for place, text in before.fields.items() if place not in gone})}
+    packed = pack_fields({place: text for place, text in before.fields.items() if place not in gone})
+    return _same(before, change, outcome)._replace(packed=packed)
 
 
-def _added_member(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect:
+def _added_member(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact:
     target = known[change.target]
-    which = "foreign_members" if outcome.state is State.NOOP and not target.is_owned else "members"
-    return {which: _with(_NOWHERE if before is None else getattr(before, which), target.position)}
+    address, customer, state, ref, members, foreign, packed = _same(before, change, outcome)
+    if outcome.state is State.NOOP and not target.is_owned:
+        return Contact(address, customer, state, ref, members, _with(foreign, target.position), packed)
+    return Contact(address, customer, state, ref, _with(members, target.position), foreign, packed)
 
 
-def _removed_member(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect | None:  # noqa: ARG001 - one signature
-    return None if before is None else {"members": before.members - {known[change.target].position}}
+def _removed_member(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact | None:
+    if before is None:
+        return None
+    address, customer, state, ref, members, foreign, packed = _same(before, change, outcome)
+    return Contact(address, customer, state, ref, _without(members, known[change.target].position), foreign, packed)
 
 
-def _suppressed(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> _Effect | None:  # noqa: ARG001 - one signature
-    return None if before is None else _SAME
+def _suppressed(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact | None:  # noqa: ARG001 - one signature
+    return None if before is None else _same(before, change, outcome)
 
 
 @lru_cache(maxsize=4096)  # contacts share few combinations of lists
@@ -133,7 +131,12 @@ def _with(members: frozenset[int], position: int) -> frozenset[int]:
     return members | {position}
 
 
-_EFFECTS: Mapping[str, Callable[[Contact | None, Sending, Outcome, Known], _Effect | None]] = {
+@lru_cache(maxsize=4096)
+def _without(members: frozenset[int], position: int) -> frozenset[int]:
+    return members - {position}
+
+
+_EFFECTS: Mapping[str, Callable[[Contact | None, Sending, Outcome, Known], Contact | None]] = {
     "AddContact": _added_contact,
     "SetTraits": _set_traits,
     "ClearTraits": _cleared_traits,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain
-from typing import Any
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from connectors.types import Left, Outcome, Reason, Ref, State, TargetKind
-from engine.ledger import codes, contacts, packing, schema
+from engine.ledger import batches, codes, contacts, packing, schema
 from engine.ledger.accounts import KnownTarget
 from engine.ledger.outcomes import Sending, known_after
-from engine.ledger.store import Store, among, upsert, upsert_columns
+from engine.ledger.store import Store, among, upsert
 
 __all__ = ["Settlement", "Travelling"]
 
@@ -24,8 +25,6 @@ _TARGET_KINDS = {
     "RemoveMember": TargetKind.SEGMENT,
     "AddCode": TargetKind.POOL,
 }
-_FAMILIES = {kind: family.value for kind, family in _TARGET_KINDS.items()}
-_EVERYONE = TargetKind.CONTACTS.value
 _FINAL = frozenset({State.APPLIED, State.NOOP, State.REJECTED})
 _THERE = frozenset({State.APPLIED, State.NOOP})
 
@@ -52,12 +51,15 @@ class Travelling:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._open: dict[str, _Open] = {}
 
-    def begin(self, destination: str, changes: Sequence[Sending], *, at: datetime, plan: str | None = None) -> None:
-        """Commit that these are about to leave."""
-        columns = _columns(destination, changes, at, plan)
-        with self._store.move(plan) as connection:
-            upsert_columns(connection, schema.sending, columns)
+    def begin(self, destination: str, *batches: Sequence[Sending], at: datetime, plan: str | None = None) -> None:
+        """Commit that these are about to leave, each batch in a call of its own."""
+        with self._moving(destination, plan) as rows:
+            rows.take([change.change_id for batch in batches for change in batch])  # sent anew: once is enough
+            for batch in batches:
+                for (kind, target), same in groupby(batch, key=attrgetter("kind", "target")):
+                    rows.add(_About(destination, kind, target, "sending", None, plan, at), list(same))
 
     def wait(self, destination: str, jobs: Mapping[str, Ref], *, plan: str | None = None) -> None:
         """Commit that these changes, by id, wait for a provider's job."""
@@ -70,70 +72,184 @@ class Travelling:
         """Commit that the job of these changes told us nothing in time: they are `sending` again."""
         self._mark(destination, {None: list(change_ids)} if change_ids else {}, "sending", plan)
 
-    def settle(self, settlement: Settlement, results: Sequence[tuple[Sending, Outcome]]) -> None:
-        """Commit final outcomes: what is acknowledged, what was rejected; PENDING ones are not for here."""
+    def settle(
+        self,
+        settlement: Settlement,
+        results: Sequence[tuple[Sending, Outcome]],
+        *,
+        known: dict[str, contacts.Contact | None] | None = None,
+    ) -> None:
+        """Commit final outcomes: what is acknowledged, what was rejected; PENDING ones are not for here.
+
+        `known`: contacts as the ledger has them (None: it has none), which is kept so; the others are read.
+        """
         final = [(change, outcome) for change, outcome in results if outcome.state in _FINAL]
         if not final:
             return
-        with self._store.move(settlement.plan) as connection:
-            _acknowledge(connection, settlement, final)
-            _reject(connection, settlement, final)
-            _suppress(connection, settlement, final)
-            _carry_codes(connection, settlement, final)
-            _forget(connection, settlement.destination, [change.change_id for change, _ in final])
+        seen = {} if known is None else known
+        after: dict[str, contacts.Contact] = {}
+        with self._moving(settlement.destination, settlement.plan) as rows:
+            after = _acknowledge(rows.connection, settlement, final, seen)
+            _reject(rows.connection, settlement, final)
+            _suppress(rows.connection, settlement, final)
+            _carry_codes(rows.connection, settlement, final)
+            rows.take([change.change_id for change, _ in final])
+        seen.update(after)
 
     def withdraw(self, destination: str, change_ids: Sequence[str], *, plan: str | None = None) -> None:
         """Forget changes that certainly did not take effect: the next plan has them again."""
         if change_ids:
-            with self._store.move(plan) as connection:
-                _forget(connection, destination, change_ids)
+            with self._moving(destination, plan) as rows:
+                rows.take(change_ids)
 
     def drop(self, destination: str, changes: Sequence[Sending], settlement: Settlement) -> None:
         """Forget changes whose effect is unknown and no longer wanted, and the field values they may have written."""
         touched = [change for change in changes if change.kind in {"SetTraits", "ClearTraits"}]
-        with self._store.move(settlement.plan) as connection:
-            before = contacts.read(connection, destination, sorted({change.address for change in touched}))
+        with self._moving(destination, settlement.plan) as rows:
+            before = contacts.read(rows.connection, destination, sorted({change.address for change in touched}))
             known = settlement.known("SetTraits")
             for change in touched:
                 if (contact := before.get(change.address)) is not None:
                     unsure = {known[name].position for name in change.fields if name in known}
                     kept = {place: text for place, text in contact.fields.items() if place not in unsure}
-                    before[change.address] = replace(contact, packed=packing.pack_fields(kept))
-            contacts.write(connection, destination, list(before.values()))
-            _forget(connection, destination, [change.change_id for change in changes])
+                    before[change.address] = contact._replace(packed=packing.pack_fields(kept))
+            contacts.write(rows.connection, destination, list(before.values()))
+            rows.take([change.change_id for change in changes])
 
     def of(self, destination: str) -> list[Sending]:
-        """Everything on its way to a destination, oldest job first."""
-        columns = schema.sending.c
-        query = (
-            sa.select(schema.sending)
-            .where(columns.destination == destination)
-            .order_by(columns.started_at, columns.change_id)
-        )
-        return [_sending(row) for row in self._store.rows(query)]
+        """Everything on its way to a destination, what left first before the rest."""
+        columns = schema.batches.c
+        query = sa.select(schema.batches).where(columns.destination == destination)
+        rows = self._store.rows(query.order_by(columns.started_at, columns.id))
+        return [change for row in rows for change in batches.unpack(row)]
 
     def _mark(self, destination: str, carried: Mapping[Ref | None, list[str]], state: str, plan: str | None) -> None:
         """Which job has which changes now, and what state that is."""
-        columns = schema.sending.c
         if not carried:
             return
-        with self._store.move(plan) as connection:
+        with self._moving(destination, plan) as rows:
             for job, keys in carried.items():
-                for is_one in among(connection, columns.change_id, keys):
-                    update = sa.update(schema.sending).where(columns.destination == destination, is_one)
-                    connection.execute(update.values(job=job, state=state))
+                rows.mark(keys, state, job)
+
+    @contextmanager
+    def _moving(self, destination: str, plan: str | None) -> Iterator[_Rows]:
+        """A transaction with the rows of a destination; what is remembered of them is what it left."""
+        remembered = self._open.pop(destination, None) or _Open()  # gone, should the transaction fail
+        with self._store.move(plan) as connection:
+            yield _Rows(connection, destination, remembered)
+        self._open[destination] = remembered
 
 
-def _acknowledge(connection: sa.Connection, settlement: Settlement, final: Sequence[tuple[Sending, Outcome]]) -> None:
-    known = {kind: settlement.known(kind) for kind in {change.kind for change, _ in final}}
-    before = contacts.read(connection, settlement.destination, list({change.address for change, _ in final}))
+class _About(NamedTuple):
+    """What the changes of a row share."""
+
+    destination: str
+    kind: str
+    target: str
+    state: str
+    job: str | None
+    plan: str | None
+    started_at: datetime
+
+
+class _Open:
+    """The changes of the rows that this process wrote or read: a row's own never change, so they are read once."""
+
+    def __init__(self) -> None:
+        self.changes: dict[int, dict[str, Sending]] = {}
+        self.rows: dict[str, int] = {}  # by change
+
+    def keep(self, row: int, changes: Sequence[Sending]) -> None:
+        self.changes[row] = {change.change_id: change for change in changes}
+        self.rows.update(dict.fromkeys(self.changes[row], row))
+
+    def drop(self, row: int) -> None:
+        for key in self.changes.pop(row):
+            if self.rows.get(key) == row:
+                del self.rows[key]
+
+
+class _Rows:
+    """The rows of a destination within a transaction; another process may have changed them since the last one."""
+
+    def __init__(self, connection: sa.Connection, destination: str, remembered: _Open) -> None:
+        self.connection = connection
+        self._remembered = remembered
+        columns = schema.batches.c
+        shared = [columns[name] for name in _About._fields]
+        found = connection.execute(sa.select(columns.id, *shared).where(columns.destination == destination)).all()
+        self._about = {row: _About(*about) for row, *about in found}
+        for row in remembered.changes.keys() - self._about.keys():
+            remembered.drop(row)
+        for row in sorted(self._about.keys() - remembered.changes.keys()):
+            whole = connection.execute(sa.select(schema.batches).where(columns.id == row)).mappings().one()
+            remembered.keep(row, batches.unpack({str(name): value for name, value in whole.items()}))
+
+    def add(self, about: _About, changes: Sequence[Sending]) -> None:
+        """Write some changes as one row."""
+        values = {**about._asdict(), "changes": batches.pack(changes)}
+        done = self.connection.execute(sa.insert(schema.batches).values(values))
+        (row,) = done.inserted_primary_key or (0,)
+        self._about[row] = about
+        self._remembered.keep(row, changes)
+
+    def take(self, change_ids: Iterable[str]) -> None:
+        """Remove changes; those beside them are written anew."""
+        for row, keys in self._holding(change_ids).items():
+            about, changes = self._about[row], self._remembered.changes[row]
+            self._remove(row)
+            if len(keys) < len(changes):
+                self.add(about, [change for key, change in changes.items() if key not in keys])
+
+    def mark(self, change_ids: Iterable[str], state: str, job: Ref | None) -> None:
+        """Say of changes what became of them; those beside them stay as they were."""
+        columns = schema.batches.c
+        for row, keys in self._holding(change_ids).items():
+            about, changes = self._about[row], self._remembered.changes[row]
+            if len(keys) == len(changes):
+                update = sa.update(schema.batches).where(columns.id == row)
+                self.connection.execute(update.values(state=state, job=job))
+                self._about[row] = about._replace(state=state, job=job)
+                continue
+            self._remove(row)
+            self.add(about, [change for key, change in changes.items() if key not in keys])
+            self.add(about._replace(state=state, job=job), [changes[key] for key in changes if key in keys])
+
+    def _holding(self, change_ids: Iterable[str]) -> Mapping[int, set[str]]:
+        """The rows that hold these changes, with those of them that each holds."""
+        found: dict[int, set[str]] = {}
+        where = self._remembered.rows
+        for key in change_ids:
+            if (row := where.get(key)) is not None:
+                found.setdefault(row, set()).add(key)
+        return found
+
+    def _remove(self, row: int) -> None:
+        self.connection.execute(sa.delete(schema.batches).where(schema.batches.c.id == row))
+        self._remembered.drop(row)
+        del self._about[row]
+
+
+def _acknowledge(
+    connection: sa.Connection,
+    settlement: Settlement,
+    final: Sequence[tuple[Sending, Outcome]],
+    known: Mapping[str, contacts.Contact | None],
+) -> dict[str, contacts.Contact]:
+    """Write what the outcomes say of contacts; returns those that are another by now."""
+    targets = {kind: settlement.known(kind) for kind in {change.kind for change, _ in final}}
+    unread = list({change.address for change, _ in final if change.address not in known})
+    read = contacts.read(connection, settlement.destination, unread)
     after: dict[str, contacts.Contact] = {}
     for change, outcome in final:
-        contact = after.get(change.address) or before.get(change.address)
-        updated = known_after(contact, change, outcome, known[change.kind])
+        address = change.address
+        contact = after.get(address) or known.get(address) or read.get(address)
+        updated = known_after(contact, change, outcome, targets[change.kind])
         if updated is not None and updated != contact:
-            after[change.address] = updated
-    contacts.write(connection, settlement.destination, list(after.values()))
+            after[address] = updated
+    pairs = [(known.get(address) or read.get(address), contact) for address, contact in after.items()]
+    contacts.change(connection, settlement.destination, pairs)
+    return after
 
 
 def _reject(connection: sa.Connection, settlement: Settlement, final: Sequence[tuple[Sending, Outcome]]) -> None:
@@ -203,64 +319,3 @@ def _carry_codes(connection: sa.Connection, settlement: Settlement, final: Seque
                 pushed.append(str(packing.value(change.fields[tag])))
     codes.advance(connection, pushed, codes.CodeState.PUSHED, at=settlement.at)
     codes.clear(connection, cleared, at=settlement.at)
-
-
-def _forget(connection: sa.Connection, destination: str, change_ids: Sequence[str]) -> None:
-    columns = schema.sending.c
-    for is_one in among(connection, columns.change_id, change_ids):
-        connection.execute(sa.delete(schema.sending).where(columns.destination == destination, is_one))
-
-
-def _columns(destination: str, changes: Sequence[Sending], at: datetime, plan: str | None) -> dict[str, list[Any]]:
-    count = len(changes)
-    return {
-        "destination": [destination] * count,
-        "change_id": [change.change_id for change in changes],
-        "content_hash": [change.content_hash for change in changes],
-        "kind": [change.kind for change in changes],
-        "target_kind": [_FAMILIES.get(change.kind, _EVERYONE) for change in changes],
-        "target": [change.target for change in changes],
-        "customer_id": [change.customer_id for change in changes],
-        "address": [change.address for change in changes],
-        "payload": [_packed(change) for change in changes],
-        "state": ["pending" if change.is_pending else "sending" for change in changes],
-        "job": [change.job for change in changes],
-        "started_at": [at] * count,
-        "plan": [plan] * count,
-    }
-
-
-def _packed(change: Sending) -> str:
-    """Status, defaults, then names and JSON scalars in turn: neither a name nor a scalar holds the separator."""
-    cells = [change.status or "", ",".join(sorted(change.defaults)) if change.defaults else ""]
-    return (
-        packing.SEPARATOR.join(chain(cells, *change.fields.items())) if change.fields else packing.SEPARATOR.join(cells)
-    )
-
-
-def _unpacked(payload: str) -> tuple[str | None, frozenset[str], dict[str, str]]:
-    if payload.startswith("{"):  # as older ledgers hold it
-        found = json.loads(payload)
-        return found["status"], frozenset(found["defaults"]), found["fields"]
-    status, defaults, *cells = payload.split(packing.SEPARATOR)
-    named = frozenset(defaults.split(",")) if defaults else frozenset()
-    return status or None, named, dict(zip(cells[::2], cells[1::2], strict=True))
-
-
-def _sending(row: Mapping[str, Any]) -> Sending:
-    status, defaults, fields = _unpacked(row["payload"])
-    return Sending(
-        change_id=row["change_id"],
-        content_hash=row["content_hash"],
-        kind=row["kind"],
-        target=row["target"],
-        customer_id=row["customer_id"],
-        address=row["address"],
-        fields=fields,
-        defaults=defaults,
-        status=status,
-        job=row["job"],
-        started_at=row["started_at"],
-        plan=row["plan"],
-        is_pending=row["state"] == "pending",
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import compress, groupby, islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -140,17 +139,16 @@ def _parts(trip: Trip, drafts: Iterator[_Draft], suppressed: frozenset[str]) -> 
 def _ready(trip: Trip, drafts: Sequence[_Draft], suppressed: frozenset[str]) -> list[Sending]:
     """Those that may and need to be sent now; the others are counted as withheld, by why."""
     resolved = list(_resolved(trip, drafts))
-    contacts = trip.ledger.contacts.of(trip.name, [change.address for change, _, _ in resolved])
+    contacts = trip.read([change.address for change, _, _ in resolved])
     ready = []
     for change, may, _ in resolved:
-        contact = contacts.get(change.address)
+        contact = contacts[change.address]
         why = _why_not(trip, change, contact, may and change.address not in suppressed)
         if why is None:
             ready.append(change)
         else:
             trip.result.withheld[why] += 1
             trip.done += 1
-    trip.seen = contacts
     return ready
 
 
@@ -168,7 +166,7 @@ def _resolved(trip: Trip, drafts: Sequence[_Draft]) -> Iterator[_Draft]:
     for change in moved:
         for address in known.get(change.customer_id, ()):
             if _digest(trip, change, address) == change.content_hash:
-                yield _Draft(replace(change, address=address), bool(trip.people.reachable([address])), is_today=False)
+                yield _Draft(change._replace(address=address), bool(trip.people.reachable([address])), is_today=False)
                 break
         else:
             trip.result.withheld["address"] += 1

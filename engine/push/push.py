@@ -151,12 +151,15 @@ def _carry(trip: Trip, table: pa.Table, *, is_first: bool) -> None:
         before = kind
         for changes in parts:
             if changes:
-                trip.carry(kind, target, changes, known=trip.seen)
+                trip.carry(kind, target, changes)
             if trip.under_way >= UNDER_WAY:
                 await_jobs(trip)
                 go_on(trip)
+            if not trip.under_way:
+                trip.seen.clear()
     await_jobs(trip)
     go_on(trip)
+    trip.seen.clear()
 
 
 def _count(trip: Trip, table: pa.Table, recreate: frozenset[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 from connectors.base import Recalls
@@ -36,6 +35,7 @@ def settle(trip: Trip) -> None:
         await_jobs(trip)
         go_on(trip)
     finally:
+        trip.seen.clear()
         inner, trip.result = trip.result, outer
         _report(outer, inner)
 
@@ -90,7 +90,7 @@ def _recalled(trip: Trip, kind: str, target: str, changes: Sequence[Sending]) ->
     jobs = {key: outcome.job for key, outcome in found.items() if outcome.state is State.PENDING and outcome.job}
     trip.ledger.sending.wait(trip.name, jobs, plan=trip.plan)
     for key, job in jobs.items():
-        trip.waiting.setdefault(job, []).append(replace(known[key], job=job))
+        trip.waiting.setdefault(job, []).append(known[key]._replace(job=job))
     return [change for key, change in known.items() if key not in found]
 
 
@@ -126,6 +126,7 @@ def _undo(trip: Trip, kind: str, changes: Sequence[Sending]) -> None:
     left = [change for change in changes if change not in undone]
     if left:
         trip.ledger.sending.drop(trip.name, left, trip.settlement)
+        trip.seen.clear()
     for target, group in _by_target(undone).items():
         place = target if back == RemoveMember.__name__ else CONTACTS
         opposite = [_opposite(trip, str(back), place, change) for change in group]
@@ -134,8 +135,8 @@ def _undo(trip: Trip, kind: str, changes: Sequence[Sending]) -> None:
 
 def _opposite(trip: Trip, kind: str, target: str, change: Sending) -> Sending:
     digest = content_hash(trip.name, kind, target, change.address, {})
-    return replace(
-        change, kind=kind, target=target, content_hash=digest, fields={}, defaults=frozenset(), status=None, job=None
+    return change._replace(
+        kind=kind, target=target, content_hash=digest, fields={}, defaults=frozenset(), status=None, job=None
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
@@ -92,7 +92,9 @@ class Trip:
     continued: list[Sending] = field(default_factory=list)  # contacts that existed: their traits go by SetTraits
     targets: Mapping[tuple[TargetKind, str], KnownTarget] = field(default_factory=dict)
     places: Mapping[TargetKind, Mapping[str, int]] = field(default_factory=lambda: _placed({}))
-    seen: Mapping[str, Contact] = field(default_factory=dict)  # contacts of the part that is being carried
+    seen: dict[str, Contact | None] = field(
+        default_factory=dict
+    )  # contacts of what is being carried, as the ledger has them
     sent: dict[str, Change] = field(default_factory=dict)  # what waits for a job, in the contract's words
 
     @property
@@ -123,6 +125,13 @@ class Trip:
         self.targets = self.ledger.targets.of(self.name)
         self.places = _placed(self.targets)
 
+    def read(self, addresses: Sequence[str]) -> Mapping[str, Contact | None]:
+        """These contacts as the ledger has them, and others: each is read once while its changes are carried."""
+        unknown = [address for address in addresses if address not in self.seen]
+        if unknown:
+            self.seen |= {**dict.fromkeys(unknown), **self.ledger.contacts.of(self.name, unknown)}
+        return self.seen
+
     def pause(self) -> None:
         """A safe point: everything sent so far is in the ledger. Raises OutOfTime."""
         if self.limits.is_stopped():
@@ -132,29 +141,18 @@ class Trip:
         if self.result.stopped:
             raise OutOfTime(f"{self.name}: stopped at a safe point", hint="run again: the rest is in the next plan")
 
-    def carry(
-        self,
-        kind: str,
-        target: str,
-        changes: Sequence[Sending],
-        *,
-        is_begun: bool = False,
-        known: Mapping[str, Contact] | None = None,
-    ) -> None:
-        """Send changes of one kind for one target, and commit before and after each round of calls.
-
-        `known`: their contacts as the ledger has them, where they have just been read.
-        """
+    def carry(self, kind: str, target: str, changes: Sequence[Sending], *, is_begun: bool = False) -> None:
+        """Send changes of one kind for one target, and commit before and after each round of calls."""
         where, ref = self._place(kind, target)
         limit = self.carrier.destination.spec.carries[KINDS[kind]]
         by_id = {change.change_id: change for change in changes}
-        batches = (Batch(where, ref, part) for part in cut(self._wire(changes, known), limit))
+        batches = (Batch(where, ref, part) for part in cut(self._wire(changes), limit))
         while round_ := list(islice(batches, max(1, self.carrier.destination.spec.in_flight))):
             self.pause()
             since = self.clock.utc()
             if not is_begun:
-                begun = [by_id[change.id] for batch in round_ for change in batch.changes]
-                self.ledger.sending.begin(self.name, begun, at=since, plan=self.plan)
+                begun = [[by_id[change.id] for change in batch.changes] for batch in round_]
+                self.ledger.sending.begin(self.name, *begun, at=since, plan=self.plan)
             for delivery in self._deliver(round_, since):
                 self._settle(delivery, by_id)
 
@@ -167,7 +165,7 @@ class Trip:
 
     def conclude(self, pairs: Sequence[tuple[Sending, Outcome]], *, is_counted: bool = True) -> None:
         """Commit final outcomes; contacts that existed go on with their traits."""
-        self.ledger.sending.settle(self.settlement, pairs)
+        self.ledger.sending.settle(self.settlement, pairs, known=self.seen)
         for change, outcome in pairs:
             goes_on = self._goes_on(change, outcome)
             if goes_on is not None:
@@ -184,8 +182,8 @@ class Trip:
         if not fields or SetTraits not in self.carrier.destination.spec.carries:
             return None
         digest = content_hash(self.name, SetTraits.__name__, CONTACTS, change.address, fields)
-        return replace(
-            change, kind=SetTraits.__name__, fields=fields, defaults=frozenset(), status=None, content_hash=digest
+        return change._replace(
+            kind=SetTraits.__name__, fields=fields, defaults=frozenset(), status=None, content_hash=digest
         )
 
     def _place(self, kind: str, target: str) -> tuple[Target, Ref]:
@@ -225,11 +223,9 @@ class Trip:
             self.ledger.sending.withdraw(self.name, left, plan=self.plan)
         raise delivery.error
 
-    def _wire(self, changes: Sequence[Sending], known: Mapping[str, Contact] | None = None) -> Iterator[Change]:
+    def _wire(self, changes: Sequence[Sending]) -> Iterator[Change]:
         """The changes in the contract's words; the provider's ids where we have them."""
-        if known is None:
-            people = [change.address for change in changes if change.customer_id]
-            known = self.ledger.contacts.of(self.name, people) if people else {}
+        known = self.read([change.address for change in changes if change.customer_id])
         refs = {name: at.ref for (kind, name), at in self.targets.items() if kind is TargetKind.FIELD and at.ref}
         for change in changes:
             if change.kind == AddCode.__name__:
