@@ -61,10 +61,12 @@ def pull(
     engagement: bool = True,
 ) -> Pulled:
     """Read both streams to their end, or only who left. Raises connectors.errors; what was read before stays, and is not read again."""
-    left = _suppressions(destination, connector, ledger, now) if isinstance(connector, ReadsSuppressions) else 0
+    left, is_swept_now = 0, True
+    if isinstance(connector, ReadsSuppressions):
+        left, is_swept_now = _suppressions(destination, connector, ledger, now)
     waits = connector.spec.poll_after
     pulled = Pulled(destination=destination, suppressions=left)
-    if isinstance(connector, ReadsSuppressions) and not is_swept(ledger, destination):
+    if not is_swept_now:
         return replace(pulled, is_complete=False, error=_UNSWEPT)
     if not engagement or not isinstance(connector, PullsEngagement):
         return pulled
@@ -78,15 +80,20 @@ def pull(
     return replace(pulled, events=dict(counts), is_complete=is_complete)
 
 
-def _suppressions(destination: str, connector: ReadsSuppressions, ledger: Ledger, now: datetime) -> int:
-    """A first sweep saves its cursor at its end only: one that broke off starts again, and none is missed."""
+def _suppressions(destination: str, connector: ReadsSuppressions, ledger: Ledger, now: datetime) -> tuple[int, bool]:
+    """How many are new or changed, and whether the sweep came to its end.
+
+    The cursor is saved at the end only. A sweep that went on where another broke off would not see who left since in what
+    that one had read already, and a run would write to them.
+    """
     since = ledger.cursors.get(destination, SUPPRESSIONS)
-    changed = 0
+    changed, is_ended = 0, False
     for page in connector.suppressions(since, now):
         changed += ledger.suppressions.record(destination, known(destination, page.items, ledger, now))
-        if since is not None or page.last:
+        if page.last:
             ledger.cursors.save(destination, SUPPRESSIONS, page.cursor, at=now)
-    return changed
+            is_ended = True
+    return changed, is_ended
 
 
 def known(destination: str, found: Sequence[Suppression], ledger: Ledger, now: datetime) -> list[KnownSuppression]:

@@ -117,6 +117,18 @@ def test_a_first_sweep_counts_only_when_it_is_complete(ledger: Ledger, parts: Pa
     assert is_swept(ledger, "news")
 
 
+def test_a_later_sweep_that_broke_off_begins_again_and_sends_nothing_until_it_has_ended(
+    ledger: Ledger, parts: Parts
+) -> None:
+    bring(Provider(EVENTS, LEFT), ledger, parts)
+    before = ledger.cursors.get("news", "suppressions")
+    pulled = bring(Provider(EVENTS, [replace(LEFT[1], cursor="3", last=False)]), ledger, parts)
+    assert ledger.cursors.get("news", "suppressions") == before, "who left meanwhile may stand in what was read already"
+    assert "nothing is sent" in pulled.error  # type: ignore[attr-defined]
+    bring(Provider(EVENTS, [replace(LEFT[1], cursor="4")]), ledger, parts)
+    assert ledger.cursors.get("news", "suppressions") == "4"
+
+
 def test_a_provider_that_prepares_an_answer_is_waited_for_but_not_for_ever(ledger: Ledger, parts: Parts) -> None:
     clock = HandClock(NOW)
     preparing = [Page([], "0")] * 3
