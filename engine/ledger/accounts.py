@@ -34,12 +34,13 @@ class Accounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownTarget:
-    """A target as the ledger knows it; `ref` is None while its creation is under way."""
+    """A target as the ledger knows it; `ref` is None while its creation is under way, `was` its former names."""
 
     target: Target
     position: int
     ref: Ref | None
     is_owned: bool
+    was: tuple[str, ...] = ()
 
 
 class Targets:
@@ -55,9 +56,20 @@ class Targets:
         for row in self._store.rows(query):
             value = ValueKind(row["value"]) if row["value"] else None
             target = Target(kind=TargetKind(row["kind"]), name=row["name"], title=row["title"], value=value)
-            known = KnownTarget(target=target, position=row["position"], ref=row["ref"], is_owned=row["is_owned"])
+            known = KnownTarget(
+                target=target,
+                position=row["position"],
+                ref=row["ref"],
+                is_owned=row["is_owned"],
+                was=tuple((row["was"] or "").split()),
+            )
             found[target.kind, target.name] = known
         return found
+
+    def destinations(self) -> list[str]:
+        """Every destination that we have written to, those too that the config has no more."""
+        query = sa.select(schema.targets.c.destination).distinct().order_by(schema.targets.c.destination)
+        return [row["destination"] for row in self._store.rows(query)]
 
     def expect(self, destination: str, targets: Iterable[Target], *, is_owned: bool, plan: str | None = None) -> None:
         """Say, before the call, that these are about to be created (or adopted): ref unknown, position given."""

@@ -304,18 +304,13 @@ def _suppress(connection: sa.Connection, settlement: Settlement, final: Sequence
 
 
 def _carry_codes(connection: sa.Connection, settlement: Settlement, final: Sequence[tuple[Sending, Outcome]]) -> None:
-    """A code that arrived is pushed; a code that ended and whose tag is empty now is cleared."""
+    """A code that arrived is pushed."""
     arrived = [change for change, outcome in final if change.kind == "AddCode" and outcome.state in _THERE]
     pushed = [str(packing.value(change.fields["code"])) for change in arrived]
-    cleared: list[tuple[str, str]] = []
     for change, outcome in final if settlement.code_tags else ():
         is_new = change.kind != "AddContact" or outcome.state is not State.NOOP
-        if change.kind == "AddCode" or outcome.state is State.REJECTED or not is_new:
+        if change.kind in {"AddCode", "ClearTraits"} or outcome.state is State.REJECTED or not is_new:
             continue
-        for tag in change.fields.keys() & settlement.code_tags.keys():
-            if change.kind == "ClearTraits":
-                cleared.append((settlement.code_tags[tag], change.customer_id))
-            else:
-                pushed.append(str(packing.value(change.fields[tag])))
+        tags = change.fields.keys() & settlement.code_tags.keys()
+        pushed += [str(packing.value(change.fields[tag])) for tag in tags]
     codes.advance(connection, pushed, codes.CodeState.PUSHED, at=settlement.at)
-    codes.clear(connection, cleared, at=settlement.at)
