@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
@@ -21,6 +22,7 @@ import orjson
 import tenacity
 
 from connectors import errors
+from connectors.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,8 +35,6 @@ __all__ = [
 ]  # fmt: skip
 
 _log = logging.getLogger("ciblage.http")
-_ADDRESS = re.compile(r"[^\s@\"'<>(),;:/?&=]+@[^\s@\"'<>(),;:/?&=]+\.[^\s@\"'<>(),;:/?&=]+")
-_ENCODED = re.compile(r"[^\s@\"'<>(),;:/?&=]+%40[^\s@\"'<>(),;:/?&=]+")
 _CREDENTIAL = re.compile(r"auth|key|token|secret|cookie")
 _BASIC = re.compile(r"(?i:basic)\s+\S+")
 _SHORT = 7  # characters: "Bearer" and the like are no secrets
@@ -227,11 +227,6 @@ class Wire:
         return Response(answer.status_code, headers, answer.content)
 
 
-def mask(text: str) -> str:
-    """The text without addresses, for logs, errors and the provider's words: `a…@…`."""
-    return _ENCODED.sub("…%40…", _ADDRESS.sub("…@…", text))
-
-
 class Http:
     """Calls to one account: `http("POST", "/lists", json={…}, rate="bulk")`.
 
@@ -251,6 +246,7 @@ class Http:
         rates: Mapping[str, tuple[Rate, ...]] | None = None,
         share: Mapping[str, float] | None = None,
         in_flight: int = 1,
+        about: Mapping[str, object] | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._headers = {name.lower(): _plain(name, value) for name, value in headers.items()}
@@ -260,6 +256,8 @@ class Http:
         self._pace = pace or LocalPace()
         self._windows = _shared(rates or {}, share or {})
         self._in_flight = in_flight
+        self._about = {} if about is None else about  # whose calls they are, for the log
+        self._numbers = count(1)
 
     def through(self, handler: Handler) -> Http:
         """The same account, pace and clock, answered by another handler."""
@@ -283,8 +281,8 @@ class Http:
         """The answer, when its status is 2xx or in `accept`; otherwise an error of `connectors.errors`."""
         request = self._request(method, path, json=json, params=params, headers=headers, body=body, timeout=timeout)
         if method.upper() not in _READS:
-            return self._send(request, rate, accept)
-        return retrying(self._clock, attempts=_TRIES, patience=_PATIENCE)(self._send, request, rate, accept)
+            return self._send(request, rate, accept, count(1))
+        return retrying(self._clock, attempts=_TRIES, patience=_PATIENCE)(self._send, request, rate, accept, count(1))
 
     def _request(
         self,
@@ -311,13 +309,13 @@ class Http:
         sent |= {name: value for name, value in given.items() if is_home or name not in self._headers}
         return Request(method.upper(), url, sent, body or b"", timeout)
 
-    def _send(self, request: Request, family: str, accept: frozenset[int]) -> Response:
+    def _send(self, request: Request, family: str, accept: frozenset[int], attempts: Iterator[int]) -> Response:
         family = family if family in self._windows else _FAMILY
         windows = {
             name: self._windows.get(name, ()) for name in (family, EVERY) if name == family or name in self._windows
         }
         try:
-            response = self._in_turn(request, windows)
+            response = self._in_turn(request, windows, next(attempts))
         except (TimeoutError, ConnectionError) as error:
             sent = request.method not in _READS and not isinstance(error, ConnectionRefusedError)
             message = f"{_place(request)}: no answer ({type(error).__name__}: {mask(str(error))})"
@@ -337,17 +335,34 @@ class Http:
             body = body.replace(secret, b"...")
         return Response(response.status, response.headers, body)
 
-    def _in_turn(self, request: Request, windows: Mapping[str, Sequence[Rate]]) -> Response:
+    def _in_turn(self, request: Request, windows: Mapping[str, Sequence[Rate]], attempt: int) -> Response:
         """The answer, once a slot and every window have room; who waits for a window holds no slot meanwhile."""
         while True:
             with self._pace.slot(self._in_flight):  # before the turn: what waits for a slot has not called yet
                 started = self._clock.monotonic()
                 wait = self._pace.take(windows, started)
                 if wait <= 0:
-                    response = self._handler.handle(request)
-                    _log.debug("%s %s in %.3f s", _place(request), response.status, self._clock.monotonic() - started)
-                    return response
+                    return self._handled(request, started, attempt)
             self._clock.sleep(max(wait, _TICK))  # a rounded wait must not end just before its time, for ever
+
+    def _handled(self, request: Request, started: float, attempt: int) -> Response:
+        """The answer; what is told of the call, whether there is one or not, is told without its query and its words."""
+        response = None
+        try:
+            response = self._handler.handle(request)
+            return response
+        finally:
+            if _log.isEnabledFor(logging.INFO):
+                known = None if response is None else _request_id(response)
+                facts = {
+                    "method": request.method,
+                    "path": mask(urlsplit(request.url).path),
+                    "status": None if response is None else response.status,
+                    "ms": round((self._clock.monotonic() - started) * 1000),
+                    "attempt": attempt,
+                    "request_id": known or f"#{next(self._numbers)}",
+                }
+                _log.info("call", extra={"about": {**self._about, **facts}})
 
 
 def _plain(name: str, value: str) -> str:

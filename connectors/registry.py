@@ -53,8 +53,11 @@ def build(
     clock: Clock,
     pace: Pace | None = None,
     share: float | None = None,
+    about: Mapping[str, object] | None = None,
 ) -> Connector:
     """A connector for one account: `options` are the destination's own keys; `share` of each rate is ours.
+
+    `about` is what the log tells of each call beside the call itself: client, destination, run.
 
     Raises SettingsError for a key that is unknown (with the nearest valid one), missing, or no text where text belongs.
     """
@@ -71,6 +74,7 @@ def build(
         rates=spec.rates,
         share=spec.share if share is None else dict.fromkeys(spec.rates, share),
         in_flight=spec.in_flight,
+        about=about,
     )
     return connector(settings, http)
 

@@ -68,6 +68,8 @@ def recorded(client: Client, command: str) -> Iterator[Record]:
         run_id = ledger.runs.begin(
             Run(command=command, started_at=started, now=client.now, config_hash=client.config.hash, summary={})
         )
+        client.run_id["run"] = run_id
+        client.tell("run.begin", command=command, now=client.now)
         record = Record(exit_code=70, keep=lambda plan: _keep(client, run_id, plan))
         try:
             yield record
@@ -79,6 +81,8 @@ def recorded(client: Client, command: str) -> Iterator[Record]:
             ledger.runs.end(
                 run_id, summary=record.summary, exit_code=record.exit_code, shop=record.shop, at=client.clock.utc()
             )
+            client.tell("run.end", exit=record.exit_code)
+            client.run_id.clear()
 
 
 def kept_plans(client: Client) -> Kept:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +41,7 @@ def pull_all(client: Client, *, engagement: bool = True) -> PulledAll:
             )  # fmt: skip
         except ConnectorError as error:
             found.append(Pulled(destination=name, is_complete=False, error=client.told(name, error)))
+        client.tell("pull.destination", **asdict(found[-1]))
     client.forget()
     redeemed, expired = (0, 0)
     if client.settings.offers:
@@ -115,7 +116,12 @@ def _guarded(client: Client, planned: Planned, surveys: Mapping[str, Survey], op
     from engine.plan.guard import Permits, guard
 
     permits = Permits(force=frozenset(options.force), recreate=frozenset(options.recreate), is_approved=options.yes)
-    return replace(planned, refusals=guard(planned.plan, client.ledger, surveys, permits))
+    refusals = guard(planned.plan, client.ledger, surveys, permits)
+    for one in planned.plan.destinations:
+        client.tell("plan.destination", destination=one.name, changes=one.changes, calls=one.estimate.calls)
+    for refusal in refusals:
+        client.tell("guard.refused", **refusal.document())
+    return replace(planned, refusals=refusals)
 
 
 def load_review(review: Review) -> Plan:
@@ -171,6 +177,8 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
         recreate=frozenset(options.recreate),
     )
     by_name = {carrier.destination.name: carrier for carrier in carriers}
+    for result in results:
+        client.tell("push.destination", **result.document())
     proofs = [proof for result in results for proof in verify(result, by_name[result.name], client.ledger)]
     exported = write_codes(client, None) if client.ledger.codes.table(states=[CodeState.RESERVED]).num_rows else None
     return Pushed(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 __all__ = [
     "HERE",
@@ -22,7 +24,46 @@ __all__ = [
     "connectors_app",
 ]
 
+
+def _log(value: str | None) -> None:
+    """Lines of JSON on stderr until the command ends."""
+    if value:
+        from engine import logs
+
+        logs.start()
+
+
+class LogFormat(StrEnum):
+    """How the log is written."""
+
+    JSON = "json"
+
+
+def _logged(
+    log: Annotated[
+        LogFormat | None,
+        typer.Option(
+            "--log", envvar="CIBLAGE_LOG", expose_value=False, callback=_log, help="What happens, as lines on stderr."
+        ),
+    ] = None,
+) -> None:
+    """What `Commands` takes its option from."""
+
+
+class Commands(TyperGroup):
+    """Every command has `--log`."""
+
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401 - typer's own
+        super().__init__(**given)
+        single = typer.Typer()
+        single.command()(_logged)
+        [option] = [one for one in typer.main.get_command(single).params if "--log" in one.opts]
+        for command in self.commands.values():
+            command.params.append(option)
+
+
 app = typer.Typer(
+    cls=Commands,
     name="ciblage",
     help="Audiences from a shop's own data, kept in step with Mailchimp, Klaviyo and Brevo.",
     no_args_is_help=True,
@@ -30,9 +71,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-codes_app = typer.Typer(help="Show, export and confirm discount codes.", invoke_without_command=True)
+codes_app = typer.Typer(cls=Commands, help="Show, export and confirm discount codes.", invoke_without_command=True)
 app.add_typer(codes_app, name="codes")
-connectors_app = typer.Typer(help="List the connectors, or begin a new one.", invoke_without_command=True)
+connectors_app = typer.Typer(cls=Commands, help="List the connectors, or begin a new one.", invoke_without_command=True)
 app.add_typer(connectors_app, name="connectors")
 
 Config = Annotated[Path, typer.Option("--config", help="The client's config.")]

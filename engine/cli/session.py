@@ -89,11 +89,32 @@ class Session:
         self.client.check_flag("--force", force or ())
         self.client.check_flag("--recreate", recreate or ())
 
+    def tell(self, event: str, **facts: object) -> None:
+        """A line of the log, where it is asked for."""
+        if "engine.logs" in sys.modules:
+            from engine import logs
+
+            logs.tell(event, {} if self._client is None else self._client.about, command=self.command, **facts)
+
+    def failed(self, error: EngineError) -> None:
+        """What ended it, for the log."""
+        self.exit_code = error.exit_code
+        self.tell("error", kind=error.kind, message=str(error), place=error.place, hint=error.hint)
+
     def close(self) -> None:
         """Let go of what the client holds."""
         self._working.close()
         if self._client is not None:
             self._client.close()
+
+    def ended(self) -> None:
+        """The last line of the log."""
+        self.close()
+        self.tell("command.end", exit=self.exit_code)
+        if "engine.logs" in sys.modules:
+            from engine import logs
+
+            logs.stop()
 
 
 @contextmanager
@@ -103,18 +124,23 @@ def session(command: str, config: Path, now: str | None, *, json: bool) -> Itera
     try:
         if command != "demo":
             current.work()
+        current.tell("command.begin")
         yield current
     except EngineError as error:
         current.close()
+        current.failed(error)
         _fail(error, json=json, command=command)
     except KeyboardInterrupt:
+        current.exit_code = INTERRUPTED
         _quit(INTERRUPTED)
     except BrokenPipeError:
         _quit(0)
     except Exception as error:  # noqa: BLE001 - the last place: a defect must end as exit 70, without a word of data
+        current.exit_code = INTERNAL
+        current.tell("error", kind="internal", message=f"{type(error).__name__}: {error}")
         _crash(error, json=json)
     finally:
-        current.close()
+        current.ended()
     if current.exit_code:
         raise typer.Exit(current.exit_code)
 

@@ -65,6 +65,14 @@ class Config:
         return _place(self.places, path, str(self.file))
 
     @property
+    def secrets(self) -> frozenset[str]:
+        """What no log may hold: keys of destinations, passwords within addresses of databases."""
+        options = [item for one in self.settings.destinations.values() for item in one.options.items()]
+        keys = {value for name, value in options if isinstance(value, str) and _SECRET.search(name)}
+        urls = (self.settings.shop.url, self.settings.ledger.url, self.settings.pace.url)
+        return frozenset(keys | {word for url in urls if url and (word := urlsplit(url).password)})
+
+    @property
     def state(self) -> Path:
         """The client's state folder: ledger, engagement, exports."""
         return self.folder / "state"

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from answers import misfits
+from leaks import KEYS, Process
 from typer.testing import CliRunner
 
 from connectors.http import Request
@@ -34,7 +35,6 @@ __all__ = [
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 SPEED = 600
-KEYS = {"MAILCHIMP_KEY": "sandbox-us1", "KLAVIYO_KEY": "pk_sandbox", "BREVO_KEY": "xkeysib-sandbox"}
 PROVIDERS = {"newsletter": "mailchimp", "flows": "klaviyo", "mailing": "brevo"}
 SEGMENTS = {
     "newsletter": ("loyal", "tea", "lc_active"),
@@ -307,7 +307,7 @@ class Lab:
         words = [str(one) for one in arguments]
         more = ["--config", str(self.config), "--now", self.now.isoformat()]
         program = Path(sys.executable).with_name("ciblage")
-        return subprocess.Popen([program, *words, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return Process([program, *words, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def start(self) -> None:
         """The first pull, and the first push by hand; codes are confirmed and carried."""
