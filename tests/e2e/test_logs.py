@@ -19,7 +19,7 @@ def calls(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_a_run_tells_every_stage_and_every_call_and_whose_it_is(begun: Lab) -> None:
-    begun.shop.change(15, orders=4)
+    begun.shop.change(12, orders=4)
     begun.stock()
     begun.later(hours=5)
     with begun.calls() as arrived:
