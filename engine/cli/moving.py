@@ -104,14 +104,42 @@ def run_(
     max_minutes: Minutes = None,
     force: Force = None,
     recreate: Recreate = None,
+    folder: Annotated[
+        Path | None, typer.Option("--all", metavar="DIR", help="Every client whose config is in this folder.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Clients at a time, with --all; default: the processors.")
+    ] = None,
 ) -> None:
     """Pull, compute, plan, guard, push, verify, in one."""
+    if folder is not None:
+        _run_all(folder, now, jobs, max_minutes, json=json, is_flagged=bool(force or recreate))
+        return
     with session("run", config, now, json=json) as it:
         from engine import run
 
         with it.moving(force, recreate, max_minutes) as options:
             told = run.run(it.client, options)
         it.show(told)
+
+
+def _run_all(  # each option of the command
+    folder: Path, now: str | None, jobs: int | None, max_minutes: float | None, *, json: bool, is_flagged: bool
+) -> None:
+    with session("run --all", folder, now, json=json) as it:
+        from connectors.http import SystemClock
+        from engine import fleet, show
+
+        if is_flagged:
+            hint = "run that client alone: ciblage run --config FILE"
+            raise ConfigError("--force and --recreate are for one client", place="--all", hint=hint)
+        it.stop_working()
+        night = fleet.run_all(folder, clock=SystemClock(), now=now, jobs=jobs, max_minutes=max_minutes, tell=show.ended)
+        if json:
+            it.show(night)
+        else:
+            show.render(night, night.lang)
+        it.exit_code = night.exit_code
 
 
 @app.command()

@@ -2,8 +2,9 @@
 
 from engine.show import rounds as _rounds  # noqa: F401 - registers its views
 from engine.show.documents import document
+from engine.show.fleet import ended
 from engine.show.receiving import listening, received
 from engine.show.screen import console, error, progress, working
 from engine.show.views import render, view
 
-__all__ = ["console", "document", "error", "listening", "progress", "received", "render", "view", "working"]
+__all__ = ["console", "document", "ended", "error", "listening", "progress", "received", "render", "view", "working"]

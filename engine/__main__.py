@@ -1,0 +1,5 @@
+"""`python -m engine` is `ciblage`."""
+
+from engine.cli import main
+
+main()
