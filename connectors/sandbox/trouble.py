@@ -171,10 +171,13 @@ def _truncated(case: Case, serve: Serve) -> Response:
 
 
 def _rewritten(response: Response, change: Callable[[Any], bool]) -> Response | None:
-    """The answer with its JSON changed in place; None when it is not JSON or `change` found nothing to do."""
+    """The answer with its JSON changed in place; None when it is not (whole) JSON or `change` found nothing to do."""
     if not response.body or "json" not in response.headers.get("content-type", ""):
         return None
-    body = json.loads(response.body)
+    try:
+        body = json.loads(response.body)
+    except ValueError:  # another fault has cut it short
+        return None
     if not change(body):
         return None
     return replace(response, body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())

@@ -176,6 +176,10 @@ class Cache:
             with suppress(OSError):
                 half.unlink(missing_ok=True)
 
+    def spare(self, table: str) -> None:
+        """Keep nothing of a table's parts when the opening ends: they hold somebody who must not be kept."""
+        self._used -= set(self._files(f"{table}.*.parquet"))
+
     def sweep(self) -> None:
         """Remove every part that was not used."""
         if not self.is_readonly:

@@ -29,7 +29,7 @@ _AS_EVENTS = (("complaint", "complaint", "FALSE"), ("bounced", "bounce", "TRUE")
 def place_suppressions(database: Database, overlays: Overlays | None, now: datetime) -> None:
     """Build `suppressions` (customer_id canonical, destination, left, since): each matched by id and by address.
 
-    What is known by now counts by now: a provider's clock may be ahead of a run that began a moment ago.
+    What is known counts by now: a provider's clock may be ahead of ours, and ours may have gone back.
     """
     listed = ", ".join(f'NULL::{kind} AS "{column}"' for column, kind in _COLUMNS.items())
     rows = f"SELECT {listed} WHERE FALSE"
@@ -43,14 +43,14 @@ def place_suppressions(database: Database, overlays: Overlays | None, now: datet
         "CREATE OR REPLACE TABLE suppressions AS WITH found AS (SELECT s.*, a.canonical AS person FROM listed_suppressions s"
         " JOIN aliases a USING (customer_id) UNION ALL SELECT s.*, c.customer_id FROM listed_suppressions s"
         " JOIN addresses n ON trim(s.email) = n.raw JOIN customers c ON n.normal = c.email)"
-        ' SELECT DISTINCT person AS customer_id, destination, "left", CASE WHEN first_seen <= $now'
-        ' THEN least(coalesce("at", first_seen), $now) ELSE coalesce("at", first_seen) END AS since FROM found',
+        ' SELECT DISTINCT person AS customer_id, destination, "left",'
+        ' CASE WHEN coalesce("at", first_seen) IS NOT NULL THEN least(coalesce("at", first_seen), $now) END AS since FROM found',
         {"now": now.astimezone(UTC).replace(tzinfo=None)},
     )
     database.execute("DROP TABLE listed_suppressions")
 
 
-def add_suppressions_as_events(database: Database) -> None:
+def add_suppressions_as_events(database: Database, now: datetime) -> None:
     """Let complaints and bounces that are known only from a suppression list be email events, as `[reachable]` asks for them."""
     columns = "row_id, event_id, customer_id, kind, happened_at, destination, hard, is_machine"
     for left, kind, hard in _AS_EVENTS:
@@ -58,7 +58,9 @@ def add_suppressions_as_events(database: Database) -> None:
             f"INSERT INTO email_events ({columns}) SELECT coalesce((SELECT max(row_id) FROM email_events), 0) + row_number() OVER (ORDER BY customer_id),"
             f" 'suppression:{left}:' || customer_id, customer_id, '{kind}', coalesce(min(since), TIMESTAMP '1970-01-01'), min(destination), {hard}, FALSE"
             f" FROM suppressions WHERE \"left\" = '{left}' AND customer_id NOT IN"
-            f" (SELECT customer_id FROM email_events WHERE kind = '{kind}'{' AND hard' if hard == 'TRUE' else ''}) GROUP BY customer_id"
+            f" (SELECT customer_id FROM email_events WHERE kind = '{kind}'{' AND hard' if hard == 'TRUE' else ''}"
+            " AND happened_at <= $now) GROUP BY customer_id",
+            {"now": now.astimezone(UTC).replace(tzinfo=None)},
         )
 
 
@@ -69,9 +71,10 @@ def apply_consent(database: Database, now: datetime) -> None:
         f"CREATE OR REPLACE TEMP TABLE acts AS SELECT customer_id, bool_or(since IS NULL) AS endless, max(since) AS since,"
         f' coalesce(max("left") FILTER ("left" = \'complaint\'), arg_max("left", coalesce(since, TIMESTAMP \'9999-01-01\'))) AS why'
         f' FROM (SELECT customer_id, "left", since FROM suppressions WHERE "left" IN {_ACTS} UNION ALL SELECT customer_id,'
-        f" CASE kind WHEN 'complaint' THEN 'complaint' ELSE 'unsubscribed' END, happened_at FROM email_events"
-        f" WHERE kind IN ('complaint', 'unsubscribe')) WHERE since IS NULL OR since <= ? GROUP BY customer_id",
-        [local],
+        f" CASE kind WHEN 'complaint' THEN 'complaint' ELSE 'unsubscribed' END,"
+        f" CASE WHEN destination IS NULL THEN happened_at ELSE least(happened_at, $now) END FROM email_events"
+        f" WHERE kind IN ('complaint', 'unsubscribe')) WHERE since IS NULL OR since <= $now GROUP BY customer_id",
+        {"now": local},
     )
     lifted = "NOT acts.endless AND customers.consent_email_at > acts.since AND customers.consent_email_at <= ?"
     left = "customers.consent_email = 'unsubscribed'"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.shop.addresses import add_addresses
+from engine.shop.erased import REASON, Erased
 from engine.shop.schema import CONSENT, Column
 from engine.tables import Database, name
 
@@ -28,9 +29,15 @@ _PERSONS = (
 )
 
 
-def identify(database: Database) -> None:
-    """Turn `staged_customers` (row_id, reason, columns) into `aliases` (customer_id, canonical); `persons` are ids and normal addresses."""
+def identify(database: Database, erased: Erased | None = None) -> None:
+    """Turn `staged_customers` (row_id, reason, columns) into `aliases` (customer_id, canonical); `persons` are ids and normal addresses.
+
+    Rows of an address that was erased are set aside.
+    """
     add_addresses(database, "SELECT email FROM staged_customers")
+    if erased is not None and (spellings := erased.among(database)):
+        apart = "UPDATE staged_customers SET reason = $why WHERE list_contains($spellings, email)"
+        database.execute(apart, {"why": REASON, "spellings": sorted(spellings)})
     database.execute(
         "CREATE OR REPLACE TEMP VIEW placed AS SELECT s.*, a.normal, s.email IS NOT NULL AND a.normal IS NULL AS email_invalid"
         " FROM staged_customers s LEFT JOIN addresses a ON s.email = a.raw"

@@ -14,6 +14,7 @@ from engine.errors import DataError
 from engine.shop import consent, facts, identity
 from engine.shop.addresses import create_addresses
 from engine.shop.cache import Cache
+from engine.shop.erased import Erased
 from engine.shop.extras import slug
 from engine.shop.files import find, listing
 from engine.shop.loading import Place, SetAside, Typed, create_empty, flag_repeats, kept_apart, report
@@ -83,16 +84,24 @@ class Shop:
         """What can be counted, by the language's names."""
         return {**named_sources(self.tables), **self.readings}
 
+    def known_as(self, address: str) -> list[str]:
+        """Every customer_id of the person who has this normal address, the person's own first."""
+        found = self.database.rows(
+            "SELECT a.customer_id FROM aliases a JOIN customers c ON a.canonical = c.customer_id WHERE c.email = $address"
+            " ORDER BY a.customer_id <> a.canonical, a.customer_id",
+            {"address": address},
+        )
+        return [str(row[0]) for row in found]
+
     def coupons(self) -> pa.Table:
-        """Purchases that used a code: coupon, order_id, ordered_at (UTC-aware)."""
+        """Purchases that used a code: coupon, order_id, ordered_at (UTC-aware), customer_id."""
         import pyarrow as pa
 
         found = self.database.query(
-            f"SELECT coupon, order_id, ordered_at FROM orders WHERE coupon IS NOT NULL AND {PURCHASES}"
+            f"SELECT coupon, order_id, ordered_at, customer_id FROM orders WHERE coupon IS NOT NULL AND {PURCHASES}"
         )
-        aware = pa.schema(
-            [("coupon", pa.string()), ("order_id", pa.string()), ("ordered_at", pa.timestamp("us", "UTC"))]
-        )
+        texts = [(name, pa.string()) for name in ("coupon", "order_id", "customer_id")]
+        aware = pa.schema([*texts[:2], ("ordered_at", pa.timestamp("us", "UTC")), texts[2]])
         return found.cast(aware)
 
 
@@ -115,7 +124,7 @@ def _opened(
 ) -> Shop:
     zone, currency, now = settings
     with Reader(database, zone, source.cache) as reader:
-        loading = _Loading(source, currency, reader)
+        loading = _Loading(source, currency, reader, None if overlays is None else overlays.erased)
         loading.customers()
         for table in (*_ORDER, *loading.own):
             loading.fact(table)
@@ -137,12 +146,13 @@ def _opened(
 class _Loading:
     """The tables of one opening as they come in."""
 
-    def __init__(self, source: ShopSource, currency: str, reader: Reader) -> None:
+    def __init__(self, source: ShopSource, currency: str, reader: Reader, erased: Erased | None) -> None:
         if not source.path.is_dir():
             raise DataError(
                 "the shop's folder is missing", place=str(source.path), hint="[shop] path names a folder of files"
             )
         self.source, self.currency, self.reader, self.database = source, currency, reader, reader.database
+        self.erased = erased
         self.own = {name_: own for name_, own in source.own.items() if not own.is_neutral}
         self.tables = shapes(source.own)
         self.mapping = read_mapping(source.mapping, self.tables)
@@ -166,7 +176,8 @@ class _Loading:
         self.reader.release()
         flag_repeats(self.database, "staged_customers", "customer_id")
         normalise_phones(self.database, "staged_customers", self.reader.zone)
-        identity.identify(self.database)
+        identity.identify(self.database, self.erased)
+        self._spare("customers", "staged_customers")
         self._aside[_LISTED] = self._load(_LISTED)
         self.lists, lists = facts.lists_of(self.tables["customers"].everything, _list_names(self.database))
         identity.merge(self.database, plan.columns, lists)
@@ -191,8 +202,20 @@ class _Loading:
             return []
         plan = self._read(table, paths)
         aside = facts.load_fact(self.database, table, plan, currency=self.currency)
+        if plan.has_email:
+            self._spare(table, f"({plan.select})")
         self.reader.release()
         return aside
+
+    def _spare(self, table: str, rows: str) -> None:
+        """Let the cache keep nothing of a table that names somebody who was erased."""
+        if self.erased is None or self.source.cache is None:
+            return
+        spellings = sorted(self.erased.among(self.database))
+        if spellings and self.database.scalar(
+            f"SELECT count(*) FROM {rows} WHERE list_contains($spellings, email)", {"spellings": spellings}
+        ):
+            self.source.cache.spare(table)
 
     def fingerprint(self) -> str:
         checksums = sorted(self.reader.checksums.items())
@@ -225,7 +248,7 @@ def _overlay(database: Database, overlays: Overlays | None, now: datetime) -> No
     if overlays is not None and overlays.email_events:
         facts.add_pulled_events(database, overlays.email_events)
     consent.place_suppressions(database, overlays, now)
-    consent.add_suppressions_as_events(database)
+    consent.add_suppressions_as_events(database, now)
     facts.finish_events(database)
     consent.apply_consent(database, now)
     if overlays is not None and overlays.codes is not None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from engine.shop.erased import Erased
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlays:
@@ -18,8 +20,10 @@ class Overlays:
     - `suppressions`: customer_id or NULL, email, destination, left (a word of `connectors.types.Left`), at or NULL, first_seen.
     - `email_events`: Parquet files of the neutral table, with `email` in place of customer_id.
     - `codes`: the neutral table, ids as the ledger keeps them (an alias's id is the person's).
+    - `erased`: addresses that are set aside wherever the shop still has them.
     """
 
     suppressions: pa.Table | None = None
     email_events: Sequence[Path] | None = None
     codes: pa.Table | None = None
+    erased: Erased | None = None

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from sqlglot import exp
 
 from engine.compute.backends import backend
+from engine.compute.literals import literal
 from engine.compute.spelling import column, known, named, relation
 from engine.shop import Overlays, SetAside, Shop, ShopSource, open_shop, schema
 from engine.shop.addresses import add_addresses
@@ -64,15 +65,26 @@ class WarehouseShop:
         """What can be counted, by the language's names."""
         return {**schema.sources(self.tables), **self.readings}
 
+    def known_as(self, address: str) -> list[str]:
+        """Every customer_id of the person who has this normal address, the person's own first."""
+        people = exp.select(column("customer_id")).from_(relation("customers"))
+        people = people.where(column("email").eq(literal(address)))
+        own = self.database.query(backend(self.database.name).text(people))["customer_id"].to_pylist()
+        rows = exp.select(column("customer_id")).from_(relation("aliases"))
+        rows = rows.where(exp.or_(*(column("canonical").eq(literal(key)) for key in own))) if own else rows.limit(0)
+        found = self.database.query(backend(self.database.name).text(rows))["customer_id"].to_pylist()
+        return [*own, *sorted(set(found) - set(own))]
+
     def coupons(self) -> pa.Table:
-        """Purchases that used a code: coupon, order_id, ordered_at (UTC-aware)."""
+        """Purchases that used a code: coupon, order_id, ordered_at (UTC-aware), customer_id."""
         import pyarrow as pa
 
-        cells = [column(name) for name in ("coupon", "order_id", "ordered_at")]
+        cells = [column(name) for name in ("coupon", "order_id", "ordered_at", "customer_id")]
         rows = exp.select(*cells).from_(relation("orders"))
         rows = rows.where(known(column("coupon")), column(schema.PURCHASES))
         found = self.database.query(backend(self.database.name).text(rows))
-        kinds = [("coupon", pa.string()), ("order_id", pa.string()), ("ordered_at", pa.timestamp("us", "UTC"))]
+        texts = [(name, pa.string()) for name in ("coupon", "order_id", "customer_id")]
+        kinds = [*texts[:2], ("ordered_at", pa.timestamp("us", "UTC")), texts[2]]
         return found.cast(pa.schema(kinds))
 
 
