@@ -7,14 +7,17 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from connectors.types import normal
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
     from pathlib import Path
 
     import pyarrow as pa
 
     from connectors.types import Cursor, EngagementEvent
+    from engine.shop.erased import Erased
 
 __all__ = ["Parts"]
 
@@ -25,8 +28,10 @@ _TEXTS = ("event_id", "email", "kind", "campaign", "message", "url", "precision"
 class Parts:
     """The parts in one folder. A part is written beside its name and renamed: a crash leaves none half-done."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, erased: Callable[[], Erased | None] = lambda: None) -> None:
+        """`erased` is asked at each page: whom it names is not kept."""
         self.folder = folder
+        self.erased = erased
 
     def paths(self) -> list[Path]:
         """All parts, in a stable order."""
@@ -37,13 +42,15 @@ class Parts:
         return sorted(self.folder.glob(f"{destination}-*{_SUFFIX}"))  # no destination's name holds a hyphen
 
     def keep(self, destination: str, since: Cursor | None, events: Sequence[EngagementEvent]) -> Counter[str]:
-        """Write those events of a page that no part holds yet; returns how many of each kind.
+        """Write those events of a page that no part holds yet; returns how many of each kind. Of people erased, none.
 
         `since` is the cursor that the page was read from: reading it again after a crash finds its events kept.
         """
         import pyarrow.compute as pc
-        import pyarrow.parquet as pq
 
+        if (erased := self.erased()) is not None:
+            gone = erased.of({event.email for event in events})
+            events = [event for event in events if event.email not in gone]
         if not events:
             return Counter()
         table = _columns(destination, events)
@@ -53,14 +60,47 @@ class Parts:
             return Counter()
         ids = "\n".join(sorted(fresh["event_id"].to_pylist()))
         name = f"{destination}-{_hash(since or '')}-{_hash(ids)}{_SUFFIX}"
+        self._write(name, fresh)
+        return Counter(fresh["kind"].to_pylist())
+
+    def held(self, addresses: Collection[str]) -> int:
+        """How many events of these normal addresses are kept."""
+        return sum(len(_theirs(path, addresses)) for path in self.paths())
+
+    def without(self, addresses: Collection[str]) -> tuple[int, int]:
+        """Rewrite the parts that hold somebody without them; returns how many events went, and of how many parts.
+
+        A part that holds nobody else goes altogether. Reading its page again brings nothing back, as long as `erased`
+        names them.
+        """
+        import pyarrow.parquet as pq
+
+        events = parts = 0
+        for path in self.paths():
+            theirs = _theirs(path, addresses)
+            if not theirs:
+                continue
+            table = pq.read_table(path)
+            kept = table.take([row for row in range(len(table)) if row not in theirs])
+            if len(kept):
+                self._write(path.name, kept)
+            else:
+                path.unlink()
+            events, parts = events + len(theirs), parts + 1
+        for half in self.folder.glob(f".*{_SUFFIX}.half") if parts else ():
+            half.unlink(missing_ok=True)
+        return events, parts
+
+    def _write(self, name: str, table: pa.Table) -> None:
+        import pyarrow.parquet as pq
+
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         half = self.folder / f".{name}.half"
         with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            pq.write_table(fresh, file, compression="zstd")
+            pq.write_table(table, file, compression="zstd")
             file.flush()
             os.fsync(file.fileno())
         half.replace(self.folder / name)
-        return Counter(fresh["kind"].to_pylist())
 
     def _ids(self, destination: str, since: datetime) -> pa.Array:
         """Ids of the destination's events in parts that reach beyond `since`: only those can repeat."""
@@ -76,6 +116,14 @@ class Parts:
                 found += part.read(columns=["event_id"])["event_id"].chunks
             part.close()
         return pa.concat_arrays(found)
+
+
+def _theirs(path: Path, addresses: Collection[str]) -> set[int]:
+    """Places of the rows of these people."""
+    import pyarrow.parquet as pq
+
+    emails = pq.read_table(path, columns=["email"])["email"].to_pylist()
+    return {place for place, email in enumerate(emails) if email is not None and normal(email) in addresses}
 
 
 def _columns(destination: str, events: Sequence[EngagementEvent]) -> pa.Table:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from connectors.http import Clock
     from connectors.types import Page, Suppression
     from engine.ledger import Ledger
+    from engine.shop.erased import Erased
 
 __all__ = ["Patience", "Pulled", "is_swept", "known", "pull"]
 
@@ -63,7 +64,7 @@ def pull(
     """Read both streams to their end, or only who left. Raises connectors.errors; what was read before stays, and is not read again."""
     left, is_swept_now = 0, True
     if isinstance(connector, ReadsSuppressions):
-        left, is_swept_now = _suppressions(destination, connector, ledger, now)
+        left, is_swept_now = _suppressions(destination, connector, ledger, now, parts.erased())
     waits = connector.spec.poll_after
     pulled = Pulled(destination=destination, suppressions=left)
     if not is_swept_now:
@@ -80,7 +81,9 @@ def pull(
     return replace(pulled, events=dict(counts), is_complete=is_complete)
 
 
-def _suppressions(destination: str, connector: ReadsSuppressions, ledger: Ledger, now: datetime) -> tuple[int, bool]:
+def _suppressions(
+    destination: str, connector: ReadsSuppressions, ledger: Ledger, now: datetime, erased: Erased | None
+) -> tuple[int, bool]:
     """How many are new or changed, and whether the sweep came to its end.
 
     The cursor is saved at the end only. A sweep that went on where another broke off would not see who left since in what
@@ -89,15 +92,19 @@ def _suppressions(destination: str, connector: ReadsSuppressions, ledger: Ledger
     since = ledger.cursors.get(destination, SUPPRESSIONS)
     changed, is_ended = 0, False
     for page in connector.suppressions(since, now):
-        changed += ledger.suppressions.record(destination, known(destination, page.items, ledger, now))
+        changed += ledger.suppressions.record(destination, known(destination, page.items, ledger, now, erased))
         if page.last:
             ledger.cursors.save(destination, SUPPRESSIONS, page.cursor, at=now)
             is_ended = True
     return changed, is_ended
 
 
-def known(destination: str, found: Sequence[Suppression], ledger: Ledger, now: datetime) -> list[KnownSuppression]:
-    """Suppressions as the ledger keeps them, with the customer whose address it is."""
+def known(
+    destination: str, found: Sequence[Suppression], ledger: Ledger, now: datetime, erased: Erased | None = None
+) -> list[KnownSuppression]:
+    """Suppressions as the ledger keeps them, with the customer whose address it is; of people erased, none."""
+    if erased is not None:
+        found = [item for item in found if item.email not in erased]
     contacts = ledger.contacts.of(destination, [item.email for item in found])
     return [
         KnownSuppression(

@@ -57,7 +57,9 @@ def receive(
     events = connector.parse(*message, now)
     left = [found for event in events if (found := _left(event)) is not None]
     fresh = _untold(destination, left, ledger) if left else []
-    told = ledger.suppressions.record(destination, known(destination, fresh, ledger, now)) if fresh else 0
+    told = (
+        ledger.suppressions.record(destination, known(destination, fresh, ledger, now, parts.erased())) if fresh else 0
+    )
     return Received(
         destination=destination, events=dict(parts.keep(destination, "received", events)), suppressions=told
     )
