@@ -89,6 +89,15 @@ class Erasures:
                     found |= {row["address"] for row in self._store.rows(query)}
         return found
 
+    def places(self, addresses: Collection[str]) -> set[str]:
+        """Destinations where the ledger knows one of these addresses."""
+        found: set[str] = set()
+        for table in (schema.contacts, schema.suppressions):
+            for part in chunks(sorted(addresses)):
+                query = sa.select(table.c.destination).where(table.c.address.in_(part)).distinct()
+                found |= {row["destination"] for row in self._store.rows(query)}
+        return found
+
     def owners(self, addresses: Sequence[str]) -> set[str]:
         """Customers to whom the ledger says that these addresses belong."""
         found: set[str] = set()
@@ -135,7 +144,7 @@ class Erasures:
         """Keep how an errand went, with the receipt; one that is done forgets its address."""
         columns, erasures = schema.erasing.c, schema.erasures
         here = (columns.destination == errand.destination, columns.address == errand.address)
-        with self._store.move() as connection:
+        with self._store.move() if is_done else self._store.write() as connection:
             if is_done:
                 _removed(connection, [errand.address], [], destination=errand.destination)
                 connection.execute(sa.delete(schema.erasing).where(*here))
