@@ -39,16 +39,28 @@ class Record:
 
     def ended(self, planned: Planned, pushed: Pushed) -> None:
         """A shop that the guard did not refuse is what the next run is compared with."""
+        from engine.ledger.runs import ENDS
+
         self.exit_code = pushed.exit_code
         self.summary = {
             "plan": planned.plan.checksum,
             "destinations": [one.document() for one in pushed.results],
             "minted": pushed.minted,
+            ENDS: _ends(pushed),
         }
         facts = planned.plan.shop
         if facts.rows is not None and not planned.refusals:  # no rows: it was not made from the shop, as an undo is not
             self.summary = {**self.summary, "sizes": _sizes(planned)}
             self.shop = {"fingerprint": facts.fingerprint, "newest": facts.newest, "rows": facts.rows}
+
+
+def _ends(pushed: Pushed) -> dict[str, str]:
+    """Destinations to which everything went that the plan had for them."""
+    from engine.ledger.runs import ENDED
+
+    refused = {one.destination for one in pushed.refusals}
+    whole = [one for one in pushed.results if one.error is None and one.stopped is None and one.name not in refused]
+    return {one.name: ENDED for one in whole}
 
 
 def _sizes(planned: Planned) -> dict[str, int]:

@@ -52,11 +52,18 @@ class Review:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PulledAll:
-    """What came back: by destination, codes that orders show as used or that are over, and campaigns compared if asked for."""
+    """What came back: by destination, what became of codes, and campaigns compared if asked for.
+
+    Codes: `redeemed` in orders, of them `unsent` before we had sent them and `by_another` than their owner; `expired`;
+    `merged`, ended because their owner turned out to have another one.
+    """
 
     destinations: Sequence[Pulled]
     redeemed: int = 0
+    unsent: int = 0
+    by_another: int = 0
     expired: int = 0
+    merged: int = 0
     totals: Sequence[Compared] = ()
 
     @property
@@ -88,6 +95,12 @@ class Planned:
             REFUSED if any(one.kind != "unapproved" for one in self.refusals) else 0,
         )
 
+    @property
+    def refused_offers(self) -> list[str]:
+        """Offers whose budget is refused."""
+        targets = {one.target or "" for one in self.refusals if one.kind in {"budget_codes", "budget_money"}}
+        return sorted(target.removeprefix("offers.") for target in targets)
+
     def document(self) -> dict[str, Any]:
         """Plain JSON, rows left out."""
         return {
@@ -109,6 +122,7 @@ class Pushed:
     refusals: Sequence[Refusal] = ()
     unreachable: Mapping[str, str] = field(default_factory=dict)
     minted: int = 0
+    renewed: int = 0
     exported: Path | None = None
     is_terminated: bool = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +15,21 @@ from engine.results import Exported, Options, Planned, PulledAll, Pushed, Review
 if TYPE_CHECKING:
     from engine.client import Client
     from engine.engagement.totals import Compared
+    from engine.offers import Decision, Policy
     from engine.plan.plan import Plan
     from engine.plan.survey import Survey
+    from engine.push.issuing import Issued
 
-__all__ = ["carry_plan", "compare_totals", "load_review", "make_plan", "pull_all", "reviewed_plan", "write_codes"]
+__all__ = [
+    "carry_plan",
+    "compare_totals",
+    "decide_codes",
+    "load_review",
+    "make_plan",
+    "pull_all",
+    "reviewed_plan",
+    "write_codes",
+]
 
 _REPORTED = timedelta(days=30)  # after the last event of a campaign its figures hardly move
 _OVERLAID = {"email_events", "codes"}  # rows that the shop did not bring
@@ -27,7 +38,7 @@ _OVERLAID = {"email_events", "codes"}  # rows that the shop did not bring
 def pull_all(client: Client, *, engagement: bool = True) -> PulledAll:
     """Every destination in turn; one that fails is told and left out of the rest of the run."""
     from engine.engagement import Patience, Pulled, pull
-    from engine.offers import settle
+    from engine.offers import Settled, settle
 
     found = []
     for name in client.settings.destinations:
@@ -43,12 +54,12 @@ def pull_all(client: Client, *, engagement: bool = True) -> PulledAll:
             found.append(Pulled(destination=name, is_complete=False, error=client.told(name, error)))
         client.tell("pull.destination", **asdict(found[-1]))
     client.forget()
-    redeemed, expired = (0, 0)
+    settled = Settled()
     if client.settings.offers:
-        redeemed, expired = settle(client.ledger, client.shop.coupons(), now=client.now)
-        if redeemed or expired:
+        settled = settle(client.ledger, client.shop.coupons(), now=client.now, aliases=client.aliases)
+        if settled:
             client.forget()
-    return PulledAll(destinations=found, redeemed=redeemed, expired=expired)
+    return PulledAll(destinations=found, **asdict(settled))
 
 
 def compare_totals(client: Client, *, skip: Collection[str]) -> list[Compared]:
@@ -70,7 +81,6 @@ def compare_totals(client: Client, *, skip: Collection[str]) -> list[Compared]:
 
 def make_plan(client: Client, options: Options, *, skip: Mapping[str, str]) -> Planned:
     """The difference as of now, guarded; destinations in `skip`, and those that do not answer, are left out and told."""
-    from engine.offers import issues
     from engine.plan.plan import ShopFacts
     from engine.plan.plan import plan as make
 
@@ -89,12 +99,21 @@ def make_plan(client: Client, options: Options, *, skip: Mapping[str, str]) -> P
             newest=shop.newest,
             rows=sum(count for name, count in shop.counts.items() if name not in _OVERLAID),
         ),
-        issues=issues(policies, people, client.ledger.codes.table()) if policies else None,
-        policies=policies,
+        issues=decide_codes(client, policies) if policies else None,
+        aliases=client.aliases if policies else None,
         surveys=surveys,
         recreate=frozenset(options.recreate),
     )
     return _guarded(client, Planned(plan=made, unreachable=unreachable), surveys, options)
+
+
+def decide_codes(client: Client, policies: Sequence[Policy]) -> Decision:
+    """Who would get a code of these offers now, and why the others would not."""
+    from engine.offers import CODES, decide, owned
+
+    codes = owned(client.ledger.codes.table(columns=CODES), client.aliases)
+    most = client.settings.live_offers
+    return decide(policies, client.membership.table, codes, now=client.now, live_offers=most)
 
 
 def _surveys(client: Client, skip: Mapping[str, str]) -> tuple[dict[str, Survey], dict[str, str]]:
@@ -151,7 +170,7 @@ def reviewed_plan(client: Client, options: Options, review: Review, made: Plan, 
 
 def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
     """Mint, carry, verify, export. A destination that the guard refused hears of departures at most."""
-    from engine.ledger.codes import CodeState
+    from engine.offers import clear
     from engine.push.push import push as carry
     from engine.push.trip import Carrier, Limits
     from engine.push.verifying import verify
@@ -163,7 +182,7 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
         for one in planned.plan.destinations
         if one.name not in stopped
     ]
-    minted = mint_codes(client, planned.plan) if any(not one.is_consent_only for one in carriers) else 0
+    issued = mint_codes(client, planned) if any(not one.is_consent_only for one in carriers) else None
     until = None if options.max_minutes is None else client.clock.monotonic() + options.max_minutes * 60
     results = carry(
         planned.plan,
@@ -180,42 +199,33 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
     for result in results:
         client.tell("push.destination", **result.document())
     proofs = [proof for result in results for proof in verify(result, by_name[result.name], client.ledger)]
-    exported = write_codes(client, None) if client.ledger.codes.table(states=[CodeState.RESERVED]).num_rows else None
+    if client.settings.offers:
+        clear(client.ledger, now=client.now)
+    exported = write_codes(client, None) if client.ledger.codes.unexported() else None
     return Pushed(
         results=results,
         proofs=proofs,
         refusals=planned.refusals,
         unreachable=planned.unreachable,
-        minted=minted,
+        minted=issued.minted if issued else 0,
+        renewed=issued.renewed if issued else 0,
         exported=exported.file if exported else None,
         is_terminated=client.stop.is_set(),
     )
 
 
-def mint_codes(client: Client, made: Plan) -> int:
-    """The plan's codes, committed; those that an interrupted push minted before are not minted again."""
-    import pyarrow.compute as pc
+def mint_codes(client: Client, planned: Planned) -> Issued:
+    """The plan's codes, committed, but none of an offer whose budget the guard refuses."""
+    from engine.push.issuing import Minter, issue_codes
 
-    from engine.ledger.codes import LIVE
-    from engine.ledger.packing import value
-    from engine.offers import mint, restock
-    from engine.plan.rows import CODE
-
-    rows = made.issued()
-    pooled = pc.fill_null(pc.equal(rows["field"], CODE), False)
-    stock = rows.filter(pooled)
-    ids = [str(value(text)) for text in stock["after"].to_pylist()]
-    rows = rows.filter(pc.invert(pooled))
-    wanted = list(dict.fromkeys(zip(rows["target"].to_pylist(), rows["customer_id"].to_pylist(), strict=True)))
-    given = client.ledger.codes.table(states=LIVE)
-    live = set(zip(given["offer"].to_pylist(), given["customer_id"].to_pylist(), strict=True))
-    missing = [pair for pair in wanted if pair not in live]
-    known = set(client.ledger.codes.table()["code_id"].to_pylist()) if ids else set()
-    lacking = [pair for pair in zip(stock["target"].to_pylist(), ids, strict=True) if pair[1] not in known]
-    policies = {policy.name: policy for policy in client.policies()}
-    codes = [*mint(missing, policies, now=client.now), *restock(lacking, policies, now=client.now)]
-    client.ledger.codes.reserve(codes, plan=made.checksum)
-    return len(codes)
+    minter = Minter(
+        ledger=client.ledger,
+        policies=client.policies(),
+        people=client.membership.table,
+        now=client.now,
+        aliases=client.aliases,
+    )
+    return issue_codes(planned.plan, minter, without=planned.refused_offers)
 
 
 def write_codes(client: Client, out: Path | None) -> Exported:

@@ -138,7 +138,7 @@ def _tags(config: Config) -> Iterator[TagDefinition]:
 def _used(settings: Settings) -> frozenset[str] | None:
     """The segments that destinations and offers name."""
     named = [segment for one in settings.destinations.values() for segment in one.segments]
-    offered = [offer.segment for offer in settings.offers.values() if offer.segment is not None]
+    offered = [name for offer in settings.offers.values() for name in (offer.segment, offer.unless) if name]
     return frozenset([*named, *offered]) if named else None
 
 
@@ -200,6 +200,9 @@ def destination(config: Config, catalogue: Catalogue, name: str, *, spec: Spec, 
         prefix=prefix,
         currency=config.settings.currency,
         zone=config.settings.zone,
+        new_contacts=config.settings.guard.new_contacts
+        if settings.guard.new_contacts is None
+        else settings.guard.new_contacts,
         removable={
             segment: float(one.removals)
             for segment in settings.segments
@@ -256,7 +259,7 @@ def _default(text: str, kind: ValueKind, place: str) -> object:
 
 def policies(settings: Settings, now: datetime) -> list[Policy]:
     """The offers with their spans resolved: a code is good through the last local day of `valid`."""
-    from engine.offers import Policy, Stock
+    from engine.offers import Policy, Renewal, Stock
     from engine.words import amount
 
     found = []
@@ -273,6 +276,12 @@ def policies(settings: Settings, now: datetime) -> list[Policy]:
                 minimum=amount(minimum.value, settings.currency, settings.lang) if minimum else None,
                 percent=offer.percent,
                 amount=money,
+                products=offer.products,
+                unless=offer.unless,
+                priority=offer.priority,
+                renewal=Renewal(ends_by=_end(now, offer.renew.within, settings), times=offer.renew.times)
+                if offer.renew
+                else None,
                 valid_until=_end(now, offer.valid, settings),
                 cooled_since=_start(now, offer.cooldown, settings) if offer.cooldown else None,
                 most_codes=budget.codes if budget else None,

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 __all__ = [
-    "Compute", "Destination", "Group", "History", "Holdout", "Ledger", "MergeTag", "Offer", "Pace", "Place", "Pool", "Sandbox", "Secrets", "Segment",
+    "Compute", "Destination", "Group", "Guard", "History", "Holdout", "Ledger", "MergeTag", "Offer", "Pace", "Place", "Pool", "Renewal", "Sandbox", "Secrets", "Segment",
     "Settings", "Shop", "Size", "Source", "Split", "Trait",
 ]  # fmt: skip
 
@@ -274,6 +274,18 @@ class Pool(_Table):
     codes: int = Field(gt=0)
 
 
+def _renewal(value: object) -> object:
+    """`"7 days"`: once."""
+    return {"within": value} if isinstance(value, str) else value
+
+
+class Renewal(_Table):
+    """A code that its holder has not used gets a later end when it would end within this time, so often at most."""
+
+    within: Duration
+    times: int = Field(default=1, gt=0)
+
+
 class Offer(_Table):
     """A discount policy: who gets a code (the members of a segment, or whom a provider chooses), for what, how long."""
 
@@ -291,6 +303,11 @@ class Offer(_Table):
     cooldown: Duration | None = None
     budget: Budget | None = None
     prefix: str = Field(default="", pattern=r"^[A-Z0-9]{0,12}$")
+    products: str | None = Field(default=None, min_length=1)
+    unless: str | None = None
+    priority: int | None = Field(default=None, gt=0)
+    renew: Annotated[Renewal, BeforeValidator(_renewal, json_schema_input_type=Renewal | _Length)] | None = None
+    reason: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _one_value(self) -> Offer:
@@ -304,6 +321,8 @@ class Offer(_Table):
             raise ValueError("write either segment (a code a person) or pool (codes that the provider hands out)")
         if self.pool is not None and self.cooldown is not None:
             raise ValueError("a pool has no cooldown: its codes are nobody's, and the provider hands them out")
+        if self.pool is not None and (self.unless, self.priority, self.renew) != (None, None, None):
+            raise ValueError("a pool has no unless, priority or renew: its provider chooses who gets its codes")
         if self.pool is not None and self.amount is None and self.budget is not None and self.budget.amount:
             raise ValueError("nobody knows what these codes cost at most (that takes amount): write budget = { codes }")
         return self
@@ -316,7 +335,7 @@ class MergeTag(_Table):
 
     trait: str | None = None
     offer: str | None = None
-    field: Literal["code", "expires", "value", "minimum"] = "code"
+    field: Literal["code", "expires", "value", "minimum", "products"] = "code"
     when_unknown: Literal["keep", "clear"] | str = "keep"  # noqa: PYI051 - the two words, or the default's text
     on_leave: Literal["keep", "clear"] = "keep"
 
@@ -325,6 +344,12 @@ class MergeTag(_Table):
         if (self.trait is None) == (self.offer is None):
             raise ValueError("write either trait or offer")
         return self
+
+
+class Guard(_Table):
+    """What a run does not do until somebody confirms it; without a number, a thousand or a tenth of the contacts there."""
+
+    new_contacts: int | None = Field(default=None, ge=0)
 
 
 class Destination(BaseModel):
@@ -337,6 +362,7 @@ class Destination(BaseModel):
     prefix: str | None = None
     share: Share | None = None
     merge_tags: dict[Name, MergeTag] = Field(default_factory=dict)
+    guard: Guard = Guard()
 
     @property
     def options(self) -> dict[str, Any]:
@@ -425,8 +451,10 @@ class Settings(BaseSettings):
     groups: dict[Name, Group] = Field(default_factory=dict)
     splits: dict[Name, Split] = Field(default_factory=dict)
     offers: dict[Name, Offer] = Field(default_factory=dict)
+    live_offers: int | None = Field(default=None, gt=0)
     merge_tags: dict[Name, MergeTag] = Field(default_factory=dict)
     destinations: dict[Name, Destination] = Field(default_factory=dict)
+    guard: Guard = Guard()
     compute: Compute = Field(default_factory=Compute)
     ledger: Ledger = Ledger()
     history: History = History()

@@ -14,10 +14,12 @@ from connectors.types import Reason
 from engine.ledger import schema
 from engine.ledger.store import Store, chunks, upsert
 
-__all__ = ["SIZES", "Approval", "Approvals", "Hold", "Holds", "Rejection", "Rejections", "Run", "Runs"]
+__all__ = ["ENDED", "ENDS", "SIZES", "Approval", "Approvals", "Hold", "Holds", "Rejection", "Rejections", "Run", "Runs"]
 
 
 SIZES = "sizes"  # of segments, in a run's summary
+ENDS = "ends"  # the same, by destination: how its push ended,
+ENDED = "done"  # where it came to its end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +110,11 @@ class Runs:
         told = columns.summary.contains(f'"{SIZES}": {{', autoescape=True)
         rows = self._store.rows(sa.select(schema.runs).where(told).order_by(columns.id.desc()).limit(1))
         return dict(_run(rows[0]).summary[SIZES]) if rows else {}
+
+    def has_ended(self, destination: str) -> bool:
+        """Whether any push to it came to its end: what follows is no first load."""
+        told = schema.runs.c.summary.contains(f'"{destination}": "{ENDED}"', autoescape=True)
+        return bool(self._store.rows(sa.select(schema.runs.c.id).where(told).limit(1)))
 
 
 def _run(row: Mapping[str, Any]) -> Run:

@@ -70,6 +70,7 @@ def summarise(it: Counted) -> DestinationSummary:
         cleared=cleared,
         samples=samples(it.table, {tag.name for tag in it.destination.merge_tags if tag.is_private}),
         overwritten={tag: Overwritten(contacts=count) for tag, count in it.difference.overwritten.items()},
+        offers=_offers(it.destination),
         codes_sent=_by_offer(it, Counter(values) + Counter(_by_field(it.table, AddContact.__name__))),
         codes_cleared=_by_offer(it, cleared),
         leaving=_whys(it.table),
@@ -201,6 +202,10 @@ def _words(table: pa.Table, column: str) -> Counter[str]:
         pairs = pc.value_counts(chunk).to_pylist()
         counts.update({str(pair["values"]): pair["counts"] for pair in pairs if pair["values"] is not None})
     return counts
+
+
+def _offers(destination: Destination) -> tuple[str, ...]:
+    return tuple(sorted({*destination.pools, *(tag.offer for tag in destination.merge_tags if tag.offer)}))
 
 
 def _by_offer(it: Counted, by_tag: Mapping[str, int]) -> dict[str, int]:

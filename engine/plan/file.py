@@ -124,7 +124,7 @@ def _plan(about: Mapping[str, Any], table: Any) -> Plan:  # noqa: ANN401 - Arrow
 
 
 def _destination(about: Mapping[str, Any]) -> DestinationSummary:
-    tuples = ("lists_created", "fields_created", "pools_created", "foreign", "gone")
+    tuples = ("lists_created", "fields_created", "pools_created", "foreign", "gone", "offers")
     return DestinationSummary(
         **{
             **about,

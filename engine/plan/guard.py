@@ -5,35 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from engine.errors import GuardRefused
-from engine.words import number, say, share
+from engine.words import amount, number, say, share
 
 if TYPE_CHECKING:
     from engine.ledger import Ledger
     from engine.plan.plan import Plan
-    from engine.plan.summary import DestinationSummary, TargetSummary
+    from engine.plan.summary import DestinationSummary, IssueSummary, TargetSummary
     from engine.plan.survey import Survey
 
-__all__ = ["Permits", "Refusal", "guard", "refuse"]
+__all__ = ["FORCED", "Permits", "Refusal", "guard", "refuse"]
 
-_OF_LISTS = {"removals", "emptied", "jump", "gone", "foreign"}
+FORCED = ("guard.older_shop", "guard.smaller_shop", "guard.new_contacts")
+"""What `--force DESTINATION/…` names besides segments and offers.NAME."""
+_LET_CONSENT_PASS = {"removals", "emptied", "jump", "gone", "foreign", "new_contacts", "budget_codes", "budget_money"}
 SMALL = 10  # members: below it, shares say nothing
 SHRUNK = 0.5  # of the rows of the last run that the shop must still have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permits:
-    """What a person allowed by flags: `force` and `recreate` hold "destination" or "destination/segment"."""
+    """What a person allowed by flags: `force` and `recreate` hold "destination" or "destination/what"."""
 
     force: frozenset[str] = frozenset()
     recreate: frozenset[str] = frozenset()
     is_approved: bool = False  # `push --yes`
 
-    def forces(self, destination: str, segment: str | None = None) -> bool:
-        """Whether the flag covers it."""
-        return destination in self.force or (segment is not None and f"{destination}/{segment}" in self.force)
+    def forces(self, destination: str, what: str) -> bool:
+        """Whether a flag covers it: the destination as a whole, or this (a segment, offers.NAME, one of FORCED)."""
+        return destination in self.force or f"{destination}/{what}" in self.force
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +44,15 @@ class Refusal:
     """One reason not to push one destination; `facts` are what its sentence in the catalogue (`guard.KIND`) tells."""
 
     destination: str
-    kind: str  # removals, emptied, jump, older_shop, smaller_shop, account, gone, foreign, unapproved
+    kind: str  # removals, emptied, jump, older_shop, smaller_shop, new_contacts, budget_codes, budget_money, account, gone, foreign, unapproved
     flag: str
     target: str | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def lets_consent_pass(self) -> bool:
-        """Only lists frighten: that people left still reaches the destination, since consent can only fall."""
-        return self.kind in _OF_LISTS
+        """Lists, newcomers or codes frighten: that people left still reaches the destination, since consent can only fall."""
+        return self.kind in _LET_CONSENT_PASS
 
     @property
     def message(self) -> str:
@@ -72,9 +75,19 @@ class Refusal:
         }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in a sentence."""
+
+    value: Decimal
+    currency: str
+
+
 def _said(fact: object, lang: str) -> str:
     if isinstance(fact, float):
         return share(fact, lang)
+    if isinstance(fact, Money):
+        return amount(fact.value, fact.currency, lang)
     if isinstance(fact, datetime):
         return f"{fact:%Y-%m-%d %H:%M:%S} UTC"
     return number(fact, lang) if isinstance(fact, int) else str(fact)
@@ -87,10 +100,16 @@ def guard(plan: Plan, ledger: Ledger, surveys: Mapping[str, Survey], permits: Pe
     for summary in plan.destinations:
         seen = surveys.get(summary.name)
         found += _account(summary, ledger, seen)
-        found += _gone(seen, permits) if seen else ()
+        found += _gone(summary, seen, permits)
         found += _approval(plan, summary, ledger, permits)
-        if not permits.forces(summary.name):
-            found += _shop(plan, summary, ledger)
+        found += [
+            one for one in _shop(plan, summary, ledger) if not permits.forces(one.destination, f"guard.{one.kind}")
+        ]
+        if not permits.forces(summary.name, "guard.new_contacts"):
+            found += _new_contacts(summary, ledger)
+        for issue in plan.issues:
+            if issue.offer in summary.offers and not permits.forces(summary.name, f"offers.{issue.offer}"):
+                found += _budget(plan, summary, issue)
         for target in summary.targets:
             if not permits.forces(summary.name, target.name):
                 found += [*_removals(summary, target), *_jump(summary, target, sizes)]
@@ -128,18 +147,44 @@ def _jump(summary: DestinationSummary, target: TargetSummary, sizes: Mapping[str
         yield Refusal(destination=summary.name, target=target.name, kind="jump", flag=flag, facts=facts)
 
 
+def _new_contacts(summary: DestinationSummary, ledger: Ledger) -> Iterator[Refusal]:
+    """More first-time contacts than any ordinary day brings; the first load, which a person approved, is let pass to its end."""
+    if summary.most_new is None or summary.contacts_new <= summary.most_new or not ledger.runs.has_ended(summary.name):
+        return
+    flag = f"--force {summary.name}/guard.new_contacts"
+    facts = {"new": summary.contacts_new, "most": summary.most_new}
+    yield Refusal(destination=summary.name, kind="new_contacts", flag=flag, facts=facts)
+
+
+def _budget(plan: Plan, summary: DestinationSummary, issue: IssueSummary) -> Iterator[Refusal]:
+    """An offer that would issue more than it may, in codes or in money."""
+    flag = f"--force {summary.name}/offers.{issue.offer}"
+    codes, money = issue.issued + issue.codes, (issue.spent or 0) + (issue.highest_cost or 0)
+    facts: dict[str, object] = {"offer": issue.offer}
+    if issue.most_codes is not None and codes > issue.most_codes:
+        facts |= {"now": codes, "most": issue.most_codes}
+        yield Refusal(
+            destination=summary.name, kind="budget_codes", target=f"offers.{issue.offer}", flag=flag, facts=facts
+        )
+    elif issue.most_money is not None and money > issue.most_money:
+        facts |= {"now": Money(Decimal(money), plan.currency), "most": Money(issue.most_money, plan.currency)}
+        yield Refusal(
+            destination=summary.name, kind="budget_money", target=f"offers.{issue.offer}", flag=flag, facts=facts
+        )
+
+
 def _shop(plan: Plan, summary: DestinationSummary, ledger: Ledger) -> Iterator[Refusal]:
     last = ledger.runs.last_shop()
     if last is None or summary.changes == 0:
         return
-    flag = f"--force {summary.name}"
+    flag = f"--force {summary.name}/guard"
     newest = plan.shop.newest
     if newest is not None and last.newest is not None and newest < last.newest:
         facts: Mapping[str, object] = {"newest": newest, "before": last.newest}
-        yield Refusal(destination=summary.name, kind="older_shop", flag=flag, facts=facts)
+        yield Refusal(destination=summary.name, kind="older_shop", flag=f"{flag}.older_shop", facts=facts)
     if plan.shop.rows is not None and last.rows and plan.shop.rows < SHRUNK * last.rows:
         facts = {"rows": plan.shop.rows, "before": last.rows}
-        yield Refusal(destination=summary.name, kind="smaller_shop", flag=flag, facts=facts)
+        yield Refusal(destination=summary.name, kind="smaller_shop", flag=f"{flag}.smaller_shop", facts=facts)
 
 
 def _account(summary: DestinationSummary, ledger: Ledger, seen: Survey | None) -> Iterator[Refusal]:
@@ -150,15 +195,17 @@ def _account(summary: DestinationSummary, ledger: Ledger, seen: Survey | None) -
         yield Refusal(destination=summary.name, kind="account", flag=flag, facts={"now": now, "before": known})
 
 
-def _gone(seen: Survey, permits: Permits) -> Iterator[Refusal]:
-    for name in seen.gone:
-        key = f"{seen.destination}/{name}"
+def _gone(summary: DestinationSummary, seen: Survey | None, permits: Permits) -> Iterator[Refusal]:
+    """Lists of ours that are gone, and lists of somebody else's under our names, as seen now or when the plan was made."""
+    for name in seen.gone if seen else summary.gone:
+        key = f"{summary.name}/{name}"
         if key not in permits.recreate:
             facts = {"name": name}
-            yield Refusal(destination=seen.destination, target=name, kind="gone", flag=f"--recreate {key}", facts=facts)
-    for name in seen.foreign:
-        flag = f"prefix of destinations.{seen.destination}"
-        yield Refusal(destination=seen.destination, target=name, kind="foreign", flag=flag, facts={"name": name})
+            yield Refusal(destination=summary.name, target=name, kind="gone", flag=f"--recreate {key}", facts=facts)
+    for name in seen.foreign if seen else summary.foreign:
+        other = f"another prefix in destinations.{summary.name}"
+        flag = other if name.startswith("offers.") else f"ciblage adopt {summary.name}/{name} | {other}"
+        yield Refusal(destination=summary.name, target=name, kind="foreign", flag=flag, facts={"name": name})
 
 
 def _approval(plan: Plan, summary: DestinationSummary, ledger: Ledger, permits: Permits) -> Iterator[Refusal]:

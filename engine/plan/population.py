@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -80,9 +81,7 @@ def populate(destination: Destination, people: pa.Table, here: Present) -> Popul
         belongs[name] = pc.and_(pc.and_(asked, may), is_free)
         counts[name] = _count(people, matched=matched, may=may, held=held, asked=asked, sent=belongs[name])
         matched_any, asked_any = pc.or_(matched_any, matched), pc.or_(asked_any, asked)
-    everyone = nobody
-    for column in belongs.values():
-        everyone = pc.or_(everyone, column)
+    everyone = functools.reduce(pc.or_, belongs.values(), nobody)
     asked_may = pc.and_(asked_any, may)
     blocked = {
         "not_reachable": _sum(pc.and_not(matched_any, may)),

@@ -69,6 +69,7 @@ class DestinationSummary:
     cleared: Mapping[str, int]
     samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
     overwritten: Mapping[str, Overwritten] = field(default_factory=dict)
+    offers: tuple[str, ...] = ()  # whose codes it is to have
     codes_sent: Mapping[str, int] = field(default_factory=dict)
     codes_cleared: Mapping[str, int] = field(default_factory=dict)
     leaving: Mapping[str, int] = field(default_factory=dict)
@@ -95,7 +96,7 @@ class IssueSummary:
 
     The cost is None where nobody knows: a percentage, or the shipping, of orders of those to whom a provider hands them
     out. `issued` and `spent` (codes so far, and the most that they cost) stand beside the budget; None: no bound.
-    `refused`: people of its segment who get none, by why.
+    `refused`: people of its segment who get none, by why; `renewed`: codes that they hold and that are to end later.
     """
 
     offer: str
@@ -106,3 +107,4 @@ class IssueSummary:
     most_codes: int | None = None
     most_money: Decimal | None = None
     refused: Mapping[str, int] = field(default_factory=dict)
+    renewed: int = 0

@@ -120,7 +120,9 @@ def test_data_older_than_that_of_the_last_run_is_stopped_until_somebody_forces_i
     assert said.exit_code == 3
     refusals = said.result["planned"]["refusals"]
     assert {one["kind"] for one in refusals} == {"older_shop"}
-    assert {one["flag"] for one in refusals} <= {f"--force {name}" for name in PROVIDERS}
+    assert {one["flag"] for one in refusals} <= {
+        f"--force {name}/guard.{one['kind']}" for name in PROVIDERS for one in refusals
+    }
     assert "2026-11-19" in refusals[0]["message"]
     assert writes(calls) == []
     begun.done("run", *(word for one in refusals for word in one["flag"].split()))

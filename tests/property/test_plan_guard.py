@@ -18,6 +18,7 @@ from connectors.spec import Names
 from connectors.types import AddMember, ValueKind
 from engine.errors import ConfigError, GuardRefused, StalePlan
 from engine.ledger.runs import Run
+from engine.offers import Decision
 from engine.plan.destination import MergeTag, check, fit_name
 from engine.plan.file import check_fresh, load, save
 from engine.plan.guard import Permits, Refusal, guard, refuse
@@ -76,8 +77,8 @@ def test_a_shop_older_or_far_smaller_than_the_last_run_saw_is_refused(lab: Lab) 
     _ran(lab, rows=100)
     old = ShopFacts(newest=NOW - timedelta(days=1), rows=100)
     small = ShopFacts(newest=NOW, rows=49)
-    assert told(refusals(lab, people(3), shop=old)) == [("older_shop", None, "--force news")]
-    assert told(refusals(lab, people(3), shop=small)) == [("smaller_shop", None, "--force news")]
+    assert told(refusals(lab, people(3), shop=old)) == [("older_shop", None, "--force news/guard.older_shop")]
+    assert told(refusals(lab, people(3), shop=small)) == [("smaller_shop", None, "--force news/guard.smaller_shop")]
     assert refusals(lab, people(3), shop=ShopFacts(newest=NOW, rows=50)) == []
     assert refusals(lab, people(2), shop=old) == []
 
@@ -134,7 +135,7 @@ def test_a_refusal_names_its_flags() -> None:
 def test_a_plan_survives_its_file_and_is_for_its_owner_only(lab: Lab, tmp_path: Path) -> None:
     lab.round(people(3))
     issues = pa.table({"offer": ["thanks"], "customer_id": ["c0"], "cost": [Decimal("5.0000")]})
-    made = lab.plan([*people(2), Person("z", frozenset({"fresh"}))], issues=issues)
+    made = lab.plan([*people(2), Person("z", frozenset({"fresh"}))], issues=Decision(issues=issues))
     path = tmp_path / "plan.parquet"
     checksum = save(made, path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
