@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import ChainMap
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import ConnectorError, SettingsError, Unauthorized
 from connectors.http import LocalPace, SystemClock, Wire
+from engine import logs
 from engine.client.clock import FastClock
 from engine.config import Config, load
 from engine.errors import ConfigError, WrongSetting, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from connectors.base import Connector
     from connectors.http import Clock, Handler, Pace
@@ -42,6 +44,7 @@ def open_client(
 ) -> Client:
     """The client of a config file, at a moment (ISO 8601; local to the client without an offset; default: the clock's)."""
     config = load(path)
+    logs.hide(config.secrets)
     sandbox = config.settings.sandbox
     given = None if now is None else _moment(now, config.settings)
     clock = clock or (FastClock(sandbox.speed, given) if sandbox else SystemClock())
@@ -74,6 +77,7 @@ class Client:
     handler: Handler
     is_writing: bool = False
     stop: Event = field(default_factory=Event, repr=False)
+    run_id: dict[str, object] = field(default_factory=dict)  # "run": the history's number, once there is one
     _connectors: dict[str, Connector] = field(default_factory=dict, repr=False)
     _paces: dict[tuple[object, ...], Pace] = field(default_factory=dict, repr=False)
     _open: ExitStack = field(default_factory=ExitStack, repr=False)
@@ -85,6 +89,15 @@ class Client:
     def at_close(self, release: Callable[[], None]) -> None:
         """Something more to let go of."""
         self._open.callback(release)
+
+    @property
+    def about(self) -> Mapping[str, object]:
+        """What every line of the log tells."""
+        return ChainMap(self.run_id, {"client": self.settings.client})
+
+    def tell(self, event: str, **facts: object) -> None:
+        """A line of the log, where it is asked for."""
+        logs.tell(event, self.about, **facts)
 
     def write(self) -> None:
         """From now on the ledger is open for writing."""
@@ -193,8 +206,9 @@ class Client:
         share = None if destination.share is None else float(destination.share)
         try:
             return registry.build(
-                destination.connector, options, handler=self.handler, clock=self.clock, pace=pace, share=share
-            )
+                destination.connector, options, handler=self.handler, clock=self.clock, pace=pace, share=share,
+                about=ChainMap({"destination": name}, self.run_id, {"client": self.settings.client}),
+            )  # fmt: skip
         except SettingsError as error:
             place = self.config.place("destinations", name, error.key or "connector")
             raise ConfigError(str(error), place=place) from None
