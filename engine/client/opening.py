@@ -23,6 +23,8 @@ from engine.errors import ConfigError, WrongSetting, nearest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import pyarrow as pa
+
     from connectors.base import Connector
     from connectors.http import Clock, Handler, Pace
     from connectors.spec import Spec
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from engine.plan.destination import Destination
     from engine.segments import Catalogue
     from engine.shop import Shop
+    from engine.shop.erased import Erased
     from engine.warehouse import WarehouseShop
 
 __all__ = ["Client", "open_client"]
@@ -107,7 +110,7 @@ class Client:
 
     def forget(self) -> None:
         """Read the shop and what follows from it anew at the next use: suppressions or engagement have come in."""
-        for name in ("shop", "catalogue", "membership"):
+        for name in ("shop", "aliases", "catalogue", "membership"):
             self.__dict__.pop(name, None)
 
     @property
@@ -134,18 +137,21 @@ class Client:
         file = url.removeprefix("sqlite:///")
         if file == url:
             return url
-        path = self.config.folder / file
-        if self.is_writing:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)  # it holds addresses; SQLite gives its side files the same mode
-        return f"sqlite:///{path}"
+        return f"sqlite:///{self.config.folder / file}"
 
     @cached_property
     def parts(self) -> Parts:
         """Pulled engagement at rest."""
         from engine.engagement.parts import Parts
 
-        return Parts(self.config.state / "engagement")
+        return Parts(self.config.state / "engagement", self.erased)
+
+    def erased(self) -> Erased | None:
+        """Who is never taken in again, as the ledger knows it at this moment."""
+        from engine import erasure
+
+        hashes = self.ledger.erasures.hashes()
+        return erasure.erased(self.config.state / f"{self.settings.client}.erasure-key", hashes)
 
     @cached_property
     def shop(self) -> Shop | WarehouseShop:
@@ -158,8 +164,17 @@ class Client:
             suppressions=neutral_suppressions(self.ledger.suppressions.table()),
             email_events=self.parts.paths(),
             codes=neutral_codes(self.ledger.codes.table()),
+            erased=self.erased(),
         )
         return open_for(self.config, self.now, overlays, self.at_close, keeps=self.is_writing)
+
+    @cached_property
+    def aliases(self) -> pa.Table:
+        """Customers who are one person with another: customer_id, canonical."""
+        import pyarrow as pa
+
+        found = self.shop.database.query("SELECT customer_id, canonical FROM aliases WHERE customer_id <> canonical")
+        return found.cast(pa.schema([("customer_id", pa.string()), ("canonical", pa.string())]))
 
     @cached_property
     def catalogue(self) -> Catalogue:

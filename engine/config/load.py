@@ -336,15 +336,20 @@ def _references(settings: Settings, segments: set[str]) -> Iterator[tuple[Keys, 
         for tag, value in destination.merge_tags.items():
             if value.offer:
                 yield ("destinations", name, "merge_tags", tag, "offer"), "offer", value.offer, offers
-    for name, offer in settings.offers.items():
-        if offer.segment is not None:
-            yield ("offers", name, "segment"), "segment", offer.segment, segments
-        if offer.pool is not None:
-            place = ("offers", name, "pool", "destination")
-            yield place, "destination", offer.pool.destination, set(settings.destinations)
+    yield from _of_offers(settings, segments)
     for tag, value in settings.merge_tags.items():
         if value.offer:
             yield ("merge_tags", tag, "offer"), "offer", value.offer, offers
+
+
+def _of_offers(settings: Settings, segments: set[str]) -> Iterator[tuple[Keys, str, str, set[str]]]:
+    for name, offer in settings.offers.items():
+        for key in ("segment", "unless"):
+            if (segment := getattr(offer, key)) is not None:
+                yield ("offers", name, key), "segment", segment, segments
+        if offer.pool is not None:
+            place = ("offers", name, "pool", "destination")
+            yield place, "destination", offer.pool.destination, set(settings.destinations)
 
 
 def _nobodys(settings: Settings) -> Iterator[tuple[Keys, str, str]]:

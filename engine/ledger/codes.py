@@ -2,55 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from engine.ledger import schema
-from engine.ledger.store import Store, chunks
+from engine.ledger.store import LedgerError, Store, among
+from engine.ledger.transitions import ENDED, LIVE, TRANSITIONS, CodeState, before
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LIVE", "Code", "CodeState", "Codes"]
+__all__ = ["ENDED", "LIVE", "MINTED", "TRANSITIONS", "Code", "CodeState", "Codes", "Tally", "id_prefix"]
 
+MINTED = (
+    "code_id", "offer", "customer_id", "destination", "code", "value", "minimum", "products", "cost", "issued_at", "expires_at",
+)  # fmt: skip
+"""Columns of codes that are minted: `cost` in ten-thousandths of the client's currency, instants UTC."""
 
-class CodeState(StrEnum):
-    """Where a code is in its life."""
+_PART = 50_000  # rows that are Python objects at one time
+_DRAWS = 50  # times that codes which somebody has already are drawn anew
+_PAGES = 64_000  # KB of the database held while codes are written: their texts come in no order
+_UNSEEN = (CodeState.RESERVED, CodeState.EXPORTED, CodeState.CONFIRMED)
 
-    RESERVED = "reserved"
-    EXPORTED = "exported"
-    CONFIRMED = "confirmed"
-    PUSHED = "pushed"
-    REDEEMED = "redeemed"
-    EXPIRED = "expired"
-    CLEARED = "cleared"
-
-
-LIVE = tuple(CodeState(state) for state in schema.LIVE)
-"""States in which a code can still be used."""
-
-_FROM: Mapping[CodeState, frozenset[CodeState]] = {
-    CodeState.RESERVED: frozenset(),
-    CodeState.EXPORTED: frozenset({CodeState.RESERVED}),
-    CodeState.CONFIRMED: frozenset({CodeState.RESERVED, CodeState.EXPORTED}),
-    CodeState.PUSHED: frozenset({CodeState.CONFIRMED}),
-    CodeState.REDEEMED: frozenset({CodeState.EXPORTED, CodeState.CONFIRMED, CodeState.PUSHED}),
-    CodeState.EXPIRED: frozenset({CodeState.RESERVED, CodeState.EXPORTED, CodeState.CONFIRMED, CodeState.PUSHED}),
-    CodeState.CLEARED: frozenset({CodeState.REDEEMED, CodeState.EXPIRED}),
-}
-"""From which states a code may enter a state."""
+Redraw = Callable[["pa.Table"], "pa.Table"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
     """A code as it is minted: a customer's, or nobody's and of the pool at a destination (one of the two).
 
-    `value` and `minimum` are the words that a mail shows, instants are UTC.
+    `value`, `minimum` and `products` are the words that a mail shows, instants are UTC; `cost` is the most that it may
+    cost, in ten-thousandths of the client's currency.
     """
 
     code_id: str
@@ -62,6 +49,29 @@ class Code:
     expires_at: datetime | None = None
     value: str | None = None
     minimum: str | None = None
+    products: str | None = None
+    cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Codes of one offer in one state: how many, what they may cost at most (ten-thousandths), and their dates.
+
+    `redeemed`: those that an order used, of them `by_another` in the order of somebody else; `renewing`: those whose
+    later end waits for the shop.
+    """
+
+    offer: str
+    state: CodeState
+    count: int
+    cost: int | None
+    redeemed: int
+    by_another: int
+    renewing: int
+    first_issued: datetime
+    last_issued: datetime
+    next_end: datetime | None
+    last_end: datetime | None
 
 
 class Codes:
@@ -71,99 +81,306 @@ class Codes:
         self._store = store
 
     def reserve(self, codes: Sequence[Code], *, plan: str | None = None) -> None:
-        """Commit minted codes, all or none. Raises LedgerError for a second live code of a customer or a known code."""
-        rows = [
-            {
-                "code_id": code.code_id, "offer": code.offer, "customer_id": code.customer_id, "code": code.code,
-                "state": CodeState.RESERVED.value, "value": code.value, "minimum": code.minimum,
-                "issued_at": code.issued_at, "expires_at": code.expires_at, "destination": code.destination,
-            }
-            for code in codes
-        ]  # fmt: skip
-        if rows:
-            with self._store.move(plan) as connection:
-                connection.execute(sa.insert(schema.codes), rows)
+        """Commit a few codes, all or none. Raises LedgerError for a second live code of a customer or a known code."""
+        import pyarrow as pa
+
+        self.issue(pa.Table.from_pylist([asdict(code) for code in codes], schema=minted_schema()), plan=plan)
+
+    def issue(self, minted: pa.Table, *, redraw: Redraw | None = None, plan: str | None = None) -> int:
+        """Commit minted codes (columns MINTED), all or none; returns how many.
+
+        A text that was given before, to anybody, is drawn anew by `redraw`; LedgerError without one, and for a second
+        live code of a customer.
+        """
+        if not len(minted):
+            return 0
+        with self._store.move(plan) as connection, _wide(connection):
+            for start in range(0, len(minted), _PART):
+                _insert(connection, minted.slice(start, _PART), redraw)
+        return len(minted)
 
     def advance(self, codes: Sequence[str], state: CodeState, *, at: datetime) -> int:
         """Move these codes (their text, any case) on to a state; those that may not enter it stay. Returns how many."""
-        with self._store.write() as connection:
+        with self._store.write() as connection, _wide(connection):
             return advance(connection, codes, state, at=at)
 
-    def redeem(self, orders: Mapping[str, tuple[str, datetime]]) -> int:
-        """Mark codes (upper case) as used, with the order and its time."""
+    def redeem(self, orders: Mapping[str, tuple[str, datetime]], *, by_another: frozenset[str] = frozenset()) -> int:
+        """Note the order and time in which codes (any case) were used; the first that is told stands. Returns how many.
+
+        `by_another`: those of them, in upper case, that somebody else used than the one they were given to.
+        """
         columns = schema.codes.c
-        may = [before.value for before in _FROM[CodeState.REDEEMED]]
+        may = columns.state.in_([state.value for state in before(CodeState.REDEEMED)])
         statement = (
             sa.update(schema.codes)
-            .where(columns.code == sa.bindparam("used"), columns.state.in_(may))
-            .values(state=CodeState.REDEEMED.value, order_id=sa.bindparam("order"), redeemed_at=sa.bindparam("when"))
+            .where(columns.code == sa.bindparam("used"), columns.redeemed_at.is_(None))
+            .values(
+                state=sa.case((may, CodeState.REDEEMED.value), else_=columns.state),
+                order_id=sa.bindparam("order"),
+                redeemed_at=sa.bindparam("when"),
+                by_another=sa.bindparam("other"),
+            )
         )
-        rows = [{"used": code.upper(), "order": order, "when": at} for code, (order, at) in orders.items()]
-        moved = 0
-        with self._store.write() as connection:
-            for row in rows:
-                moved += connection.execute(statement, row).rowcount
-        return moved
+        rows = [
+            {"used": code.upper(), "order": order, "when": at, "other": code.upper() in by_another}
+            for code, (order, at) in orders.items()
+        ]
+        if not rows:
+            return 0
+        with self._store.write() as connection, _wide(connection):
+            return connection.execute(statement, rows).rowcount
 
     def expire(self, now: datetime) -> int:
         """Let every live code end whose time has come."""
         columns = schema.codes.c
         values = {"state": CodeState.EXPIRED.value, "expired_at": now}
         over = (columns.state.in_(schema.LIVE), columns.expires_at <= now)
-        with self._store.write() as connection:
+        with self._store.write() as connection, _wide(connection):
             return connection.execute(sa.update(schema.codes).where(*over).values(values)).rowcount
 
-    def clear(self, pairs: Sequence[tuple[str, str]], *, at: datetime) -> int:
-        """Ended codes of these (offer, customer_id) whose tag is empty now are cleared. Returns how many."""
-        with self._store.write() as connection:
-            return clear(connection, pairs, at=at)
+    def withdraw(self, code_ids: Sequence[str], *, at: datetime, plan: str | None = None) -> int:
+        """End codes that no destination has been given, before their time; returns how many."""
+        columns = schema.codes.c
+        values = {"state": CodeState.EXPIRED.value, "expired_at": at}
+        unseen = columns.state.in_([state.value for state in _UNSEEN])
+        moved = 0
+        with self._store.move(plan) as connection:
+            for part in _parts(code_ids):
+                for is_one in among(connection, columns.code_id, part):
+                    moved += connection.execute(sa.update(schema.codes).where(is_one, unseen).values(values)).rowcount
+        return moved
 
-    def table(self, *, states: Sequence[CodeState] = (), offers: Sequence[str] = ()) -> pa.Table:
-        """Codes as columns, by code_id: every column of the ledger's table, instants as UTC timestamps."""
+    def renew(self, ends: Mapping[str, datetime], *, plan: str | None = None) -> int:
+        """Ask the shop for later ends of these codes (by their text, in upper case); returns how many.
+
+        Until the shop has confirmed it the code ends as before. It is to be exported once more.
+        """
+        columns = schema.codes.c
+        settled = (CodeState.CONFIRMED.value, CodeState.PUSHED.value)
+        statement = sa.update(schema.codes).values(renewed_to=sa.bindparam("until"), exported_at=None)
+        statement = statement.where(
+            columns.code == sa.bindparam("text"), columns.state.in_(settled), columns.renewed_to.is_(None)
+        )
+        if not ends:
+            return 0
+        with self._store.move(plan) as connection, _wide(connection):
+            rows = [{"text": code, "until": until} for code, until in ends.items()]
+            return connection.execute(statement, rows).rowcount
+
+    def export(self, codes: Sequence[str], *, at: datetime) -> None:
+        """These codes (upper case) stand in a file for the shop now, new ones and those with a later end."""
+        columns = schema.codes.c
+        asked = (columns.renewed_to.is_not(None), columns.state.in_(schema.LIVE))
+        with self._store.write() as connection, _wide(connection):
+            advance(connection, codes, CodeState.EXPORTED, at=at)
+            for part in _parts(codes):
+                for is_one in among(connection, columns.code, part):
+                    connection.execute(sa.update(schema.codes).where(is_one, *asked).values(exported_at=at))
+
+    def unexported(self) -> int:
+        """How many codes, or later ends of codes, stand in no file for the shop."""
+        columns = schema.codes.c
+        new = columns.state == CodeState.RESERVED.value
+        later = sa.and_(columns.renewed_to.is_not(None), columns.exported_at.is_(None), columns.state.in_(schema.LIVE))
+        query = sa.select(sa.func.count().label("count")).select_from(schema.codes).where(sa.or_(new, later))
+        return int(self._store.rows(query)[0]["count"])
+
+    def confirm_ends(self, codes: Sequence[str]) -> int:
+        """The shop takes the later ends of these codes (upper case), those that were asked for; returns how many."""
+        columns = schema.codes.c
+        live = (columns.state.in_(schema.LIVE), columns.renewed_to.is_not(None))
+        values = {"expires_at": columns.renewed_to, "renewed_to": None, "renewals": columns.renewals + 1}
+        moved = 0
+        with self._store.write() as connection, _wide(connection):
+            for part in _parts(codes):
+                for is_one in among(connection, columns.code, part):
+                    moved += connection.execute(sa.update(schema.codes).where(is_one, *live).values(values)).rowcount
+        return moved
+
+    def table(
+        self, *, states: Sequence[CodeState] = (), offers: Sequence[str] = (), columns: Sequence[str] = ()
+    ) -> pa.Table:
+        """Codes as columns (all of the ledger's, or those named), by code_id; instants as UTC timestamps."""
+        query = self._query(columns).order_by(schema.codes.c.code_id)
+        if states:
+            query = query.where(schema.codes.c.state.in_([state.value for state in states]))
+        if offers:
+            query = query.where(schema.codes.c.offer.in_(list(offers)))
+        return self._columns(query)
+
+    def find(self, codes: Sequence[str], *, columns: Sequence[str] = ()) -> pa.Table:
+        """Those of these codes (any case) that there are, as `table` has them."""
         import pyarrow as pa
 
-        columns = schema.codes.c
-        query = sa.select(schema.codes).order_by(columns.code_id)
-        if states:
-            query = query.where(columns.state.in_([state.value for state in states]))
-        if offers:
-            query = query.where(columns.offer.in_(list(offers)))
-        instant = pa.timestamp("us", "UTC")
-        kinds = [
-            (column.name, instant if isinstance(column.type, schema.Instant) else pa.string()) for column in columns
-        ]
-        return self._store.table(query, pa.schema(kinds))
+        texts = [code.upper() for code in codes]
+        found = [self._columns(self._query(columns).where(sa.false()))]
+        for part in _parts(texts):
+            with self._store.read() as connection:
+                conditions = list(among(connection, schema.codes.c.code, part))
+            found += [self._columns(self._query(columns).where(is_one)) for is_one in conditions]
+        return pa.concat_tables(found)
+
+    def minted(self, plan: str) -> pa.Table:
+        """The persons' codes that the push of a plan minted (by its checksum), as `table` has them."""
+        mark = id_prefix(plan)
+        query = self._query(()).where(schema.codes.c.code_id.between(mark, f"{mark}~"))
+        return self._columns(query.order_by(schema.codes.c.code_id))
+
+    def renewing(self, *, columns: Sequence[str] = ()) -> pa.Table:
+        """Live codes whose later end waits for the shop."""
+        rows = schema.codes.c
+        query = self._query(columns).where(rows.renewed_to.is_not(None), rows.state.in_(schema.LIVE))
+        return self._columns(query.order_by(rows.code_id))
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many codes, by offer and state."""
-        columns = schema.codes.c
-        query = sa.select(columns.offer, columns.state, sa.func.count().label("count"))
         found: dict[str, dict[str, int]] = {}
-        for row in self._store.rows(query.group_by(columns.offer, columns.state)):
-            found.setdefault(row["offer"], {})[row["state"]] = row["count"]
+        for one in self.tallies():
+            found.setdefault(one.offer, {})[one.state.value] = one.count
         return found
+
+    def tallies(self) -> list[Tally]:
+        """Every offer and state with its numbers, money and dates."""
+        rows = schema.codes.c
+        query = sa.select(
+            rows.offer,
+            rows.state,
+            sa.func.count().label("count"),
+            sa.func.sum(rows.cost).label("cost"),
+            sa.func.count(rows.redeemed_at).label("redeemed"),
+            sa.func.count(sa.case((rows.by_another, 1))).label("by_another"),
+            sa.func.count(rows.renewed_to).label("renewing"),
+            sa.func.min(rows.issued_at).label("first_issued"),
+            sa.func.max(rows.issued_at).label("last_issued"),
+            sa.func.min(rows.expires_at).label("next_end"),
+            sa.func.max(rows.expires_at).label("last_end"),
+        )
+        query = query.group_by(rows.offer, rows.state).order_by(rows.offer, rows.state)
+        found = [dict(row) for row in self._store.rows(query)]
+        for row in found:
+            row |= {"state": CodeState(row["state"]), "cost": None if row["cost"] is None else int(row["cost"])}
+        return [Tally(**row) for row in found]
+
+    def _query(self, columns: Sequence[str]) -> sa.Select[Any]:
+        chosen = [schema.codes.c[name] for name in columns] if columns else list(schema.codes.c)
+        if self._store.engine.dialect.name != "sqlite":
+            return sa.select(*chosen)
+        texts = [
+            sa.type_coerce(one, sa.Text).label(one.name) if isinstance(one.type, schema.Instant) else one
+            for one in chosen
+        ]  # as it is stored: columns read instants faster than rows do
+        return sa.select(*texts)
+
+    def _columns(self, query: sa.Select[Any]) -> pa.Table:
+        import pyarrow as pa
+
+        wanted = pa.schema([(one.name, _kind(schema.codes.c[one.name])) for one in query.selected_columns])
+        is_text = self._store.engine.dialect.name == "sqlite"
+        read = pa.schema(
+            [(one.name, pa.string()) if is_text and pa.types.is_timestamp(one.type) else one for one in wanted]
+        )
+        found = self._store.table(query, read)
+        if not is_text:
+            return found
+        naive = pa.schema(
+            [one.with_type(pa.timestamp("us")) if pa.types.is_timestamp(one.type) else one for one in wanted]
+        )
+        return found.cast(naive).cast(wanted)
+
+
+def id_prefix(plan: str) -> str:
+    """How the ids of the persons' codes begin that a plan (its checksum) brings."""
+    return plan[:24]
+
+
+def minted_schema() -> pa.Schema:
+    """The columns MINTED."""
+    import pyarrow as pa
+
+    return pa.schema([(name, _kind(schema.codes.c[name])) for name in MINTED])
 
 
 def advance(connection: sa.Connection, codes: Sequence[str], state: CodeState, *, at: datetime) -> int:
     """Move codes on, within a transaction."""
     columns = schema.codes.c
     values: dict[str, object] = {"state": state.value, f"{state.value}_at": at}
+    may = columns.state.in_([one.value for one in before(state)])
     moved = 0
-    for part in chunks([code.upper() for code in codes]):
-        here = (columns.code.in_(part), columns.state.in_([before.value for before in _FROM[state]]))
-        moved += connection.execute(sa.update(schema.codes).where(*here).values(values)).rowcount
+    for part in _parts([code.upper() for code in codes]):
+        for is_one in among(connection, columns.code, part):
+            moved += connection.execute(sa.update(schema.codes).where(is_one, may).values(values)).rowcount
     return moved
 
 
-def clear(connection: sa.Connection, pairs: Sequence[tuple[str, str]], *, at: datetime) -> int:
-    """Let ended codes be cleared, within a transaction."""
-    columns = schema.codes.c
-    may = [before.value for before in _FROM[CodeState.CLEARED]]
-    statement = (
-        sa.update(schema.codes)
-        .where(
-            columns.offer == sa.bindparam("which"), columns.customer_id == sa.bindparam("who"), columns.state.in_(may)
-        )
-        .values(state=CodeState.CLEARED.value, cleared_at=at)
-    )
-    return sum(connection.execute(statement, {"which": offer, "who": customer}).rowcount for offer, customer in pairs)
+def _insert(connection: sa.Connection, minted: pa.Table, redraw: Redraw | None) -> None:
+    """Some codes; those whose text is taken are drawn anew."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    left = minted
+    for _ in range(_DRAWS):
+        if _add(connection, left) == len(left):
+            return
+        if redraw is None:
+            break
+        query = sa.select(schema.codes.c.code_id)
+        kept: list[str] = []
+        for is_one in among(connection, schema.codes.c.code_id, left["code_id"].to_pylist()):
+            kept += connection.scalars(query.where(is_one))
+        left = redraw(left.filter(pc.invert(pc.is_in(left["code_id"], value_set=pa.array(kept, pa.string())))))
+    raise LedgerError("a code was issued before, to somebody, and is never issued again")
+
+
+def _add(connection: sa.Connection, minted: pa.Table) -> int:
+    """Insert the rows whose text is free; returns how many."""
+    rows = dict(zip(MINTED, (minted[name].to_pylist() for name in MINTED), strict=True))
+    rows["code"] = [code.upper() for code in rows["code"]]
+    rows["state"] = [CodeState.RESERVED.value] * len(minted)
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+
+        for name in ("issued_at", "expires_at"):
+            known = {value: _stored(connection, value) for value in set(rows[name])}
+            rows[name] = [known[value] for value in rows[name]]
+        text = insert(schema.codes).on_conflict_do_nothing(index_elements=["code"])
+        compiled = text.compile(dialect=connection.dialect, column_keys=list(rows))
+        order = compiled.positiontup or list(rows)
+        lines = list(zip(*(rows[name] for name in order), strict=True))
+        return connection.exec_driver_sql(str(compiled), lines).rowcount
+    from sqlalchemy.dialects.postgresql import insert as insert_there
+
+    statement = insert_there(schema.codes).on_conflict_do_nothing(index_elements=["code"])
+    named = [dict(zip(rows, line, strict=True)) for line in zip(*rows.values(), strict=True)]
+    return connection.execute(statement, named).rowcount
+
+
+def _stored(connection: sa.Connection, value: datetime | None) -> object:
+    """An instant as the driver takes it."""
+    bind = schema.codes.c.issued_at.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+    return value if bind is None else bind(value)
+
+
+@contextmanager
+def _wide(connection: sa.Connection) -> Iterator[None]:
+    """Room for the pages of an index that is written in no order; a few MB again afterwards."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    known = connection.exec_driver_sql("PRAGMA cache_size").scalar()
+    connection.exec_driver_sql(f"PRAGMA cache_size = -{_PAGES}")
+    yield
+    connection.exec_driver_sql(f"PRAGMA cache_size = {known}")
+
+
+def _kind(column: sa.Column[Any]) -> pa.DataType:
+    import pyarrow as pa
+
+    if isinstance(column.type, schema.Instant):
+        return pa.timestamp("us", "UTC")
+    if isinstance(column.type, sa.Boolean):
+        return pa.bool_()
+    return pa.int64() if isinstance(column.type, sa.Integer) else pa.string()
+
+
+def _parts(values: Sequence[str]) -> list[Sequence[str]]:
+    return [values[start : start + _PART] for start in range(0, len(values), _PART)]

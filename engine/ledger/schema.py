@@ -12,7 +12,7 @@ __all__ = [
     "pushes", "rejections", "runs", "suppressions", "targets",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 LIVE = ("reserved", "exported", "confirmed", "pushed")  # a code in one of these states can still be used
 
 metadata = sa.MetaData()
@@ -111,10 +111,15 @@ codes = sa.Table(
     _text("code_id", is_key=True), _text("offer"), _text("code"), _text("state"),
     _text("customer_id", is_optional=True),  # whose code it is; null: nobody's,
     _text("destination", is_optional=True),  # but of the pool there that hands it out
-    _text("value", is_optional=True), _text("minimum", is_optional=True), _text("order_id", is_optional=True),
+    _text("value", is_optional=True), _text("minimum", is_optional=True), _text("products", is_optional=True),
+    sa.Column("cost", sa.BigInteger),          # the most that it may cost, in ten-thousandths of the client's currency
+    _text("order_id", is_optional=True),
+    sa.Column("by_another", sa.Boolean),       # used by somebody else than the one it was given to
     _instant("issued_at", is_optional=False), _instant("exported_at"), _instant("confirmed_at"),
     _instant("pushed_at"), _instant("redeemed_at"), _instant("expires_at"), _instant("expired_at"),
     _instant("cleared_at"),
+    _instant("renewed_to"),                    # a later end, which the shop has not confirmed yet
+    sa.Column("renewals", sa.Integer, nullable=False, server_default="0"),
     sa.UniqueConstraint("code"),
     sa.CheckConstraint("(customer_id IS NULL) <> (destination IS NULL)", name="a_code_is_a_persons_or_a_pools"),
 )  # fmt: skip

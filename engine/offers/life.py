@@ -1,93 +1,146 @@
-"""The life of a code outside our hands: to the shop and back, used, or over."""
+"""What becomes of codes: used in an order, over, one too many for a person who was two, and gone from every destination."""
 
 from __future__ import annotations
 
-import csv
-import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.errors import DataError
-from engine.ledger.codes import CodeState
+from connectors.types import TargetKind
+from engine.ledger.codes import ENDED, LIVE, CodeState
+from engine.ledger.packing import field_column
+from engine.offers.owners import owned
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     import pyarrow as pa
 
     from engine.ledger import Ledger
 
-__all__ = ["COLUMNS", "Confirmed", "confirm", "export", "settle"]
+__all__ = ["Settled", "clear", "settle"]
 
-COLUMNS = ("code", "offer", "value", "minimum", "expires_at", "single_use")
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """What a confirmation brought: codes that moved on, that were confirmed before, and that we never issued."""
-
-    moved: int
-    known: int
-    unknown: int
+_PART = 50_000  # coupons that are looked up at one time
+_UNSENT = frozenset({CodeState.RESERVED.value, CodeState.EXPORTED.value, CodeState.CONFIRMED.value})
 
 
-def export(ledger: Ledger, path: Path, *, now: datetime) -> int:
-    """Write all codes that no shop has confirmed to a CSV (0600), and only then call them exported; returns how many."""
-    waiting = ledger.codes.table(states=[CodeState.RESERVED, CodeState.EXPORTED])
-    if not waiting.num_rows:
-        return 0
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.half")
-    with os.fdopen(
-        os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline=""
-    ) as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows(_row(code) for code in waiting.to_pylist())
-        file.flush()
-        os.fsync(file.fileno())
-    half.replace(path)
-    codes = waiting["code"].to_pylist()
-    ledger.codes.advance(codes, CodeState.EXPORTED, at=now)
-    return len(codes)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of codes, in codes.
 
-
-def _row(code: dict[str, object]) -> list[object]:
-    expires = code["expires_at"]
-    return [code["code"], code["offer"], code["value"], code["minimum"], expires.isoformat() if expires else "", "yes"]  # type: ignore[attr-defined]  # an instant
-
-
-def confirm(ledger: Ledger, path: Path, *, now: datetime) -> Confirmed:
-    """The shop redeems the codes of this CSV (a column `code`). Raises DataError when it is not such a file."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            mark = ";" if ";" in file.readline() else ","
-            file.seek(0)
-            rows = csv.DictReader(file, delimiter=mark)
-            if "code" not in (rows.fieldnames or ()):
-                raise DataError(
-                    "the file has no column 'code'", place=f"{path}:1", hint="give the file that the shop returned"
-                )
-            codes = {(row["code"] or "").strip().upper() for row in rows} - {""}
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}", place=str(path)) from None
-    except UnicodeDecodeError:
-        raise DataError("the file is not UTF-8", place=str(path), hint="save it as UTF-8") from None
-    issued = {code.upper() for code in ledger.codes.table()["code"].to_pylist()}
-    ours = sorted(codes & issued)
-    moved = ledger.codes.advance(ours, CodeState.CONFIRMED, at=now)
-    return Confirmed(moved=moved, known=len(ours) - moved, unknown=len(codes) - len(ours))
-
-
-def settle(ledger: Ledger, used: pa.Table, *, now: datetime) -> tuple[int, int]:
-    """Codes found in orders are redeemed, those whose time is over expired; returns how many of each.
-
-    `used`: coupon (any case), order_id, ordered_at; the first order of a coupon counts.
+    `redeemed` in an order; of them `unsent` before we had sent them to anybody, and `by_another` by somebody else than
+    the one they were given to. `expired`: over by their time. `merged`: ended, because their owner turned out to have
+    another one.
     """
-    first: dict[str, tuple[str, datetime]] = {}
-    for row in used.sort_by([("ordered_at", "ascending"), ("order_id", "ascending")]).to_pylist():
-        first.setdefault(row["coupon"].upper(), (row["order_id"], row["ordered_at"]))
-    live = {code.upper() for code in ledger.codes.table()["code"].to_pylist()} if first else set()
-    redeemed = ledger.codes.redeem({code: order for code, order in first.items() if code in live})
-    return redeemed, ledger.codes.expire(now)
+
+    redeemed: int = 0
+    unsent: int = 0
+    by_another: int = 0
+    expired: int = 0
+    merged: int = 0
+
+    def __bool__(self) -> bool:
+        return any((self.redeemed, self.expired, self.merged))
+
+
+def settle(ledger: Ledger, used: pa.Table, *, now: datetime, aliases: pa.Table | None = None) -> Settled:
+    """Codes found in orders are redeemed, those whose time is over expired; a person keeps one live code of an offer.
+
+    `used`: coupon (any case), order_id, ordered_at, and customer_id where it is known; the first order of a coupon
+    counts. `aliases`: customer_id, canonical.
+    """
+    redeemed = unsent = others = 0
+    first = _first(used)
+    for start in range(0, len(first), _PART):
+        part = first.slice(start, _PART)
+        found = _unused(ledger, part, aliases)
+        if not len(found):
+            continue
+        orders = zip(found["order_id"].to_pylist(), found["ordered_at"].to_pylist(), strict=True)
+        codes = found["code"].to_pylist()
+        by_another = frozenset(found["code"].filter(found["by_another"]).to_pylist())
+        redeemed += ledger.codes.redeem(dict(zip(codes, orders, strict=True)), by_another=by_another)
+        unsent += sum(state in _UNSENT for state in found["state"].to_pylist())
+        others += len(by_another)
+    expired = ledger.codes.expire(now)
+    merged = _merge(ledger, aliases, now)
+    return Settled(redeemed=redeemed, unsent=unsent, by_another=others, expired=expired, merged=merged)
+
+
+def _first(used: pa.Table) -> pa.Table:
+    """The first order of each coupon, in upper case."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if "customer_id" not in used.column_names:
+        used = used.append_column("customer_id", pa.nulls(len(used), pa.string()))
+    used = used.set_column(
+        used.column_names.index("coupon"), "coupon", pc.utf8_upper(pc.utf8_trim_whitespace(used["coupon"]))
+    )
+    used = used.sort_by([("ordered_at", "ascending"), ("order_id", "ascending")])
+    names = ("order_id", "ordered_at", "customer_id")
+    options = pc.ScalarAggregateOptions(skip_nulls=False)
+    first = used.group_by("coupon", use_threads=False).aggregate([(name, "first", options) for name in names])
+    return first.rename_columns({f"{name}_first": name for name in names})
+
+
+def _unused(ledger: Ledger, coupons: pa.Table, aliases: pa.Table | None) -> pa.Table:
+    """Those of the coupons that are codes of ours and that no order has used, with their order."""
+    import pyarrow.compute as pc
+
+    found = ledger.codes.find(coupons["coupon"].to_pylist(), columns=("code", "state", "customer_id", "redeemed_at"))
+    found = found.filter(pc.is_null(found["redeemed_at"]))
+    if not len(found):
+        return found
+    place = pc.index_in(found["code"], value_set=coupons["coupon"].combine_chunks())
+    buyer = owned(coupons.select(["customer_id"]).take(place.combine_chunks()), aliases)["customer_id"]
+    differs = pc.fill_null(pc.not_equal(owned(found, aliases)["customer_id"], buyer), False)
+    for name in ("order_id", "ordered_at"):
+        found = found.append_column(name, coupons[name].take(place.combine_chunks()))
+    return found.append_column("by_another", differs)
+
+
+def _merge(ledger: Ledger, aliases: pa.Table | None, now: datetime) -> int:
+    """End the live codes that a person has beside another one of the same offer, since two customers became one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if aliases is None or not len(aliases):
+        return 0
+    columns = ("code_id", "code", "offer", "customer_id", "state", "issued_at")
+    live = ledger.codes.table(states=LIVE, columns=columns)
+    several = pa.concat_arrays([aliases[name].combine_chunks() for name in ("customer_id", "canonical")])
+    live = owned(live.filter(pc.is_in(live["customer_id"], value_set=several)), aliases, keeps_order=False)
+    kept = live.group_by(["offer", "customer_id"], use_threads=False).aggregate([("code", "first")])["code_first"]
+    spare = live.filter(pc.invert(pc.is_in(live["code"], value_set=kept.combine_chunks())))
+    return ledger.codes.advance(spare["code"].to_pylist(), CodeState.EXPIRED, at=now)
+
+
+def clear(ledger: Ledger, *, now: datetime) -> int:
+    """Ended codes of customers that no destination holds any more, nor is about to be given, are cleared; returns how many."""
+    import pyarrow.compute as pc
+
+    ended = ledger.codes.table(states=ENDED, columns=("code", "customer_id"))
+    ended = ended.filter(pc.is_valid(ended["customer_id"])).combine_chunks()
+    if not len(ended):
+        return 0
+    texts = pc.binary_join_element_wise('"', ended["code"], '"', "")
+    for name in ledger.targets.destinations():
+        for held in _held(ledger, name):
+            free = pc.invert(pc.is_in(texts, value_set=held))
+            ended, texts = ended.filter(free), texts.filter(free)
+    return ledger.codes.advance(ended["code"].to_pylist(), CodeState.CLEARED, at=now)
+
+
+def _held(ledger: Ledger, destination: str) -> Iterator[pa.Array]:
+    """Every value that stands at a destination, or is on its way there, as the ledger packs them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    contacts = ledger.contacts.table(destination)
+    packed = contacts["fields"].filter(pc.not_equal(contacts["state"], "left"))
+    for (kind, _), known in ledger.targets.of(destination).items():
+        if kind is TargetKind.FIELD and len(packed):
+            yield field_column(packed, known.position)
+    under_way = [text for change in ledger.sending.of(destination) for text in change.fields.values()]
+    yield pa.array(under_way, pa.string())

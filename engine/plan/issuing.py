@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from engine.plan import rows
@@ -12,42 +12,46 @@ from engine.plan.summary import IssueSummary
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from engine.ledger import Ledger
-    from engine.offers import Policy
+    from engine.offers import Decision, Standing
 
 __all__ = ["issued_codes"]
 
 
-def issued_codes(
-    issues: pa.Table | None, policies: Sequence[Policy], ledger: Ledger
-) -> tuple[tuple[IssueSummary, ...], pa.Table]:
-    """Each offer that issues, and rows that name only offer and customer; of a pool's code, the code's id."""
+def issued_codes(decision: Decision | None) -> tuple[tuple[IssueSummary, ...], pa.Table]:
+    """Each offer that issues, renews or refuses, and rows that name only offer and customer; of a pool's code, the code's id."""
     import pyarrow.compute as pc
 
-    if issues is None or len(issues) == 0:
+    if decision is None:
         return (), rows.empty()
-    terms = {policy.name: policy for policy in policies}
-    given = ledger.codes.counts() if terms else {}
     told, tables = [], []
-    for offer in sorted(pc.unique(issues["offer"]).to_pylist()):
-        mine = issues.filter(pc.equal(issues["offer"], offer)).combine_chunks()
-        told.append(_summary(offer, mine, terms.get(offer), sum(given.get(offer, {}).values())))
+    standings = {one.offer: one for one in decision.standings}
+    names = {*pc.unique(decision.issues["offer"]).to_pylist()}
+    names |= {one.offer for one in decision.standings if one.refused or one.renewed}
+    for offer in sorted(names):
+        mine = decision.issues.filter(pc.equal(decision.issues["offer"], offer)).combine_chunks()
+        told.append(_summary(offer, mine, standings.get(offer)))
         tables.append(_rows(offer, mine))
-    return tuple(told), rows.ordered(tables)
+        if decision.renewals is not None:
+            tables.append(_renewed(offer, decision.renewals.filter(pc.equal(decision.renewals["offer"], offer))))
+    return tuple(told), rows.ordered([table for table in tables if len(table)])
 
 
-def _summary(offer: str, mine: pa.Table, policy: Policy | None, issued: int) -> IssueSummary:
-    """A percentage's codes so far are not reckoned here: what they may cost changes with the baskets."""
+def _summary(offer: str, mine: pa.Table, standing: Standing | None) -> IssueSummary:
     import pyarrow.compute as pc
 
+    cost = None if mine["cost"].null_count else Decimal(pc.sum(mine["cost"]).as_py() or 0)
+    if standing is None:
+        return IssueSummary(offer=offer, codes=len(mine), highest_cost=cost)
     return IssueSummary(
         offer=offer,
         codes=len(mine),
-        highest_cost=None if mine["cost"].null_count else pc.sum(mine["cost"]).as_py(),
-        issued=issued,
-        spent=policy.amount * issued if policy and policy.amount is not None else None,
-        most_codes=policy.most_codes if policy else None,
-        most_money=policy.most_money if policy else None,
+        highest_cost=cost,
+        issued=standing.codes,
+        spent=standing.cost,
+        most_codes=standing.most_codes,
+        most_money=standing.most_money,
+        refused=standing.refused,
+        renewed=standing.renewed,
     )
 
 
@@ -62,3 +66,19 @@ def _rows(offer: str, mine: pa.Table) -> pa.Table:
         change = Changes("", rows.ISSUE, offer, customers, customers, why="offer")
     hashes = change.hashes()
     return change.rows(hashes, hashes.is_valid())
+
+
+def _renewed(offer: str, mine: pa.Table) -> pa.Table:
+    """Codes that people hold and that are to end later: the customer, the end before and the one after."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    customers = mine["customer_id"].combine_chunks()
+    ends = [
+        pa.array([f'"{end.isoformat()}"' for end in mine[name].to_pylist()], pa.string())
+        for name in ("expires_at", "until")
+    ]
+    before, after = ({rows.RENEWED: end} for end in ends)
+    change = Changes("", rows.ISSUE, offer, customers, customers, after, before=before, why="renewal")
+    hashes = change.hashes()
+    return change.rows(hashes, pc.is_valid(hashes))

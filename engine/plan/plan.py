@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from connectors.types import AddCode, AddContact, Suppress, TargetKind
+from engine.offers.owners import owned
 from engine.plan import rows
 from engine.plan.columns import Present, present, wanted
 from engine.plan.counting import Counted, summarise
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from engine.ledger import Ledger
-    from engine.offers import Policy
+    from engine.offers import Decision
     from engine.plan.survey import Survey
 
 __all__ = ["Plan", "ShopFacts", "plan"]
@@ -130,18 +131,18 @@ def plan(
     config_hash: str,
     accounts: Mapping[str, str],
     shop: ShopFacts | None = None,
-    issues: pa.Table | None = None,
-    policies: Sequence[Policy] = (),
+    issues: Decision | None = None,
+    aliases: pa.Table | None = None,
     surveys: Mapping[str, Survey] | None = None,
     recreate: frozenset[str] = frozenset(),
 ) -> Plan:
     """Compare what was computed with what each destination has acknowledged.
 
-    `people`: the membership's table. `accounts`: the account id that each destination's key opens. `issues`: columns
-    offer, customer_id, cost, under the budgets of `policies`. `surveys`: what each destination said of itself.
+    `people`: the membership's table. `accounts`: the account id that each destination's key opens. `issues`: what
+    offers give. `aliases`: customers who are one person (customer_id, canonical). `surveys`: what each destination said of itself.
     `recreate`: "destination/segment" of lists that are gone there. Raises ConfigError for what a connector cannot carry.
     """
-    codes = _live_codes(ledger, destinations)
+    codes = _live_codes(ledger, destinations, aliases)
     summaries, tables, known = [], [], []
     for one in destinations:
         here = present(one, ledger, recreate=recreate)
@@ -150,7 +151,7 @@ def plan(
         summaries.append(replace(summary, account=accounts.get(one.name)))
         tables.append(table)
         known.append(here.table["customer_id"])
-    told, issued = issued_codes(issues, policies, ledger)
+    told, issued = issued_codes(issues)
     return Plan(
         client=ledger.client,
         now=now,
@@ -181,11 +182,14 @@ def _whole(tables: Sequence[pa.Table]) -> pa.Table:
     return whole
 
 
-def _live_codes(ledger: Ledger, destinations: Sequence[Destination]) -> pa.Table:
+def _live_codes(ledger: Ledger, destinations: Sequence[Destination], aliases: pa.Table | None) -> pa.Table:
     offers = {tag.offer for destination in destinations for tag in destination.merge_tags if tag.offer}
     from engine.ledger.codes import CodeState
 
-    return ledger.codes.table(states=[CodeState(state) for state in _LIVE], offers=sorted(offers) or ["\x00"])
+    states = [CodeState(state) for state in _LIVE]
+    columns = ("code_id", "code", "offer", "customer_id", "state", "value", "minimum", "products", "issued_at", "expires_at")
+    found = ledger.codes.table(states=states, offers=sorted(offers) or ["\x00"], columns=columns)
+    return owned(found, aliases, keeps_order=False)
 
 
 def _one(

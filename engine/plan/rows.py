@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CODE",
+    "DRIFT",
     "FIRST",
     "ID_LENGTH",
     "ISSUE",
     "PART",
+    "RENEWED",
     "SEPARATOR",
     "UNDER_WAY",
+    "UNDO",
+    "WITHDRAW",
     "chosen",
     "content_hash",
     "contents",
@@ -37,7 +41,10 @@ __all__ = [
 ]
 
 ISSUE = "Issue"
-CODE = "code_id"  # the field of an Issue that names a pool's code to mint
+WITHDRAW = "Withdraw"  # a code that nobody has seen ends
+RENEWED = "renewed_to"  # the field of an Issue that gives a code a later end instead of minting one
+CODE = "code_id"  # the field of an Issue that names a pool's code to mint, and of a Withdraw
+UNDO, DRIFT = "undo", "drift"  # why: a run is taken back; what others changed is put right
 PART = 10_000  # changes that are carried, and held as objects, at one time: calls are cut within a part
 UNDER_WAY = 30_000  # changes that wait for jobs, held in memory: more are not sent before these are settled
 ID_LENGTH = 24  # hexadecimal digits of a change's id: the beginning of its content hash
@@ -48,7 +55,7 @@ _NAMES = (
 _REPEATED = frozenset({"destination", "target", "kind", "customer_id", "field", "content_hash", "why"})
 _PACKED = 50_000  # rows that share one list of their words
 _GROUP = ("phase", "destination", "target")
-_ORDER = {kind: place for place, kind in enumerate([*KINDS, ISSUE])}
+_ORDER = {kind: place for place, kind in enumerate([*KINDS, ISSUE, WITHDRAW])}
 FIRST = frozenset({"consent", "blocked", "unreachable"})  # reasons whose changes are carried before all others
 
 

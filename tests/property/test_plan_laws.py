@@ -12,6 +12,7 @@ from plan_lab import Crash, Frail, Fuse, Lab, Limits, Person, people, replace
 from connectors import errors
 from connectors.types import Batch, Outcome, Reason, State
 from engine.ledger.codes import Code, CodeState
+from engine.offers import clear
 from engine.plan.destination import MergeTag, WhenUnknown
 from engine.push.trip import Carrier
 from engine.push.verifying import Verdict, verify
@@ -259,6 +260,7 @@ def test_only_a_confirmed_code_is_pushed_and_an_ended_one_is_cleared(lab: Lab) -
     lab.ledger.codes.redeem({"AAAA": ("o1", lab.now)})
     lab.round(who)
     assert "code" not in lab.there()["c0@shop.example"][1]
+    assert clear(lab.ledger, now=lab.now) == 1
     assert lab.ledger.codes.counts() == {"thanks": {"cleared": 1}}
 
 

@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,15 +25,12 @@ from connectors.types import AddCode, Batch, Job, Outcome, Reason, State
 from engine.errors import StalePlan
 from engine.ledger import Ledger
 from engine.ledger.codes import CodeState
-from engine.offers import Policy, Stock, issues, restock
+from engine.offers import CODES, Decision, Policy, Stock, decide, mint
 from engine.plan.destination import Destination
 from engine.plan.plan import Plan
+from engine.push.issuing import Minter, issue_codes
 from engine.push.result import Result
 from engine.push.trip import Limits
-from engine.stages import mint_codes
-
-if TYPE_CHECKING:
-    from engine.client import Client
 
 WHO = people(2)
 GIFT = Policy(
@@ -41,16 +39,12 @@ GIFT = Policy(
 )  # fmt: skip
 
 
-@dataclass
-class Minter:
-    """What minting needs of a client."""
-
-    ledger: Ledger
-    policy: Policy
-    now: object
-
-    def policies(self) -> list[Policy]:
-        return [self.policy]
+def stocked(ids: Sequence[str], policy: Policy, now: datetime) -> pa.Table:
+    """Codes of a pool that were minted."""
+    names = pa.array(["gift"] * len(ids), pa.string())
+    columns = {"offer": names, "customer_id": pa.nulls(len(ids), pa.string()), "code_id": pa.array(ids, pa.string())}
+    cost = pa.array([Decimal(5)] * len(ids), pa.decimal128(18, 4))
+    return mint(pa.table({**columns, "cost": cost}), {"gift": policy}, {}, now=now)
 
 
 class PoolLab(Lab):
@@ -70,11 +64,16 @@ class PoolLab(Lab):
     def made(self) -> Plan:
         self.policy = replace(GIFT, valid_until=self.now + timedelta(days=30))
         self.ledger.codes.expire(self.now)
-        wide = table(WHO, [*self.segments])
-        return self.plan(WHO, issues=issues([self.policy], wide, self.ledger.codes.table()))
+        return self.plan(WHO, issues=self.decision())
+
+    def decision(self) -> Decision:
+        wide, codes = table(WHO, [*self.segments]), self.ledger.codes.table(columns=CODES)
+        return decide([self.policy], wide, codes, now=self.now)
 
     def mint(self, made: Plan) -> int:
-        return mint_codes(cast("Client", Minter(self.ledger, self.policy, self.now)), made)
+        wide = table(WHO, [*self.segments])
+        minter = Minter(ledger=self.ledger, policies=[self.policy], people=wide, now=self.now)
+        return issue_codes(made, minter).minted
 
     def turn(self, **more: object) -> Result:
         """Plan, mint and push; then the shop confirms what was minted."""
@@ -197,8 +196,7 @@ def test_an_estimate_counts_the_calls_that_a_pool_takes(lab: PoolLab, size: int 
     lab.size = size
     lab.policy = replace(GIFT, pool=Stock(destination="news", codes=450))
     for _ in range(2):
-        wide = table(WHO, [*lab.segments])
-        made = lab.plan(WHO, issues=issues([lab.policy], wide, lab.ledger.codes.table()))
+        made = lab.plan(WHO, issues=lab.decision())
         lab.mint(made)
         before = lab.writes()
         lab.push(made, WHO)
@@ -218,8 +216,8 @@ def test_a_code_that_is_over_by_the_time_of_the_push_stays_here(lab: PoolLab) ->
 
 def test_codes_of_another_destination_are_not_ours_to_send(lab: PoolLab) -> None:
     there = replace(GIFT, pool=Stock(destination="elsewhere", codes=2))
-    codes = restock([("gift", "a"), ("gift", "b")], {"gift": there}, now=lab.now)
-    lab.ledger.codes.reserve(codes)
+    codes = stocked(["a", "b"], there, lab.now)
+    lab.ledger.codes.issue(codes)
     lab.confirm()
     made = lab.made()
     assert [(one.offer, one.codes) for one in made.issues] == [("gift", 6)]
@@ -227,7 +225,7 @@ def test_codes_of_another_destination_are_not_ours_to_send(lab: PoolLab) -> None
     for _ in range(2):
         lab.turn()
     assert len(lab.pool()) == 6
-    assert not {code.code for code in codes} & set(lab.pool())
+    assert not set(codes["code"].to_pylist()) & set(lab.pool())
 
 
 class Slow(Frail):
@@ -385,9 +383,9 @@ class PoolAccount(Account):
 
     def stock(self) -> None:
         """Six codes that the shop has confirmed."""
-        codes = restock([("gift", f"code-{number}") for number in range(6)], {"gift": GIFT}, now=self.clock.utc())
-        self.ledger.codes.reserve(codes)
-        self.ledger.codes.advance([code.code for code in codes], CodeState.CONFIRMED, at=self.clock.utc())
+        codes = stocked([f"code-{number}" for number in range(6)], GIFT, self.clock.utc())
+        self.ledger.codes.issue(codes)
+        self.ledger.codes.advance(codes["code"].to_pylist(), CodeState.CONFIRMED, at=self.clock.utc())
 
     def held(self) -> list[str]:
         self.clock.sleep(3600)  # whatever is visible late is visible now

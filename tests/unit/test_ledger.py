@@ -135,7 +135,7 @@ def test_a_code_never_goes_back(ledger: Ledger) -> None:
     assert ledger.codes.advance(["code1"], CodeState.CONFIRMED, at=NOW) == 0
     assert ledger.codes.redeem({"code1": ("o1", NOW)}) == 1
     assert ledger.codes.expire(NOW + timedelta(days=99)) == 0
-    assert ledger.codes.clear([("thanks", "c1")], at=NOW) == 1
+    assert ledger.codes.advance(["code1"], CodeState.CLEARED, at=NOW) == 1
     row = ledger.codes.table().to_pylist()[0]
     assert (row["state"], row["order_id"], row["redeemed_at"]) == ("cleared", "o1", NOW)
 

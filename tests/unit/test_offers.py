@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from engine.errors import DataError
 from engine.ledger import Ledger
-from engine.ledger.codes import Code
-from engine.offers import Policy, confirm, export, issues, mint, settle
+from engine.ledger.codes import Code, CodeState
+from engine.offers import CODES, Decision, Policy, Settled, confirm, decide, export, mint, settle
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 THANKS = Policy(
@@ -48,15 +48,37 @@ BASE = people(
 )  # fmt: skip
 
 
-def chosen(ledger: Ledger, *policies: Policy, members: pa.Table = BASE) -> list[tuple[str, str]]:
-    table = issues(policies, members, ledger.codes.table())
+def decided(
+    ledger: Ledger, *policies: Policy, members: pa.Table = BASE, now: datetime = NOW, live: int | None = None
+) -> Decision:
+    return decide(policies, members, ledger.codes.table(columns=CODES), now=now, live_offers=live)
+
+
+def chosen(
+    ledger: Ledger, *policies: Policy, members: pa.Table = BASE, now: datetime = NOW, live: int | None = None
+) -> list[tuple[str, str]]:
+    table = decided(ledger, *policies, members=members, now=now, live=live).issues
     return list(zip(table["offer"].to_pylist(), table["customer_id"].to_pylist(), strict=True))
 
 
-def give(ledger: Ledger, *policies: Policy, now: datetime = NOW) -> list[Code]:
-    codes = mint(chosen(ledger, *policies), {policy.name: policy for policy in policies}, now=now)
-    ledger.codes.reserve(codes)
-    return codes
+def minted(table: pa.Table, *policies: Policy, now: datetime = NOW) -> pa.Table:
+    """The codes of a decision; ids as a push gives them."""
+    ids = pa.array([f"{now.isoformat()}-{place}" for place in range(len(table))], pa.string())
+    table = table.set_column(table.column_names.index("code_id"), "code_id", ids)
+    return mint(table, {policy.name: policy for policy in policies}, {}, now=now)
+
+
+def give(ledger: Ledger, *policies: Policy, now: datetime = NOW, members: pa.Table = BASE) -> list[Code]:
+    codes = minted(decided(ledger, *policies, members=members, now=now).issues, *policies, now=now)
+    ledger.codes.issue(codes)
+    return [Code(**row) for row in codes.to_pylist()]
+
+
+def hand_over(ledger: Ledger) -> None:
+    """The shop takes every code, and everybody gets theirs."""
+    waiting = ledger.codes.table(states=[CodeState.RESERVED])["code"].to_pylist()
+    for state in (CodeState.CONFIRMED, CodeState.PUSHED):
+        ledger.codes.advance(waiting, state, at=NOW)
 
 
 def test_members_who_can_be_reached_and_are_not_held_out_get_a_code(ledger: Ledger) -> None:
@@ -64,7 +86,7 @@ def test_members_who_can_be_reached_and_are_not_held_out_get_a_code(ledger: Ledg
 
 
 def test_the_cost_is_the_percentage_of_the_largest_order(ledger: Ledger) -> None:
-    costs = issues([THANKS, FIXED], BASE, ledger.codes.table())["cost"].to_pylist()
+    costs = decided(ledger, THANKS, FIXED).issues["cost"].to_pylist()
     assert costs == [8, 20, 0, 5, 5, 5]
 
 
@@ -76,6 +98,7 @@ def test_nobody_gets_a_second_live_code_of_an_offer(ledger: Ledger) -> None:
 
 def test_a_cooldown_runs_from_the_day_of_issue(ledger: Ledger) -> None:
     give(ledger, THANKS)
+    hand_over(ledger)
     later = NOW + timedelta(days=91)
     settle(ledger, used(), now=later)
     assert chosen(ledger, replace(THANKS, cooled_since=NOW - timedelta(days=1))) == []
@@ -84,21 +107,23 @@ def test_a_cooldown_runs_from_the_day_of_issue(ledger: Ledger) -> None:
 
 def test_without_a_cooldown_an_offer_is_made_once(ledger: Ledger) -> None:
     give(ledger, THANKS)
+    hand_over(ledger)
     settle(ledger, used(), now=NOW + timedelta(days=400))
     assert chosen(ledger, replace(THANKS, cooled_since=None)) == []
 
 
+def test_a_code_that_nobody_saw_counts_for_no_cooldown(ledger: Ledger) -> None:
+    give(ledger, THANKS)
+    settle(ledger, used(), now=NOW + timedelta(days=31))
+    assert ledger.codes.counts() == {"thanks": {"expired": 3}}
+    for policy in (THANKS, replace(THANKS, cooled_since=None)):
+        assert len(chosen(ledger, policy, now=NOW + timedelta(days=31))) == 3
+
+
 @given(most=st.integers(0, 8), money=st.integers(0, 60))
 def test_a_budget_is_never_passed(most: int, money: int) -> None:
-    none = pa.table(
-        {
-            "offer": pa.array([], pa.string()),
-            "customer_id": pa.array([], pa.string()),
-            "state": pa.array([], pa.string()),
-            "issued_at": pa.array([], pa.timestamp("us", "UTC")),
-        }
-    )
-    table = issues([replace(THANKS, most_codes=most, most_money=Decimal(money))], BASE, none)
+    with Ledger.open("sqlite://", "maison") as ledger:
+        table = decided(ledger, replace(THANKS, most_codes=most, most_money=Decimal(money))).issues
     assert table.num_rows <= most
     assert sum(table["cost"].to_pylist()) <= money
 
@@ -112,9 +137,11 @@ def test_a_budget_counts_what_was_issued_before(ledger: Ledger) -> None:
 
 
 def test_codes_are_unguessable_readable_and_all_different() -> None:
-    codes = [code.code for code in mint([("thanks", str(n)) for n in range(2000)], {"thanks": THANKS}, now=NOW)]
+    who = people(*((f"c{number}", True, True, False, 1) for number in range(2000)))
+    with Ledger.open("sqlite://", "maison") as ledger:
+        codes = [code.code for code in give(ledger, THANKS, members=who)]
     assert len(set(codes)) == 2000
-    assert all(re.fullmatch(r"THX-[0-9A-HJKMNP-TV-Z]{12}", code) for code in codes)
+    assert all(re.fullmatch(r"THX-[0-9A-HJKMNP-TV-Z]{11}", code) for code in codes)
 
 
 def test_an_export_holds_every_code_the_shop_does_not_know(ledger: Ledger, tmp_path: Path) -> None:
@@ -157,9 +184,9 @@ def test_a_code_in_an_order_is_redeemed_once_in_any_case(ledger: Ledger, tmp_pat
     codes = give(ledger, THANKS)
     export(ledger, tmp_path / "codes.csv", now=NOW)
     orders = used((codes[0].code.lower(), "o1"), (codes[0].code, "o2"), ("SUMMER", "o3"))
-    assert settle(ledger, orders, now=NOW) == (1, 0)
-    assert settle(ledger, orders, now=NOW) == (0, 0)
-    assert settle(ledger, used(), now=NOW + timedelta(days=31)) == (0, 2)
+    assert settle(ledger, orders, now=NOW) == Settled(redeemed=1, unsent=1)
+    assert not settle(ledger, orders, now=NOW)
+    assert settle(ledger, used(), now=NOW + timedelta(days=31)) == Settled(expired=2)
 
 
 def test_nothing_to_export_leaves_the_last_file_alone(ledger: Ledger, tmp_path: Path) -> None:

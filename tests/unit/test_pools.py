@@ -24,7 +24,7 @@ from engine.ledger import Ledger, schema
 from engine.ledger.accounts import KnownTarget
 from engine.ledger.codes import Code, CodeState
 from engine.ledger.store import LedgerError
-from engine.offers import Policy, Stock, issues, restock
+from engine.offers import CODES, Policy, Stock, decide, mint
 from engine.plan.destination import Destination, check, targets
 from engine.tables import QueryError
 
@@ -157,21 +157,25 @@ def test_a_connector_without_pools_is_refused_with_those_that_have_them() -> Non
 # minting
 
 
+def asked(ledger: Ledger, policy: Policy = WELCOME, now: datetime = NOW) -> pa.Table:
+    return decide([policy], NOBODY, ledger.codes.table(columns=CODES), now=now).issues
+
+
 def stock(ledger: Ledger, policy: Policy = WELCOME) -> list[tuple[str, str]]:
-    table = issues([policy], NOBODY, ledger.codes.table())
+    table = asked(ledger, policy)
     assert table["customer_id"].null_count == len(table)
     return list(zip(table["offer"].to_pylist(), table["code_id"].to_pylist(), strict=True))
 
 
-def mint(ledger: Ledger, policy: Policy = WELCOME) -> list[Code]:
-    codes = restock(stock(ledger, policy), {policy.name: policy}, now=NOW)
-    ledger.codes.reserve(codes)
-    return codes
+def give(ledger: Ledger, policy: Policy = WELCOME) -> list[Code]:
+    minted = mint(asked(ledger, policy), {policy.name: policy}, {}, now=NOW)
+    ledger.codes.issue(minted)
+    return [Code(**row) for row in minted.to_pylist()]
 
 
 def test_a_pool_is_filled_to_its_number_and_no_further(ledger: Ledger) -> None:
     assert stock(ledger) == stock(ledger), "the same plan twice"
-    first = mint(ledger)
+    first = give(ledger)
     assert len({code.code for code in first}) == len({code.code_id for code in first}) == 5
     assert {(code.customer_id, code.destination, code.value) for code in first} == {(None, "news", "5 EUR")}
     assert all(code.code.startswith("HI-") for code in first)
@@ -181,24 +185,24 @@ def test_a_pool_is_filled_to_its_number_and_no_further(ledger: Ledger) -> None:
 
 
 def test_used_and_ended_codes_are_replaced_whatever_became_of_the_live_ones(ledger: Ledger) -> None:
-    codes = [code.code for code in mint(ledger)]
+    codes = [code.code for code in give(ledger)]
     ledger.codes.advance(codes[:4], CodeState.EXPORTED, at=NOW)
     ledger.codes.advance(codes[:3], CodeState.CONFIRMED, at=NOW)
     ledger.codes.advance(codes[:2], CodeState.PUSHED, at=NOW)
     assert stock(ledger) == []
     ledger.codes.redeem({codes[0]: ("o1", NOW)})
-    again = mint(ledger)
+    again = give(ledger)
     assert len(again) == 1
     ledger.codes.expire(NOW + timedelta(days=60))
-    assert len(mint(ledger)) == 5
+    assert len(give(ledger)) == 5
     assert ledger.codes.counts()["welcome"] == {"expired": 5, "redeemed": 1, "reserved": 5}
 
 
 def test_a_budget_counts_every_code_that_was_ever_issued(ledger: Ledger) -> None:
     few = replace(WELCOME, most_codes=7)
-    mint(ledger, few)
+    give(ledger, few)
     ledger.codes.expire(NOW + timedelta(days=60))
-    assert len(mint(ledger, few)) == 2
+    assert len(give(ledger, few)) == 2
     assert stock(ledger, replace(WELCOME, most_codes=6)) == []
     assert stock(ledger, replace(WELCOME, most_money=Decimal(34))) == []
     assert len(stock(ledger, replace(WELCOME, most_money=Decimal(49)))) == 2
@@ -211,13 +215,13 @@ def test_the_highest_cost_is_the_amount_and_unknown_for_a_percentage_and_for_the
     ledger: Ledger, percent: Decimal | None, amount: Decimal | None, cost: int | None
 ) -> None:
     policy = replace(WELCOME, percent=percent, amount=amount)
-    assert issues([policy], NOBODY, ledger.codes.table())["cost"].to_pylist() == [cost] * 5
+    assert asked(ledger, policy)["cost"].to_pylist() == [cost] * 5
 
 
 def test_another_destination_gets_codes_of_its_own(ledger: Ledger) -> None:
-    mint(ledger)
+    give(ledger)
     moved = replace(WELCOME, pool=Stock(destination="flows", codes=5))
-    assert {code.destination for code in mint(ledger, moved)} == {"flows"}
+    assert {code.destination for code in give(ledger, moved)} == {"flows"}
     assert ledger.codes.counts() == {"welcome": {"reserved": 10}}
 
 
