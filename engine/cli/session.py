@@ -77,6 +77,7 @@ class Session:
         """Progress on stderr; SIGTERM asks for a stop at the next safe point."""
         from engine import run, show
 
+        self.client.write()
         self.check_flags(force, recreate)
         signal.signal(signal.SIGTERM, lambda *_: self.client.stop.set())
         with show.progress() as shown:

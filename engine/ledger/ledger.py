@@ -12,6 +12,7 @@ from engine.ledger import lock, schema
 from engine.ledger.accounts import Accounts, Targets
 from engine.ledger.codes import Codes
 from engine.ledger.contacts import Contacts
+from engine.ledger.erasures import Erasures
 from engine.ledger.lock import Holder
 from engine.ledger.runs import Approvals, Holds, Rejections, Runs
 from engine.ledger.sending import Travelling
@@ -38,17 +39,18 @@ class Ledger:
         self.suppressions = Suppressions(store)
         self.codes = Codes(store)
         self.cursors = Cursors(store)
+        self.erasures = Erasures(store)
         self.runs = Runs(store)
         self.approvals = Approvals(store)
         self.holds = Holds(store)
 
     @classmethod
     def open(cls, url: str, client: str, *, is_readonly: bool = False) -> Self:
-        """Open `sqlite:///state/<client>.sqlite` or a PostgreSQL URL.
+        """Open `sqlite:///state/<client>.sqlite` or a PostgreSQL URL; one of an older version is brought up to date.
 
-        Read-only: nothing is created or changed; a missing SQLite file is an empty ledger. Raises ConfigError.
+        Read-only: nothing is created or changed; a missing ledger is an empty one. Raises ConfigError.
         """
-        return cls(connect(url, is_readonly=is_readonly), client)
+        return cls(connect(url, client, is_readonly=is_readonly), client)
 
     def lock(self, who: str, since: datetime) -> AbstractContextManager[None]:
         """Hold the client's run lock; `who` is the command, `since` the real time. Raises Locked."""

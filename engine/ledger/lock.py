@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -15,14 +14,17 @@ import sqlalchemy as sa
 from engine.errors import Locked
 from engine.ledger import schema
 from engine.ledger.store import Store, upsert
+from engine.ledger.trouble import LedgerUnavailable, telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+    from pathlib import Path
 
-__all__ = ["Holder", "hold"]
+__all__ = ["Holder", "held", "hold", "holder"]
 
 _NAME = "run"
+_IDLE_SINCE = (14,)  # the PostgreSQL that can end silent sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Holder:
 @contextmanager
 def hold(store: Store, *, client: str, who: str, since: datetime) -> Iterator[None]:
     """Hold the client's run lock. Raises Locked, naming the holder, when another run has it."""
-    with _held(store, client) as is_held:
+    with held(store) as is_held:
         if not is_held:
             raise _locked(store, client)
         row = {"name": _NAME, "who": who, "host": socket.gethostname(), "pid": os.getpid(), "since": since}
@@ -47,7 +49,7 @@ def hold(store: Store, *, client: str, who: str, since: datetime) -> Iterator[No
         try:
             yield
         finally:
-            with store.write() as connection:
+            with suppress(LedgerUnavailable), store.write() as connection:  # what stopped the run is told already
                 connection.execute(sa.delete(schema.holders).where(schema.holders.c.name == _NAME))
 
 
@@ -67,32 +69,56 @@ def _locked(store: Store, client: str) -> Locked:
 
 
 @contextmanager
-def _held(store: Store, client: str) -> Iterator[bool]:
-    if store.engine.dialect.name == "postgresql":
-        with _advisory(store, client) as is_held:
+def held(store: Store) -> Iterator[bool]:
+    """Whether the client's lock is ours while this lasts; nobody is told."""
+    if not store.is_sqlite:
+        with _advisory(store) as is_held:
             yield is_held
-        return
-    path = str(store.engine.url.database or "")
-    if not path or path == ":memory:":
+    elif store.path is None:
         yield True
-        return
-    with _file(Path(path + ".lock")) as is_held:
-        yield is_held
+    else:
+        with _file(store.path.with_name(f"{store.path.name}.lock")) as is_held:
+            yield is_held
 
 
 @contextmanager
-def _advisory(store: Store, client: str) -> Iterator[bool]:
-    key = int.from_bytes(hashlib.blake2b(f"ciblage:{client}".encode(), digest_size=8).digest(), "big", signed=True)
-    with store.engine.connect() as connection:
-        yield bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
-        connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+def _advisory(store: Store) -> Iterator[bool]:
+    """A lock of the connection, which lives as long as our process does; each write asks whether it does."""
+    key = int.from_bytes(
+        hashlib.blake2b(f"ciblage:{store.client}".encode(), digest_size=8).digest(), "big", signed=True
+    )
+    with telling(), store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if (connection.dialect.server_version_info or ()) >= _IDLE_SINCE:
+            connection.exec_driver_sql("SET idle_session_timeout = 0")
+        is_held = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
+
+        def guard() -> None:
+            try:
+                connection.execute(sa.select(sa.literal(1)))
+            except sa.exc.SQLAlchemyError:
+                hint = "the connection that held it broke off; run the command again"
+                raise LedgerUnavailable("the run lock is lost", hint=hint) from None
+
+        store.guard = guard if is_held else store.guard
+        try:
+            yield is_held
+        finally:
+            if is_held:
+                store.guard = None
+                with suppress(sa.exc.SQLAlchemyError):
+                    connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
 
 
 @contextmanager
 def _file(path: Path) -> Iterator[bool]:
     import fcntl
 
-    with path.open("a") as file:
+    try:
+        opened = path.open("a")
+    except OSError as error:
+        hint = "may we write in the ledger's folder?"
+        raise LedgerUnavailable(f"the run lock cannot be taken ({error.strerror})", hint=hint) from None
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

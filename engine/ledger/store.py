@@ -14,123 +14,141 @@ import sqlalchemy as sa
 
 from engine.errors import ConfigError, EngineError
 from engine.ledger import schema
+from engine.ledger.opening import is_in_memory, open_engine, parse, schema_name
+from engine.ledger.trouble import LedgerError, LedgerUnavailable, telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Self
 
     import pyarrow as pa
 
-__all__ = ["LedgerError", "Store", "connect"]
+__all__ = ["LedgerError", "LedgerUnavailable", "Store", "connect"]
 
 _CHUNK = 50_000  # rows held as Python objects while a read is turned into columns
-_JOURNAL = (
-    8_000  # pages of 4 KB that the journal holds before they are copied into the database: commits stay as durable
-)
 _IN = 500  # values in one IN (…): SQLite's oldest limit is 999
+_PLACE = "ledger.url"
+_PATIENCE = 30.0  # seconds that another program may hold a SQLite file
+_NOTHING = sa.make_url("sqlite://")
 
 
-class LedgerError(EngineError):
-    """The database refused: disk full, locked, read-only. Nothing of the transaction was kept."""
+def connect(url: str, client: str = "client", *, is_readonly: bool = False, patience: float = _PATIENCE) -> Store:
+    """Open the database of a client; create it where there is none, and bring an older one up to date (never read-only).
 
-    kind = "ledger"
-
-
-def connect(url: str, *, is_readonly: bool = False) -> Store:
-    """Open the database, and create its tables where they are missing (never when read-only).
-
-    A read-only SQLite ledger that does not exist is an empty one in memory. Raises ConfigError for a URL that opens
-    nothing, and for a ledger of another schema version.
+    A read-only ledger that does not exist is an empty one in memory. Raises ConfigError for a URL that opens nothing,
+    for a newer ledger, and for an older one that may only be read.
     """
+    parsed = parse(url, _PLACE)
+    path = None if parsed.get_backend_name() != "sqlite" or is_in_memory(parsed) else _path(parsed)
+    if path is not None and is_readonly:
+        parsed = parsed.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"}) if path.exists() else _NOTHING
+    elif path is not None:
+        parsed = parsed.set(database=str(path))
+        _make(path)
+    engine = open_engine(parsed, client, is_readonly=is_readonly, patience=patience)
+    is_alone = is_in_memory(parsed)
+    store = Store(engine, is_readonly=is_readonly and not is_alone, is_shared=is_alone, client=client)
     try:
-        parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise ConfigError("the ledger's url is not a database URL", place="ledger.url") from None
-    if parsed.get_backend_name() == "sqlite":
-        parsed = _sqlite_url(parsed, is_readonly=is_readonly)
-    engine = _engine(parsed)
-    is_new = parsed.database in {None, "", ":memory:"}
-    store = Store(engine, is_readonly=is_readonly and not is_new, is_shared=is_new)
-    try:
-        store.prepare()
-    except sa.exc.SQLAlchemyError as error:
+        is_there = _prepare(store)
+    except EngineError as error:
         store.close()
-        message = f"the ledger cannot be opened ({type(error).__name__})"
-        raise ConfigError(message, place="ledger.url", hint="does its folder exist, and may we write there?") from None
-    except EngineError:
-        store.close()
+        if isinstance(error, LedgerUnavailable):
+            raise ConfigError(str(error), place=_PLACE, hint=error.hint) from None
         raise
-    return store
+    if is_there:
+        return store
+    store.close()
+    return connect(str(_NOTHING), client)
 
 
-def _sqlite_url(url: sa.URL, *, is_readonly: bool) -> sa.URL:
-    if url.database in {None, "", ":memory:"}:
-        return url
-    path = Path(str(url.database)).absolute()
-    if not is_readonly:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return url.set(database=str(path))
-    if not path.exists():
-        return url.set(database=":memory:")  # set() ignores None
-    return url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
+def _path(url: sa.URL) -> Path:
+    return Path(str(url.database)).absolute()
 
 
-def _engine(url: sa.URL) -> sa.Engine:
-    options: dict[str, Any] = {"hide_parameters": True}  # a parameter may be an address
-    if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, **options)
-    if url.database in {None, "", ":memory:"}:
-        options["poolclass"] = sa.StaticPool
-    engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, **options)
-    is_writable = "mode" not in url.query
+def _make(path: Path) -> None:
+    """The file, for its owner's eyes: it holds addresses; SQLite gives its side files the same mode."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    except OSError as error:
+        hint = "does its folder exist, and may we write there?"
+        raise ConfigError(f"the ledger cannot be opened ({error.strerror})", place=_PLACE, hint=hint) from None
 
-    @sa.event.listens_for(engine, "connect")
-    def _pragmas(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own connection
-        cursor = connection.cursor()
-        if is_writable:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=FULL")  # what left must be on disk before it leaves
-            cursor.execute(f"PRAGMA wal_autocheckpoint={_JOURNAL}")
-        cursor.close()
 
-    return engine
+def _prepare(store: Store) -> bool:
+    """Have the database hold a ledger of this version; False where it holds none and must not be given one."""
+    found = store.schema_version()
+    if found is None and store.is_readonly:
+        return False
+    if found is None:
+        store.create()
+        return True
+    if found > schema.SCHEMA_VERSION:
+        message = f"the ledger has schema version {found}, and this ciblage knows version {schema.SCHEMA_VERSION}"
+        raise ConfigError(message, place=_PLACE, hint="use the version of ciblage that wrote it, or newer")
+    if found == schema.SCHEMA_VERSION:
+        return True
+    if store.is_readonly:
+        message = f"the ledger is of an older ciblage (schema version {found}; this one reads {schema.SCHEMA_VERSION})"
+        hint = "`ciblage pull`, `push` or `run` brings it up to date, and keeps a copy"
+        raise ConfigError(message, place=_PLACE, hint=hint)
+    from engine.ledger.upgrade import upgrade
+
+    upgrade(store)
+    return True
 
 
 class Store:
-    """One database: writers take turns within the process; every write is one transaction."""
+    """One database: writers take turns within the process; every write is one transaction.
 
-    def __init__(self, engine: sa.Engine, *, is_readonly: bool, is_shared: bool) -> None:
+    `guard` is asked within every write and raises when we may write no more (a run lock that was lost).
+    """
+
+    def __init__(self, engine: sa.Engine, *, is_readonly: bool, is_shared: bool, client: str = "client") -> None:
         self.engine = engine
         self.is_readonly = is_readonly
+        self.client = client
+        self.guard: Callable[[], None] | None = None
         self._turn = threading.RLock()
         self._is_shared = is_shared  # one connection for all threads: reads take turns too
 
-    def prepare(self) -> None:
-        """Create what is missing and check the schema's version."""
-        if not self.is_readonly:
-            schema.metadata.create_all(self.engine)
+    @property
+    def is_sqlite(self) -> bool:
+        """A file, or memory; else a server."""
+        return self.engine.dialect.name == "sqlite"
+
+    @property
+    def path(self) -> Path | None:
+        """The file, where it is one."""
+        url = self.engine.url
+        return None if not self.is_sqlite or is_in_memory(url) else Path(str(url.database).removeprefix("file:"))
+
+    def schema_version(self) -> int | None:
+        """The version of the tables that are there; None where there are none."""
         with self.read() as connection:
-            found = connection.scalar(sa.select(schema.meta.c.value).where(schema.meta.c.key == "schema_version"))
-        if found is None and not self.is_readonly:
-            with self.write() as connection:
-                rows = [
-                    {"key": "schema_version", "value": str(schema.SCHEMA_VERSION)},
-                    {"key": "version", "value": "0"},
-                ]
-                connection.execute(sa.insert(schema.meta), rows)
-        elif found != str(schema.SCHEMA_VERSION):
-            message = f"the ledger has schema version {found}, and this ciblage knows version {schema.SCHEMA_VERSION}"
-            raise ConfigError(message, place="ledger.url", hint="use the version of ciblage that wrote it, or newer")
+            return schema_version(connection)
+
+    def create(self) -> None:
+        """Make the tables, all or none; another process may have been faster."""
+        with self.write() as connection:
+            if not self.is_sqlite:
+                _make_schema(connection, self.client)
+            if schema_version(connection) is not None:
+                return
+            schema.metadata.create_all(connection)
+            rows = {"schema_version": schema.SCHEMA_VERSION, "version": 0}
+            texts = [{"key": key, "value": str(value)} for key, value in rows.items()]
+            connection.execute(sa.insert(schema.meta), texts)
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """One transaction: all of it, or nothing. Raises LedgerError when the database refuses."""
-        try:
-            with self._turn, self.engine.begin() as connection:
-                yield connection
-        except sa.exc.DBAPIError as error:
-            kind = type(error.orig).__name__
-            words = "" if isinstance(error, sa.exc.IntegrityError) else f": {error.orig}"
-            raise LedgerError(f"the ledger could not be written ({kind}{words})") from None
+        """One transaction, nobody else writing: all of it, or nothing. Raises LedgerError when the database refuses."""
+        with telling(), self._turn, self.engine.begin() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            if self.guard is not None:
+                self.guard()
+            yield connection
 
     @contextmanager
     def move(self, plan: str | None = None) -> Iterator[sa.Connection]:
@@ -141,13 +159,14 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A connection to read from."""
-        if self._is_shared:
-            with self._turn, self.engine.connect() as connection:
-                yield connection
-        else:
-            with self.engine.connect() as connection:
-                yield connection
+        """A connection to read from. Raises LedgerError when the database refuses."""
+        with telling():
+            if self._is_shared:
+                with self._turn, self.engine.connect() as connection:
+                    yield connection
+            else:
+                with self.engine.connect() as connection:
+                    yield connection
 
     def version(self) -> int:
         """The ledger's version: grows with every `move`."""
@@ -175,6 +194,29 @@ class Store:
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def schema_version(connection: sa.Connection) -> int | None:
+    """The version of the tables, within a transaction."""
+    if not sa.inspect(connection).has_table(schema.meta.name):
+        return None
+    query = sa.select(schema.meta.c.value).where(schema.meta.c.key == "schema_version")
+    found = connection.scalar(query)
+    return None if found is None else int(found)
+
+
+def _make_schema(connection: sa.Connection, client: str) -> None:
+    """The client's own schema. One that was made for us beforehand needs no right to make one."""
+    name = schema_name(client)
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(0)))  # one creator at a time
+    if connection.scalar(sa.select(sa.func.current_schema())) is None:
+        connection.execute(sa.schema.CreateSchema(name, if_not_exists=True))
 
 
 def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
