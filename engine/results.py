@@ -14,6 +14,7 @@ from engine.errors import ConfigError, GuardRefused, WrongSetting
 if TYPE_CHECKING:
     from engine.engagement import Pulled
     from engine.engagement.totals import Compared
+    from engine.erasure import Erasure
     from engine.plan.guard import Refusal
     from engine.plan.plan import Plan
     from engine.push.result import Result
@@ -65,6 +66,7 @@ class PulledAll:
     expired: int = 0
     merged: int = 0
     totals: Sequence[Compared] = ()
+    erasures: Sequence[Erasure] = ()  # that had not ended, and went on
 
     @property
     def failed(self) -> Mapping[str, str]:
@@ -73,8 +75,8 @@ class PulledAll:
 
     @property
     def exit_code(self) -> int:
-        """4 when a destination could not be read, 2 when one is set wrongly."""
-        return unreachable(self.failed.values())
+        """4 when a destination could not be read, or did not erase somebody; 2 when one is set wrongly."""
+        return unreachable([*self.failed.values(), *(why for one in self.erasures for why in one.failures)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,12 @@ from engine.stages import carry_plan, compare_totals, load_review, make_plan, pu
 if TYPE_CHECKING:
     from engine.client import Client
     from engine.engagement.receiving import Received, Receiver
+    from engine.erasure import Erasure, Trace
     from engine.offers import Confirmed
 
 __all__ = [
     "Approved", "Exported", "Options", "Planned", "PulledAll", "Pushed", "Retried", "Review", "Round", "approve", "confirm_codes",
-    "export_codes", "plan", "pull", "push", "receive", "retry", "run",
+    "erase", "export_codes", "plan", "pull", "push", "receive", "retry", "run",
 ]  # fmt: skip
 
 
@@ -105,6 +106,26 @@ def receive(client: Client, tell: Callable[[Received], None]) -> Receiver:
             hint="`ciblage connectors` says which do; `ciblage pull` brings them from the others",
         )
     return Receiver(able, client.ledger, client.parts, client.clock, tell)
+
+
+def erase(client: Client, email: str, *, yes: bool) -> Erasure | Trace:
+    """Erase a person here and at every destination; without `yes` only say what would be. Raises ConfigError.
+
+    What other erasures have left to do is tried again.
+    """
+    from engine import erasure
+    from engine.client.erasing import erasure_site, find_person, resume_erasures
+
+    if not yes:
+        return erasure.trace(erasure_site(client), find_person(client, email))
+    with recorded(client, "erase") as record:
+        from engine.client.erasing import erase as begin
+
+        done = begin(client, email)
+        others = [one.exit_code for one in resume_erasures(client) if one.erasure != done.erasure]
+        record.summary = {"erasure": done.erasure, "destinations": dict(done.destinations)}
+        record.exit_code = done.exit_code or max(others, default=0)
+        return done
 
 
 def export_codes(client: Client, out: Path | None) -> Exported:

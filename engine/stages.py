@@ -36,7 +36,8 @@ _OVERLAID = {"email_events", "codes"}  # rows that the shop did not bring
 
 
 def pull_all(client: Client, *, engagement: bool = True) -> PulledAll:
-    """Every destination in turn; one that fails is told and left out of the rest of the run."""
+    """Every destination in turn; one that fails is told and left out of the rest of the run. Erasures go on."""
+    from engine.client.erasing import resume_erasures
     from engine.engagement import Patience, Pulled, pull
     from engine.offers import Settled, settle
 
@@ -54,12 +55,13 @@ def pull_all(client: Client, *, engagement: bool = True) -> PulledAll:
             found.append(Pulled(destination=name, is_complete=False, error=client.told(name, error)))
         client.tell("pull.destination", **asdict(found[-1]))
     client.forget()
+    erasures = resume_erasures(client)
     settled = Settled()
     if client.settings.offers:
         settled = settle(client.ledger, client.shop.coupons(), now=client.now, aliases=client.aliases)
         if settled:
             client.forget()
-    return PulledAll(destinations=found, **asdict(settled))
+    return PulledAll(destinations=found, erasures=erasures, **asdict(settled))
 
 
 def compare_totals(client: Client, *, skip: Collection[str]) -> list[Compared]:

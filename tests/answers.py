@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "connectors": ["engine.look:Capabilities"],
     "connectors new": ["engine.scaffold:Scaffold"],
     "codes": ["engine.look:CodesByState"],
+    "erase": ["engine.erasure:Erasure", "engine.erasure:Trace"],
     "codes export": ["engine.results:Exported"],
     "codes confirm": ["engine.offers:Confirmed"],
     "plan": ["engine.results:Planned"],

@@ -30,28 +30,26 @@ _NOTE = "rows of an erased address are set aside whenever the shop is opened, an
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """What became of an erasure. `facts` is its receipt, without any address; `states` by destination, with why."""
+    """What became of an erasure. `facts` is its receipt, without any address; `destinations` and `why` tell how each of them went."""
 
     erasure: str
     is_done: bool
     facts: Mapping[str, Any]
     receipt: Path
-    states: Mapping[str, str] = field(default_factory=dict)
+    destinations: Mapping[str, str] = field(default_factory=dict)
     why: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> list[str]:
+        """Why destinations failed."""
+        return [self.why.get(name, name) for name, state in self.destinations.items() if state == FAILED]
 
     @property
     def exit_code(self) -> int:
         """4 when a destination failed, 6 when one has not ended it yet."""
-        if any(state == FAILED for state in self.states.values()):
+        if self.failures:
             return _UNREACHABLE
         return 0 if self.is_done else _MORE
-
-    def document(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {
-            "erasure": self.erasure, "is_done": self.is_done, "destinations": dict(self.states), "why": dict(self.why),
-            "receipt": self.receipt, "facts": dict(self.facts),
-        }  # fmt: skip
 
 
 def erase(site: Site, person: Person) -> Erasure:
@@ -101,7 +99,7 @@ def _go_on(site: Site, receipt: Receipt) -> Erasure:
         is_done=is_done,
         facts=facts,
         receipt=path,
-        states={name: answer.state for name, answer in told.items()},
+        destinations={name: answer.state for name, answer in told.items()},
         why={name: answer.why for name, answer in told.items() if answer.why},
     )
 

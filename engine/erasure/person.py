@@ -50,7 +50,7 @@ def find(email: str, shop: Callable[[], Knows], people: Callable[[], pa.Table], 
     """
     address = normalise(email)
     if address is None:
-        raise ConfigError("this is not an address", place="EMAIL", hint="write for example anna@example.com")
+        raise ConfigError("this is not an address", place="EMAIL", hint="write the whole address: name@domain")
     ids = set(shop().known_as(address))
     owners = _elsewhere(people(), ids, {address})
     ids |= {key for key in site.ledger.erasures.owners([address]) if key not in owners}

@@ -1,5 +1,6 @@
 """What people see: each verb's result as tables that fit 80 columns, in their language; or as one JSON document."""
 
+from engine.show import erasing as _erasing  # noqa: F401 - registers its views
 from engine.show import rounds as _rounds  # noqa: F401 - registers its views
 from engine.show.documents import document
 from engine.show.fleet import ended

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from engine import run
 from engine.offers import Confirmed
+from engine.show.erasing import erasure_lines
 from engine.show.screen import heading, table
 from engine.show.views import pairs, stacked, view
 from engine.words import amount, number, say
@@ -212,6 +213,8 @@ def pull_lines(result: run.PulledAll, lang: str) -> Iterator[RenderableType]:
         yield Text(
             say("pull.codes", lang, redeemed=number(result.redeemed, lang), expired=number(result.expired, lang))
         )
+    for erasure in result.erasures:
+        yield from erasure_lines(erasure, lang)
     for one in result.totals:
         yield from _totals(one, lang)
 

@@ -103,7 +103,7 @@ class Story:
     def play(self) -> None:
         """People begin, runs and people alternate, and at the end everything is quiet."""
         self._begin()
-        for _ in range(self.dice.randrange(2, 5)):
+        for _ in range(self.dice.randrange(1, 4)):
             self.run(is_quiet=self.dice.random() < 0.4)
             self._judge()
             for _ in range(self.dice.randrange(1, 5)):

@@ -1,0 +1,66 @@
+"""Views of what is held of a person, and of what became of an erasure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from engine.erasure import Erasure, Trace
+from engine.show.screen import heading, table
+from engine.show.views import stacked, view
+from engine.words import knows, number, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["erasure_lines"]
+
+_STYLES = {"failed": "bold red", "waiting": "yellow", "pending": "yellow", "by_hand": "yellow"}
+
+
+@view.register
+def _(result: Trace, lang: str) -> RenderableType:
+    return stacked(_trace(result, lang))
+
+
+def _trace(result: Trace, lang: str) -> Iterator[RenderableType]:
+    yield heading(say("erase.held", lang))
+    facts = {"addresses": result.addresses, "customers": result.customers, "events": result.events, **result.ledger}
+    yield _counts(facts, lang)
+    yield Text(say("erase.asked", lang, names=", ".join(result.destinations) or "–"))
+    yield Text(say("erase.would", lang), style="yellow")
+
+
+@view.register
+def _(result: Erasure, lang: str) -> RenderableType:
+    return stacked(_erasure(result, lang))
+
+
+def _erasure(result: Erasure, lang: str) -> Iterator[RenderableType]:
+    yield heading(say("erase.done" if result.is_done else "erase.begun", lang, erasure=result.erasure))
+    events = result.facts.get("engagement", {}).get("events", 0)
+    yield _counts({"events": events, **result.facts.get("ledger", {})}, lang)
+    yield from _destinations(result, lang)
+    yield Text(say("erase.receipt", lang, file=result.receipt), overflow="fold")
+    yield Text(say("erase.shop", lang), style="yellow")
+
+
+def erasure_lines(result: Erasure, lang: str) -> Iterator[RenderableType]:
+    """An erasure that went on in a run."""
+    yield Text(say("erase.done" if result.is_done else "erase.begun", lang, erasure=result.erasure))
+    yield from _destinations(result, lang)
+
+
+def _destinations(result: Erasure, lang: str) -> Iterator[RenderableType]:
+    for name, state in result.destinations.items():
+        words = say(f"erase.state_{state}", lang, name=name)
+        why = f" ({result.why[name]})" if name in result.why else ""
+        yield Text(f"{words}{why}", style=_STYLES.get(state, "green"))
+
+
+def _counts(facts: Mapping[str, int], lang: str) -> RenderableType:
+    named = {name: say(f"erase.{name}", lang) if knows(f"erase.{name}") else name for name in facts}
+    columns = [(say("erase.what", lang), False), (say("erase.rows", lang), True)]
+    return table(columns, [(named[name], number(count, lang)) for name, count in facts.items()])
