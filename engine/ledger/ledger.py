@@ -13,7 +13,6 @@ from engine.ledger.accounts import Accounts, Targets
 from engine.ledger.codes import Codes
 from engine.ledger.contacts import Contacts
 from engine.ledger.erasures import Erasures
-from engine.ledger.erasures import Erasures
 from engine.ledger.lock import Holder
 from engine.ledger.runs import Approvals, Holds, Rejections, Runs
 from engine.ledger.sending import Travelling
@@ -40,7 +39,6 @@ class Ledger:
         self.suppressions = Suppressions(store)
         self.codes = Codes(store)
         self.cursors = Cursors(store)
-        self.erasures = Erasures(store)
         self.erasures = Erasures(store)
         self.runs = Runs(store)
         self.approvals = Approvals(store)
