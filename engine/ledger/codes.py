@@ -110,7 +110,7 @@ class Codes:
         `by_another`: those of them, in upper case, that somebody else used than the one they were given to.
         """
         columns = schema.codes.c
-        may = columns.state.in_([state.value for state in before(CodeState.REDEEMED)])
+        may = sa.or_(*(columns.state == state.value for state in before(CodeState.REDEEMED)))
         statement = (
             sa.update(schema.codes)
             .where(columns.code == sa.bindparam("used"), columns.redeemed_at.is_(None))
@@ -156,11 +156,9 @@ class Codes:
         Until the shop has confirmed it the code ends as before. It is to be exported once more.
         """
         columns = schema.codes.c
-        settled = (CodeState.CONFIRMED.value, CodeState.PUSHED.value)
+        settled = sa.or_(*(columns.state == state.value for state in (CodeState.CONFIRMED, CodeState.PUSHED)))
         statement = sa.update(schema.codes).values(renewed_to=sa.bindparam("until"), exported_at=None)
-        statement = statement.where(
-            columns.code == sa.bindparam("text"), columns.state.in_(settled), columns.renewed_to.is_(None)
-        )
+        statement = statement.where(columns.code == sa.bindparam("text"), settled, columns.renewed_to.is_(None))
         if not ends:
             return 0
         with self._store.move(plan) as connection, _wide(connection):
