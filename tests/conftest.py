@@ -5,9 +5,15 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from homes import home, postgres
 from leaks import discreet, watching
 
-__all__ = ["discreet", "watching"]  # no test lets a key or an address out
+__all__ = [
+    "discreet",
+    "home",
+    "postgres",
+    "watching",
+]  # no test lets a key or an address out; ledgers in either database
 
 _NUMBERS = count()
 
