@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from connectors.base import Connector
 from connectors.errors import ConnectorError
@@ -15,9 +15,14 @@ from connectors.http import Clock
 if TYPE_CHECKING:
     from engine.engagement.parts import Parts
     from engine.ledger import Ledger
-    from engine.ownership.keeping import Kept
 
-__all__ = ["Site"]
+__all__ = ["Plans", "Site"]
+
+
+class Plans(Protocol):
+    """Plans of earlier runs, which name people by their customer_id."""
+
+    def without(self, customer_id: str) -> int: ...  # rewritten without them; how many named them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +32,7 @@ class Site:
     client: str
     ledger: Ledger
     parts: Parts
-    plans: Kept
+    plans: Plans
     state: Path
     destinations: Mapping[str, Callable[[], Connector]]
     settle: Callable[[str], None]
