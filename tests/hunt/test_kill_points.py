@@ -1,0 +1,40 @@
+"""Commands killed at drawn points, and started again: a short hunt. `python tests/hunt/kill.py --points 500` is the long one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from kill import Hunt, Point, seeds
+from kill_story import STORY
+from kill_world import bench
+
+CAST = "all"  # a client with one account at each provider
+DRAWN, EACH = 24, 3
+SEED = 7
+
+
+@pytest.fixture(scope="module")
+def hunt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hunt]:
+    with bench(tmp_path_factory.mktemp("hunt")) as stage:
+        yield Hunt(stage)
+
+
+@pytest.mark.parametrize("first", range(0, DRAWN, EACH))
+def test_a_command_killed_anywhere_and_started_again_ends_where_an_undisturbed_one_ends(hunt: Hunt, first: int) -> None:
+    points = [hunt.draw(SEED * 100_000 + number, [CAST]) for number in range(first, first + EACH)]
+    verdicts = [hunt.try_(point) for point in points]
+    assert {str(one.point): one.faults for one in verdicts if one.faults} == {}
+    assert sum(one.deaths for one in verdicts) >= EACH - 1, "a few polls more or less move the last calls of a command"
+
+
+@pytest.mark.parametrize("point", seeds(), ids=str)
+def test_what_a_hunt_found_once_holds_now(hunt: Hunt, point: Point) -> None:
+    assert hunt.try_(point).faults == [], str(point)
+
+
+def test_a_point_is_a_line_that_repeats_it(hunt: Hunt) -> None:
+    for number in range(40):
+        point = hunt.draw(number, [CAST])
+        assert Point.parse(str(point)) == point
+        assert point.phase in {phase.name for phase in STORY}
