@@ -1,0 +1,119 @@
+"""One destination as whoever puts it right finds it: what the ledger says, who may be written to, what was read there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from connectors.types import TargetKind
+from engine.ownership.later import Later
+from engine.plan import rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from engine.ledger.accounts import KnownTarget
+    from engine.ownership.reading import Seen
+    from engine.plan.columns import Present
+    from engine.plan.destination import Destination
+
+__all__ = ["Site", "Undone", "digests"]
+
+Column = Any  # an Arrow array; Arrow ships no types
+
+
+@dataclass(slots=True, kw_only=True)
+class Undone:
+    """What taking a run back does at one destination, counted; and, from `created` on, what cannot be taken back.
+
+    By segment: `removed` leave again, `returned` come back, `gone` have no list any more. By merge tag: `restored` and
+    `cleared` values, `changed` by others since, `unknown` (what stood there before us nobody knows: they are emptied).
+    `superseded` counts changes by the later run that has the last word; `unreachable` people who may not be written to
+    by now; `absent` changes of which nothing stands any more: never carried, left since, or their contact is gone.
+    """
+
+    destination: str
+    removed: Counter[str] = field(default_factory=Counter)
+    returned: Counter[str] = field(default_factory=Counter)
+    restored: Counter[str] = field(default_factory=Counter)
+    cleared: Counter[str] = field(default_factory=Counter)
+    created: int = 0
+    suppressed: int = 0
+    pooled: int = 0  # codes in a provider's own pool
+    unreachable: int = 0
+    absent: int = 0
+    superseded: Counter[int] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+    gone: Counter[str] = field(default_factory=Counter)
+    why: str | None = None  # nothing is undone there: not in the config any more, or it does not answer
+
+    @property
+    def mailed(self) -> int:
+        """People whom it put into lists: flows may have written to them."""
+        return self.removed.total()
+
+    def document(self) -> dict[str, object]:
+        """Plain JSON."""
+        counters = ("removed", "returned", "restored", "cleared", "superseded", "changed", "unknown", "gone")
+        told: dict[str, object] = {"destination": self.destination}
+        told |= {name: {str(key): count for key, count in getattr(self, name).items() if count} for name in counters}
+        told |= {name: getattr(self, name) for name in ("created", "suppressed", "pooled", "unreachable", "absent")}
+        return {**told, "mailed": self.mailed, "why": self.why}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A destination, the ledger's contacts there, the computed membership, later plans, and what was read there."""
+
+    destination: Destination
+    here: Present
+    people: pa.Table
+    later: Later = field(default_factory=Later)
+    seen: Seen | None = None
+
+    @property
+    def name(self) -> str:
+        """The destination's name."""
+        return self.destination.name
+
+    def column(self, name: str) -> Column:
+        """A column of the contacts."""
+        return self.here.table[name].combine_chunks()
+
+    @cached_property
+    def is_there(self) -> Column:
+        """Of the contacts: still there, as far as we know."""
+        import pyarrow.compute as pc
+
+        return pc.not_equal(self.column("state"), "left")
+
+    @cached_property
+    def may(self) -> Column:
+        """Of the contacts: may be written to now; nobody's consent rises by what is put back."""
+        import pyarrow.compute as pc
+
+        from engine.push.people import People
+
+        address = self.column("address")
+        is_free = pc.invert(pc.is_in(address, value_set=self.here.suppressed))
+        return pc.and_(pc.and_(People(self.people).may(address), is_free), self.is_there)
+
+    def segment(self, name: str) -> KnownTarget | None:
+        """The list of a segment, under the name that it has now; None where there is none, or two that had the name."""
+        known = [at for (kind, _), at in self.here.targets.items() if kind is TargetKind.SEGMENT and at.ref]
+        found = [at for at in known if name in (at.target.name, *at.was)]
+        return found[0] if len(found) == 1 else None
+
+
+def digests(destination: str, kind: str, target: str, address: Column) -> Column:
+    """Content hashes of changes without values."""
+    import pyarrow as pa
+
+    return (
+        rows.hashes(rows.contents(destination, kind, target, address, {}))
+        if len(address)
+        else pa.array([], pa.string())
+    )
