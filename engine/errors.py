@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigError", "DataError", "DefinitionError", "EngineError", "GuardRefused", "Locked", "OutOfTime", "StalePlan",
-    "UnsupportedByBackend", "WrongSetting", "nearest",
+    "UnsupportedByBackend", "WrongSetting", "check_name", "nearest",
 ]  # fmt: skip
 
 
@@ -106,6 +106,15 @@ class OutOfTime(EngineError):
 
     kind = "out_of_time"
     exit_code = 6
+
+
+def check_name(name: str | None, known: Iterable[str], *, flag: str) -> None:
+    """A flag names what there is, or nothing. Raises ConfigError with the nearest name."""
+    names = sorted(known)
+    if name is not None and name not in names:
+        near = nearest(name, names)
+        hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(names)}"
+        raise ConfigError(f"there is no {flag.removeprefix('--')} '{name}'", place=flag, hint=hint)
 
 
 class WrongSetting(str):

@@ -47,6 +47,7 @@ class Record:
             "destinations": [one.document() for one in pushed.results],
             "minted": pushed.minted,
             ENDS: _ends(pushed),
+            **pushed.trouble(),
         }
         facts = planned.plan.shop
         if facts.rows is not None and not planned.refusals:  # no rows: it was not made from the shop, as an undo is not

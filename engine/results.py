@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -127,6 +128,17 @@ class Pushed:
     renewed: int = 0
     exported: Path | None = None
     is_terminated: bool = False
+
+    def trouble(self) -> dict[str, Any]:
+        """What the history keeps for `status`: refusals, lists not proven by destination, and who did not answer."""
+        unproven = Counter(one.destination for one in self.proofs if one.segment and one.verdict.value == "unproven")
+        return {
+            "refusals": [
+                {**one.document(), "said": {lang: one.told(lang) for lang in ("en", "fr")}} for one in self.refusals
+            ],
+            "unproven": dict(unproven),
+            "unreachable": {name: str(why) for name, why in self.unreachable.items()},
+        }
 
     @property
     def exit_code(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, check_name
 from engine.history import recorded
 from engine.results import Approved, Exported, Options, Planned, PulledAll, Pushed, Retried, Review, Round
 from engine.stages import carry_plan, compare_totals, load_review, make_plan, pull_all, reviewed_plan, write_codes
@@ -144,7 +144,13 @@ def confirm_codes(client: Client, file: Path) -> Confirmed:
         return confirmed
 
 
-def retry(client: Client) -> Retried:
-    """Let every refused change be sent once more; returns how many."""
-    with recorded(client, "rejected"):
-        return Retried(client.ledger.rejections.forgive())
+def retry(client: Client, *, destination: str | None = None, reason: str | None = None) -> Retried:
+    """Let refused changes be sent once more, all or those of a destination or for a reason. Raises ConfigError."""
+    from connectors.types import Reason
+
+    check_name(destination, client.settings.destinations, flag="--destination")
+    check_name(reason, [one.value for one in Reason], flag="--reason")
+    with recorded(client, "rejected") as record:
+        forgiven = client.ledger.rejections.forgive(destination, tuple(Reason) if reason is None else [Reason(reason)])
+        record.summary = {"destination": destination, "reason": reason, "changes": forgiven}
+        return Retried(forgiven)

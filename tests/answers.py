@@ -22,7 +22,7 @@ from enum import Enum
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from jsonschema import Draft202012Validator
 
@@ -53,13 +53,30 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "push": ["engine.results:Pushed"],
     "pull": ["engine.results:PulledAll"],
     "run": ["engine.results:Round"],
+    "run --all": ["engine.fleet:Night"],
 }
 """Every command that has `--json`, and what it may answer, as module:class."""
+
+
+class OneOfMany(TypedDict):
+    """How one client's run ended among those of a folder: its result, or its error, as the command alone says them."""
+
+    client: str
+    file: str
+    exit_code: int
+    seconds: float
+    starts: int
+    now: NotRequired[str | None]
+    result: NotRequired[dict[str, Any] | None]
+    error: NotRequired[dict[str, Any] | None]
+    warnings: NotRequired[list[str]]
+
 
 OWN = object()  # as the class's own annotation says
 SAID: Mapping[str, Mapping[str, object]] = {
     "Planned": {"checksum": str, "file": OWN, "plan": OWN, "refusals": OWN, "unreachable": OWN, "warnings": OWN},
     "Refusal": {"destination": str, "kind": str, "target": OWN, "message": str, "flag": str},
+    "Night": {"folder": str, "exit_code": int, "clients": Sequence[OneOfMany]},
     "Result": {
         "destination": str, "applied": OWN, "noop": OWN, "rejected": Mapping[str, int], "pending": int, "withheld": OWN,
         "settled": OWN, "created": OWN, "calls": int, "error": str | None, "stopped": str | None,
@@ -74,7 +91,7 @@ PLAIN: Mapping[str, tuple[AbstractSet[str], Mapping[str, object]]] = {
 
 def file_of(command: str) -> Path:
     """Where the schema of a command stands."""
-    return FOLDER / f"{command.replace(' ', '-')}.json"
+    return FOLDER / f"{command.replace('--', '').replace(' ', '-')}.json"
 
 
 def schema_of(command: str) -> dict[str, Any]:

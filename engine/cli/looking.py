@@ -102,6 +102,24 @@ def status(config: Config = HERE, now: Now = None, json: Json = False) -> None:
         it.show(look.status(it.client))
 
 
+@app.command()
+def rejected(
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    destination: Annotated[str | None, typer.Option("--destination", help="Only what this one refused.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Only what was refused for this.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="How many to list; default: 20.")] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Send them once more with the next push.")] = False,
+) -> None:
+    """Show the changes that a destination refused, and what to do."""
+    with session("rejected", config, now, json=json) as it:
+        from engine import look, run
+
+        chosen = {"destination": destination, "reason": reason}
+        it.show(run.retry(it.client, **chosen) if retry else look.rejected(it.client, **chosen, limit=limit))
+
+
 @connectors_app.callback()
 def connectors(context: typer.Context, config: Config = HERE, now: Now = None, json: Json = False) -> None:
     """List the connectors and what each can do."""

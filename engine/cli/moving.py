@@ -142,20 +142,6 @@ def _run_all(  # each option of the command
         it.exit_code = night.exit_code
 
 
-@app.command()
-def rejected(
-    config: Config = HERE,
-    now: Now = None,
-    json: Json = False,
-    retry: Annotated[bool, typer.Option("--retry", help="Send all of them once more with the next push.")] = False,
-) -> None:
-    """Show the changes that a destination refused."""
-    with session("rejected", config, now, json=json) as it:
-        from engine import look, run
-
-        it.show(run.retry(it.client) if retry else look.rejected(it.client))
-
-
 def _span(text: str) -> timedelta:
     """`24 hours`, `30 minutes`, `2 days`."""
     from datetime import timedelta

@@ -60,6 +60,10 @@ class Ledger:
         """Who holds the run lock, for `status`."""
         return lock.holder(self._store)
 
+    def size(self) -> int | None:
+        """Its bytes on disk; None where the database does not tell."""
+        return self._store.size()
+
     def version(self) -> int:
         """A number that grows with every change of what is acknowledged, on its way, or known of targets."""
         return self._store.version()

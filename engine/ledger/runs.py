@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -235,10 +235,11 @@ class Rejections:
         """Content hashes that are withheld."""
         return frozenset(known.content_hash for known in self.of(destination) if known.holds(version, now))
 
-    def forgive(self, destination: str | None = None) -> int:
-        """Let everything be sent once more (`rejected --retry`); returns how many."""
-        statement = sa.delete(schema.rejections)
+    def forgive(self, destination: str | None = None, reasons: Iterable[Reason] = tuple(Reason)) -> int:
+        """Let everything, or what these say, be sent once more (`rejected --retry`); returns how many."""
+        columns = schema.rejections.c
+        statement = sa.delete(schema.rejections).where(columns.reason.in_([one.value for one in reasons]))
         if destination is not None:
-            statement = statement.where(schema.rejections.c.destination == destination)
+            statement = statement.where(columns.destination == destination)
         with self._store.write() as connection:
             return connection.execute(statement).rowcount

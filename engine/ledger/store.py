@@ -32,6 +32,12 @@ _PATIENCE = 30.0  # seconds that another program may hold a SQLite file
 _NOTHING = sa.make_url("sqlite://")
 
 
+_SIZES = {
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+    "postgresql": "SELECT pg_database_size(current_database())",
+}
+
+
 def connect(url: str, client: str = "client", *, is_readonly: bool = False, patience: float = _PATIENCE) -> Store:
     """Open the database of a client; create it where there is none, and bring an older one up to date (never read-only).
 
@@ -139,6 +145,14 @@ class Store:
             rows = {"schema_version": schema.SCHEMA_VERSION, "version": 0}
             texts = [{"key": key, "value": str(value)} for key, value in rows.items()]
             connection.execute(sa.insert(schema.meta), texts)
+
+    def size(self) -> int | None:
+        """Bytes on disk; None where the database does not tell."""
+        statement = _SIZES.get(self.engine.dialect.name)
+        if statement is None:
+            return None
+        with self.read() as connection:
+            return int(connection.scalar(sa.text(statement)) or 0)
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:

@@ -132,6 +132,12 @@ class Cursors:
         rows = self._store.rows(query)
         return str(rows[0]["cursor"]) if rows else None
 
+    def of(self, destination: str) -> dict[str, datetime | None]:
+        """The moment of each stream's saved place."""
+        columns = schema.cursors.c
+        query = sa.select(columns.stream, columns.at).where(columns.destination == destination)
+        return {row["stream"]: row["at"] for row in self._store.rows(query)}
+
     def save(self, destination: str, stream: str, cursor: str, *, at: datetime | None = None) -> None:
         """Commit the place after a page that is safely kept."""
         row = {"destination": destination, "stream": stream, "cursor": cursor, "at": at}

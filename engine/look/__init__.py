@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from connectors.errors import ConnectorError, Unauthorized
 from engine.errors import ConfigError
 from engine.look.conditions import Condition
 from engine.look.explanation import Explained, StandsOn, explain
+from engine.look.rejections import Rejected, RejectedChange, RejectedGroup, rejected
+from engine.look.standing import DestinationState, HeldBack, LastRun, Read, RunRow, Status, status
 from engine.look.wording import in_words, known_segment, sql_of
 from engine.results import unreachable
 
@@ -22,8 +23,36 @@ if TYPE_CHECKING:
     from engine.segments.segment import Segment
 
 __all__ = [
-    "Capabilities", "Checked", "CodesByState", "Condition", "DestinationState", "Explained", "Listed", "Reached", "Rejected", "RejectedChange", "SegmentRow", "Segments", "StandsOn", "Statement",
-    "Status", "check", "codes", "connectors", "explain", "members", "rejected", "segments", "statement", "status", "traits",
+    "Capabilities",
+    "Checked",
+    "CodesByState",
+    "Condition",
+    "DestinationState",
+    "Explained",
+    "HeldBack",
+    "LastRun",
+    "Listed",
+    "Reached",
+    "Read",
+    "Rejected",
+    "RejectedChange",
+    "RejectedGroup",
+    "RunRow",
+    "SegmentRow",
+    "Segments",
+    "StandsOn",
+    "Statement",
+    "Status",
+    "check",
+    "codes",
+    "connectors",
+    "explain",
+    "members",
+    "rejected",
+    "segments",
+    "statement",
+    "status",
+    "traits",
 ]  # fmt: skip
 
 _MERGED = "SELECT count(*) AS merged FROM aliases WHERE customer_id <> canonical"
@@ -105,49 +134,6 @@ class Listed:
     table: pa.Table = field(repr=False)
     file_format: str = "csv"
     file: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationState:
-    """What the ledger knows of one destination."""
-
-    name: str
-    connector: str
-    account: str | None
-    contacts: int
-    lists: int
-    in_flight: int
-    rejected: int
-    suppressed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """The last runs, and where each destination stands."""
-
-    runs: Sequence[Mapping[str, Any]]
-    destinations: Sequence[DestinationState]
-    holder: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RejectedChange:
-    """One change that a destination refused: who (our id), what, why, in its own masked words, and since when."""
-
-    destination: str
-    customer_id: str
-    kind: str
-    target: str
-    reason: str
-    words: str | None
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """Changes that are not sent again until they, or the connector, change."""
-
-    rows: Sequence[RejectedChange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,58 +280,6 @@ def traits(client: Client, customers: Sequence[str]) -> Listed:
         table = table.slice(0, 20)
     renamed = ["customer_id", *(name.removeprefix("trait:") for name in names)]
     return Listed(title="traits", table=table.select(["customer_id", *names]).rename_columns(renamed))
-
-
-def status(client: Client) -> Status:
-    """What the ledger remembers; nothing is called."""
-    from connectors.types import TargetKind
-
-    ledger = client.ledger
-    holder = ledger.holder()
-    rows = []
-    for name, destination in client.settings.destinations.items():
-        lists = [at for (kind, _), at in ledger.targets.of(name).items() if kind is TargetKind.SEGMENT and at.ref]
-        rows.append(
-            DestinationState(
-                name=name,
-                connector=destination.connector,
-                account=ledger.accounts.get(name),
-                contacts=ledger.contacts.count(name),
-                lists=len(lists),
-                in_flight=len(ledger.sending.of(name)),
-                rejected=len(ledger.rejections.of(name)),
-                suppressed=len(ledger.suppressions.addresses(name)),
-            )
-        )
-    runs = [
-        {"id": one.id, "command": one.command, "now": one.now.astimezone(client.settings.zone), "started_at": one.started_at, "exit": one.exit, "summary": one.summary}
-        for one in ledger.runs.last(10)
-    ]  # fmt: skip
-    return Status(
-        runs=runs, destinations=rows, holder=None if holder is None else f"{holder.who} ({_since(holder.since)})"
-    )
-
-
-def _since(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")
-
-
-def rejected(client: Client) -> Rejected:
-    """Every refused change that the ledger keeps, oldest first."""
-    return Rejected(
-        [
-            RejectedChange(
-                destination=one.destination,
-                customer_id=one.customer_id,
-                kind=one.kind,
-                target=one.target,
-                reason=one.reason.value,
-                words=one.words,
-                at=one.at,
-            )
-            for one in client.ledger.rejections.of()
-        ]
-    )
 
 
 def codes(client: Client) -> CodesByState:

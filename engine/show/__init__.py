@@ -2,6 +2,7 @@
 
 from engine.show import erasing as _erasing  # noqa: F401 - registers its views
 from engine.show import rounds as _rounds  # noqa: F401 - registers its views
+from engine.show import standing as _standing  # noqa: F401 - the same
 from engine.show.documents import document
 from engine.show.fleet import ended
 from engine.show.receiving import listening, received

@@ -17,7 +17,7 @@ from engine import look
 from engine.errors import ConfigError
 from engine.scaffold import ABOUT, Scaffold
 from engine.show.documents import plain
-from engine.show.explaining import explained, findings, said
+from engine.show.explaining import explained, findings
 from engine.show.screen import bars, console, heading, table
 from engine.words import knows, number, say
 
@@ -181,52 +181,6 @@ def _segments(result: look.Segments, lang: str) -> Iterator[RenderableType]:
 @view.register
 def _(result: look.Explained, lang: str) -> RenderableType:
     return stacked(explained(result, lang))
-
-
-@view.register
-def _(result: look.Status, lang: str) -> RenderableType:
-    return stacked(_status(result, lang))
-
-
-def _status(result: look.Status, lang: str) -> Iterator[RenderableType]:
-    if result.holder:
-        yield Text(say("status.holder", lang, who=result.holder), style="yellow")
-    titles = ["", "status.contacts", "status.lists", "status.in_flight", "status.rejected", "status.suppressed"]
-    rows = [
-        (
-            one.name,
-            *(number(count, lang) for count in (one.contacts, one.lists, one.in_flight, one.rejected, one.suppressed)),
-        )
-        for one in result.destinations
-    ]
-    yield table([(say(title, lang) if title else "", bool(title)) for title in titles], rows)
-    if not result.runs:
-        yield Text(say("status.no_runs", lang))
-        return
-    yield Text()
-    columns = [("status.run", True), ("status.command", False), ("status.when", False), ("status.exit", True)]
-    told = [
-        (str(run["id"]), run["command"], said(run["now"], lang), "–" if run["exit"] is None else str(run["exit"]))
-        for run in result.runs
-    ]
-    yield table([(say(key, lang), is_number) for key, is_number in columns], told)
-
-
-@view.register
-def _(result: look.Rejected, lang: str) -> RenderableType:
-    if not result.rows:
-        return Text(say("rejected.none", lang))
-    columns = [("", False), *((say(f"rejected.{key}", lang), False) for key in ("customer", "change", "why"))]
-    rows = [
-        (
-            one.destination,
-            one.customer_id,
-            f"{one.kind} {one.target}",
-            say(f"reasons.{one.reason}", lang) + (f" ({one.words})" if one.words else ""),
-        )
-        for one in result.rows
-    ]
-    return table(columns, rows)
 
 
 @view.register
