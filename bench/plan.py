@@ -13,8 +13,6 @@ import cProfile
 import json
 import pstats
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass

@@ -349,7 +349,7 @@ def _add(connection: sa.Connection, minted: pa.Table) -> int:
 
     statement = insert_there(schema.codes).on_conflict_do_nothing(index_elements=["code"])
     named = [dict(zip(rows, line, strict=True)) for line in zip(*rows.values(), strict=True)]
-    return connection.execute(statement, named).rowcount
+    return connection.execute(statement, named, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def _stored(connection: sa.Connection, value: datetime | None) -> object:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,26 +11,28 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
+from homes import Home
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.types import Left, Outcome, Reason, State, Suppression, Target, TargetKind
 from engine.errors import ConfigError, Locked
-from engine.ledger import Ledger, packing
+from engine.ledger import Ledger, packing, schema
 from engine.ledger.codes import Code, CodeState
 from engine.ledger.contacts import ContactState
 from engine.ledger.outcomes import Sending
 from engine.ledger.runs import Run
 from engine.ledger.sending import Settlement
-from engine.ledger.store import LedgerError
+from engine.ledger.store import LedgerError, connect
 from engine.ledger.suppressions import KnownSuppression
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def ledger() -> Iterator[Ledger]:
-    with Ledger.open("sqlite://", "client") as opened:
+def ledger(home: Home) -> Iterator[Ledger]:
+    with home.open() as opened:
         yield opened
 
 
@@ -58,9 +59,8 @@ def test_fields_unpack_as_they_were_packed_by_row_and_by_column(rows: list[dict[
     assert all(packing.value(text) == rows[at][place] for at, row in enumerate(texts) for place, text in row.items())
 
 
-def test_a_second_run_is_told_who_holds_the_lock(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/l.sqlite"
-    with Ledger.open(url, "client") as one, Ledger.open(url, "client") as two:
+def test_a_second_run_is_told_who_holds_the_lock(home: Home) -> None:
+    with home.open() as one, home.open() as two:
         with one.lock("run", NOW), pytest.raises(Locked, match=r"'run'.*since 2027-03-01 09:00:00"):
             two.lock("push", NOW).__enter__()
         with two.lock("push", NOW):
@@ -68,18 +68,42 @@ def test_a_second_run_is_told_who_holds_the_lock(tmp_path: Path) -> None:
         assert two.holder() is None
 
 
-def test_the_lock_of_a_dead_process_is_free(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/l.sqlite"
-    script = (
-        "import os, sys\nfrom datetime import UTC, datetime\nfrom engine.ledger import Ledger\n"
-        "lock = Ledger.open(sys.argv[1], 'client').lock('run', datetime.now(UTC))\nlock.__enter__()\nos._exit(9)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script, url], check=False, env=dict(os.environ))
-    assert done.returncode == 9
-    with Ledger.open(url, "client") as ledger:
-        assert ledger.holder() is not None
-        with ledger.lock("run", NOW):
-            assert ledger.holder() is not None
+HOLDING = """
+import sys
+from datetime import UTC, datetime
+from engine.ledger import Ledger
+with Ledger.open(sys.argv[1], sys.argv[2]) as ledger, ledger.lock("run", datetime(2027, 3, 1, 8, tzinfo=UTC)):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_lock_is_of_one_process_until_it_dies(home: Home) -> None:
+    words = [sys.executable, "-c", HOLDING, home.url, home.client]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with home.open() as ledger:
+            with pytest.raises(Locked, match=rf"'run' \(process {other.pid} on .*since 2027-03-01 08:00:00"):
+                ledger.lock("push", NOW).__enter__()
+            other.kill()
+            other.wait()
+            assert ledger.holder() is not None  # it could not say goodbye
+            _taken(ledger)
+            assert ledger.holder() is None
+
+
+def _taken(ledger: Ledger) -> None:
+    """Take the lock. A server needs a moment to see that a client is dead."""
+    while True:
+        try:
+            with ledger.lock("run", NOW):
+                holder = ledger.holder()
+                assert holder is not None
+                assert holder.pid == os.getpid()
+                return
+        except Locked:
+            continue
 
 
 def test_reading_a_missing_ledger_creates_nothing(tmp_path: Path) -> None:
@@ -272,14 +296,13 @@ def test_a_complaint_is_not_forgotten_for_a_lighter_reason(ledger: Ledger) -> No
         assert (row["left"], row["at"]) == ("complaint", NOW)
 
 
-def test_a_ledger_of_another_schema_is_not_opened(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/l.sqlite"
-    Ledger.open(url, "client").close()
-    with sqlite3.connect(tmp_path / "l.sqlite") as raw:
-        raw.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
-    raw.close()
-    with pytest.raises(ConfigError, match="schema version 99"):
-        Ledger.open(url, "client")
+def test_a_newer_ledger_is_not_opened(home: Home) -> None:
+    with connect(home.url, home.client) as store, store.write() as connection:
+        newer = sa.update(schema.meta).where(schema.meta.c.key == "schema_version").values(value="99")
+        connection.execute(newer)
+    for is_readonly in (True, False):
+        with pytest.raises(ConfigError, match="schema version 99"):
+            home.open(is_readonly=is_readonly)
 
 
 def test_what_is_taken_from_somebody_unknown_makes_no_contact(ledger: Ledger) -> None:
