@@ -73,6 +73,7 @@ class Parts:
         A part that holds nobody else goes altogether. Reading its page again brings nothing back, as long as `erased`
         names them.
         """
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         events = parts = 0
@@ -81,7 +82,7 @@ class Parts:
             if not theirs:
                 continue
             table = pq.read_table(path)
-            kept = table.take([row for row in range(len(table)) if row not in theirs])
+            kept = table.take(pa.array([row for row in range(len(table)) if row not in theirs], pa.int64()))
             if len(kept):
                 self._write(path.name, kept)
             else:
