@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 
 from connectors.http import LocalPace
-from engine.errors import ConfigError
+from engine.ledger.opening import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -99,7 +99,7 @@ class SharedPace:
         self._account = account
         self._clock = clock
         self._file = None if folder is None or url else folder / f"{account}.sqlite"
-        self._url = _parsed(url or f"sqlite:///{self._file}")
+        self._url = parse(url or f"sqlite:///{self._file}", "pace.url")
         self._own = LocalPace()
         self._turn = threading.RLock()
         self._engine: sa.Engine | None = None
@@ -314,17 +314,6 @@ def _growing(delays: tuple[float, ...]) -> Iterator[float]:
 def _why(error: BaseException) -> str:
     """The kind of trouble: a driver's own words may hold the URL."""
     return type(getattr(error, "orig", None) or error).__name__
-
-
-def _parsed(url: str) -> sa.URL:
-    try:
-        parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise ConfigError("the pace's url is not a database URL", place="pace.url") from None
-    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
-        hint = "it begins with sqlite: or postgresql:"
-        raise ConfigError(f"no pace is kept at '{parsed.get_backend_name()}:'", place="pace.url", hint=hint)
-    return parsed
 
 
 def _engine(url: sa.URL) -> sa.Engine:

@@ -30,6 +30,7 @@ _IN = 500  # values in one IN (…): SQLite's oldest limit is 999
 _PLACE = "ledger.url"
 _PATIENCE = 30.0  # seconds that another program may hold a SQLite file
 _NOTHING = sa.make_url("sqlite://")
+_FORMER = "public"  # the schema where a ledger in PostgreSQL was before version 3
 
 
 _SIZES = {
@@ -229,8 +230,13 @@ def _make_schema(connection: sa.Connection, client: str) -> None:
     """The client's own schema. One that was made for us beforehand needs no right to make one."""
     name = schema_name(client)
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(0)))  # one creator at a time
-    if connection.scalar(sa.select(sa.func.current_schema())) is None:
-        connection.execute(sa.schema.CreateSchema(name, if_not_exists=True))
+    if connection.scalar(sa.select(sa.func.current_schema())) is not None:
+        return
+    if all(sa.inspect(connection).has_table(one, schema=_FORMER) for one in ("meta", "contacts")):
+        message = f"this database holds a ledger of an older ciblage, of nobody by name, in its schema '{_FORMER}'"
+        hint = f"if it is {client}'s, end the url with ?options=-csearch_path%3D{_FORMER}; else use another database"
+        raise ConfigError(message, place=_PLACE, hint=hint)
+    connection.execute(sa.schema.CreateSchema(name, if_not_exists=True))
 
 
 def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
