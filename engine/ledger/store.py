@@ -158,7 +158,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """One transaction, nobody else writing: all of it, or nothing. Raises LedgerError when the database refuses."""
-        with telling(), self._turn, self.engine.begin() as connection:
+        with telling(self.path), self._turn, self.engine.begin() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             if self.guard is not None:
@@ -175,7 +175,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection to read from. Raises LedgerError when the database refuses."""
-        with telling():
+        with telling(self.path):
             if self._is_shared:
                 with self._turn, self.engine.connect() as connection:
                     yield connection

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -57,22 +59,34 @@ _GONE = ("the server does not answer", f"is it running, and is the url right? {_
 
 
 @contextmanager
-def telling() -> Iterator[None]:
-    """Turn what the database refuses into a LedgerError, in words that hold no data."""
+def telling(path: Path | None = None) -> Iterator[None]:
+    """Turn what the database refuses into a LedgerError, in words that hold no data; `path`: of a file."""
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
-        raise refused(error) from None
+        raise refused(error, path) from None
 
 
-def refused(error: sa.exc.SQLAlchemyError) -> LedgerError:
+def refused(error: sa.exc.SQLAlchemyError, path: Path | None = None) -> LedgerError:
     """What the error means: something that people can mend, or a defect."""
     known = _known(error)
     if known is None:
         kind = type(getattr(error, "orig", None) or error).__name__
         return LedgerError(f"the ledger refused what was asked of it ({kind})")
     told, hint = known
-    return LedgerUnavailable(f"the ledger cannot be used: {told}", hint=hint)
+    others = _others(path) if path is not None and known in (_SQLITE[5], _SQLITE[6]) else ""
+    return LedgerUnavailable(f"the ledger cannot be used: {told}{others}", hint=hint)
+
+
+def _others(path: Path) -> str:
+    """Which other processes have the file open, where the system lets us see that."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            is_open = any(path.samefile(file) for file in (process / "fd").iterdir() if file.exists())
+            if is_open and process.name != str(os.getpid()):
+                found.append(f"process {process.name}, {(process / 'comm').read_text().strip()}")
+    return f" ({'; '.join(sorted(found))})" if found else ""
 
 
 def _known(error: sa.exc.SQLAlchemyError) -> tuple[str, str] | None:
