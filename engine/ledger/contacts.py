@@ -48,7 +48,6 @@ class Contact(NamedTuple):
 
 
 _STATES = {state.value: state for state in ContactState}
-_STATE_NAMES = {state: name for name, state in _STATES.items()}
 _READ = [
     schema.contacts.c[name]
     for name in ("address", "customer_id", "state", "ref", "members", "foreign_members", "fields")
@@ -133,7 +132,7 @@ def write(connection: sa.Connection, destination: str, contacts: Sequence[Contac
         "address": [contact.address for contact in contacts],
         "customer_id": [contact.customer_id for contact in contacts],
         "ref": [contact.ref for contact in contacts],
-        "state": [_STATE_NAMES[contact.state] for contact in contacts],
+        "state": [str(contact.state) for contact in contacts],
         "members": [packing.pack_bits(contact.members) for contact in contacts],
         "foreign_members": [packing.pack_bits(contact.foreign_members) or None for contact in contacts],
         "fields": [contact.packed for contact in contacts],

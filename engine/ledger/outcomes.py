@@ -11,11 +11,10 @@ from typing import NamedTuple
 from connectors.types import Outcome, Reason, State
 from engine.ledger.accounts import KnownTarget
 from engine.ledger.contacts import Contact, ContactState
-from engine.ledger.packing import pack_fields
+from engine.ledger.packing import pack_fields, with_fields
 
 __all__ = ["Sending", "is_there", "known_after"]
 
-_DONE = frozenset({State.APPLIED, State.NOOP})
 _LOST = frozenset({Reason.GONE, Reason.ERASED})
 _CREATED = ContactState.ACKNOWLEDGED
 _NOWHERE: frozenset[int] = frozenset()
@@ -57,9 +56,9 @@ def known_after(before: Contact | None, change: Sending, outcome: Outcome, known
     """The contact after this outcome; None when there is still nothing to know."""
     if change.kind == "AddCode":
         return before  # nobody's
-    if outcome.reason in _LOST and change.kind != "RemoveMember":
+    if outcome.reason is not None and outcome.reason in _LOST and change.kind != "RemoveMember":
         return _left(before, change)
-    if outcome.state not in _DONE:
+    if outcome.state is not State.APPLIED and outcome.state is not State.NOOP:
         return before
     return _EFFECTS[change.kind](before, change, outcome, known)
 
@@ -93,8 +92,7 @@ def _added_contact(before: Contact | None, change: Sending, outcome: Outcome, kn
 
 
 def _set_traits(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact:
-    fields = _fields(change, known)
-    packed = pack_fields({**before.fields, **fields} if before is not None and before.packed else fields)
+    packed = with_fields("" if before is None else before.packed, _fields(change, known))
     address, customer, state, ref, members, foreign, _ = _same(before, change, outcome)
     return Contact(address, customer, state, ref, members, foreign, packed)
 

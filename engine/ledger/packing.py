@@ -28,6 +28,7 @@ __all__ = [
     "unpack_bits",
     "unpack_fields",
     "value",
+    "with_fields",
     "word_column",
 ]
 
@@ -71,6 +72,16 @@ def pack_fields(fields: Mapping[int, str]) -> str:
     if not fields:
         return ""
     return SEPARATOR.join([fields.get(position, "") for position in range(max(fields) + 1)])
+
+
+def with_fields(packed: str, fields: Mapping[int, str]) -> str:
+    """The packed fields with these in their places."""
+    cells = packed.split(SEPARATOR) if packed else []
+    for position, text in fields.items():
+        if position >= len(cells):
+            cells += [""] * (position + 1 - len(cells))
+        cells[position] = text
+    return SEPARATOR.join(cells)
 
 
 def unpack_fields(packed: str) -> dict[int, str]:

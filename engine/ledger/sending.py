@@ -25,7 +25,6 @@ _TARGET_KINDS = {
     "RemoveMember": TargetKind.SEGMENT,
     "AddCode": TargetKind.POOL,
 }
-_FINAL = frozenset({State.APPLIED, State.NOOP, State.REJECTED})
 _THERE = frozenset({State.APPLIED, State.NOOP})
 
 
@@ -83,7 +82,7 @@ class Travelling:
 
         `known`: contacts as the ledger has them (None: it has none), which is kept so; the others are read.
         """
-        final = [(change, outcome) for change, outcome in results if outcome.state in _FINAL]
+        final = [pair for pair in results if pair[1].state is not State.PENDING]
         if not final:
             return
         seen = {} if known is None else known
@@ -253,10 +252,10 @@ def _acknowledge(
 
 
 def _reject(connection: sa.Connection, settlement: Settlement, final: Sequence[tuple[Sending, Outcome]]) -> None:
-    done = [change.content_hash for change, outcome in final if outcome.state is not State.REJECTED]
     columns = schema.rejections.c
     here = columns.destination == settlement.destination
     if connection.scalar(sa.select(sa.func.count()).select_from(schema.rejections).where(here)):
+        done = [change.content_hash for change, outcome in final if outcome.state is not State.REJECTED]
         for is_one in among(connection, columns.content_hash, done):
             connection.execute(sa.delete(schema.rejections).where(here, is_one))
     refused = [(change, outcome) for change, outcome in final if outcome.state is State.REJECTED]

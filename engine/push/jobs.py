@@ -39,12 +39,13 @@ def _ask(trip: Trip) -> None:
     if not isinstance(connector, RunsJobs):
         raise errors.UnexpectedResponse(f"{trip.name}: changes are pending, and the connector cannot poll")
     known = {change.change_id: change for changes in trip.waiting.values() for change in changes}
+    jobs = _jobs(trip)
     found: dict[str, Outcome] = {}
     try:
         for attempt in retrying(trip.clock):
             with attempt:
                 trip.result.calls += 1
-                for outcome in connector.poll(_jobs(trip)):
+                for outcome in connector.poll(jobs):
                     _note(outcome, known, found)
     finally:
         _conclude(trip, known, found)
@@ -58,19 +59,25 @@ def _note(outcome: Outcome, known: dict[str, Sending], found: dict[str, Outcome]
 
 
 def _conclude(trip: Trip, known: dict[str, Sending], found: dict[str, Outcome]) -> None:
+    if not found:
+        return
     trip.conclude([(known[key], outcome) for key, outcome in found.items()])
-    left = {
-        ref: [change for change in changes if change.change_id not in found] for ref, changes in trip.waiting.items()
-    }
-    trip.waiting = {ref: changes for ref, changes in left.items() if changes}
-    for key in found:
-        trip.sent.pop(key, None)
+    for ref, changes in list(trip.waiting.items()):
+        left = [change for change in changes if change.change_id not in found]
+        if len(left) < len(changes):
+            trip.sent.pop(ref, None)
+            trip.waiting[ref] = left
+        if not left:
+            del trip.waiting[ref]
 
 
 def _jobs(trip: Trip) -> Sequence[Job]:
     """Each job with what it carries, by target: a job of one batch is one."""
     jobs = []
     for ref, changes in trip.waiting.items():
+        if ref in trip.sent:
+            jobs.append(trip.sent[ref])
+            continue
         groups: dict[tuple[str, str], list[Sending]] = {}
         for change in changes:
             groups.setdefault((change.kind, change.target), []).append(change)

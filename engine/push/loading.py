@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import compress, groupby, islice
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import compress, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.types import TargetKind
-from engine.ledger.contacts import Contact
+from engine.ledger.contacts import Contact, ContactState
 from engine.ledger.outcomes import Sending, is_there
+from engine.ledger.packing import SEPARATOR as FIELD_SEPARATOR
 from engine.ledger.packing import scalar, value
-from engine.plan.rows import PART, SEPARATOR, content_hash, hashes, parts, phase, starts, unpacked
+from engine.plan.rows import PART, SEPARATOR, content_hash, hashes, parts, phase, runs, starts, unpacked
 from engine.push.pools import KIND, pool_groups
 
 if TYPE_CHECKING:
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["groups"]
 
 _HEADS = ("change_id", "kind", "target", "customer_id", "content_hash", "destination")
-_TOLD = (*_HEADS[:5], "email")
+_TOLD = ("change_id", "customer_id", "content_hash", "email")
 _NONE: frozenset[str] = frozenset()
-_NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 _LOOKED_UP = 20 * PART  # changes whose addresses are found at one time
 _RAISES = frozenset({"AddContact", "SetTraits", "AddMember"})
 
@@ -44,20 +43,23 @@ def groups(trip: Trip, table: pa.Table, *, is_first: bool) -> Iterator[tuple[str
 
 def _of_people(trip: Trip, mine: pa.Table) -> Iterator[tuple[str, str, Iterator[list[Sending]]]]:
     suppressed = trip.ledger.suppressions.addresses(trip.name)
-    stream = groupby(_drafts(trip, mine), key=lambda draft: (draft.change.kind, draft.change.target))
-    for (kind, target), drafts in stream:
-        yield kind, target, _parts(trip, drafts, suppressed)
+    for run in runs(mine):
+        kind, target = run["kind"][0].as_py(), run["target"][0].as_py()
+        yield kind, target, (_ready(trip, kind, target, part, suppressed) for part in _drafts(trip, kind, target, run))
 
 
-class _Draft(NamedTuple):
-    """A change of the plan with its customer's address of today ("" without one), and whether that may be mailed."""
+class _Drafts(NamedTuple):
+    """Changes of the plan with their customers' addresses of today ("" without one).
 
-    change: Sending
-    may: bool
-    is_today: bool  # the content's hash is that of today's address
+    By place: whether the address may be mailed, and whether the content's hash is that of today's address.
+    """
+
+    changes: list[Sending]
+    may: list[bool]
+    is_today: list[bool]
 
 
-def _drafts(trip: Trip, table: pa.Table) -> Iterator[_Draft]:
+def _drafts(trip: Trip, kind: str, target: str, table: pa.Table) -> Iterator[_Drafts]:
     """The changes, read by the column; addresses are looked up for many of them at once."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -66,7 +68,7 @@ def _drafts(trip: Trip, table: pa.Table) -> Iterator[_Draft]:
         emails = trip.people.emails(_first_of_each(several, "customer_id"))
         people = pa.table({"email": pc.fill_null(emails, ""), "may": trip.people.may(emails)})
         for number, part in enumerate(map(unpacked, parts(several))):
-            yield from _changes(part, starts(part), people.slice(number * PART, PART))
+            yield _changes(kind, target, part, people.slice(number * PART, PART))
 
 
 def _first_of_each(table: pa.Table, name: str) -> pa.Array[Any]:
@@ -76,41 +78,41 @@ def _first_of_each(table: pa.Table, name: str) -> pa.Array[Any]:
     return table[name].cast(pa.string()).take(starts(table)).combine_chunks()
 
 
-def _changes(rows: pa.Table, first: pa.Array[Any], people: pa.Table) -> Iterator[_Draft]:
+def _changes(kind: str, target: str, rows: pa.Table, people: pa.Table) -> _Drafts:
     import pyarrow.compute as pc
 
+    first = starts(rows)
     heads = rows.select(_HEADS).take(first).append_column("email", people["email"])
     text = pc.coalesce(rows["after"], rows["before"]).combine_chunks()
     begins = first.to_pylist()
     ends = [*begins[1:], len(rows)]
     sums = hashes(_contents(heads, rows["field"].combine_chunks(), text, ends))
-    flags = (people["may"], pc.equal(sums, heads["content_hash"]))
-    columns = [column.to_pylist() for column in (*heads.select(_TOLD).columns, *flags)]
+    keys, customers, digests, emails = (heads[name].to_pylist() for name in _TOLD)
     names = pc.fill_null(rows["field"], "").to_pylist()
     texts = text.to_pylist()
-    defaults = pc.fill_null(rows["is_default"], False).to_pylist()
-    has_defaults = any(defaults)
-    for start, end, key, kind, target, customer, digest, email, may, is_today in zip(
-        begins, ends, *columns, strict=True
-    ):
-        fields = _NO_FIELDS
-        status = None
-        if end - start > 1 or texts[start]:
-            fields = {name: text for name, text in zip(names[start:end], texts[start:end], strict=True) if text}
-            status = fields.pop("", None)
-        stand_ins = has_defaults and any(defaults[start:end])
-        change = Sending(
-            change_id=key,
-            content_hash=digest,
-            kind=kind,
-            target=target,
-            customer_id=customer,
-            address=email,
-            fields=fields,
-            defaults=frozenset(compress(names[start:end], defaults[start:end])) if stand_ins else _NONE,
-            status=str(value(status)) if status else None,
+    fields = [_fields(names, texts, start, end) for start, end in zip(begins, ends, strict=True)]
+    defaults: Iterable[frozenset[str]] = repeat(_NONE, len(begins))
+    if pc.any(rows["is_default"]).as_py():
+        flags = pc.fill_null(rows["is_default"], False).to_pylist()
+        spans = zip(begins, ends, strict=True)
+        defaults = [frozenset(compress(names[start:end], flags[start:end])) for start, end in spans]
+    statuses = [told.pop("", None) if told else None for told in fields]
+    changes = [
+        Sending(key, digest, kind, target, customer, email, told, named, str(value(status)) if status else None)
+        for key, digest, customer, email, told, named, status in zip(
+            keys, digests, customers, emails, fields, defaults, statuses, strict=True
         )
-        yield _Draft(change, may, is_today)
+    ]
+    return _Drafts(changes, people["may"].to_pylist(), pc.equal(sums, heads["content_hash"]).to_pylist())
+
+
+def _fields(names: Sequence[str], texts: Sequence[str | None], start: int, end: int) -> dict[str, str]:
+    """JSON scalars by field, and a status under "": those of the rows from start to end."""
+    if end - start == 1:
+        text = texts[start]
+        return {names[start]: text} if text else {}
+    spans = zip(names[start:end], texts[start:end], strict=True)
+    return {name: text for name, text in spans if text}
 
 
 def _contents(heads: pa.Table, field: pa.Array[Any], text: pa.Array[Any], ends: Sequence[int]) -> pa.Array[Any]:
@@ -131,46 +133,47 @@ def _contents(heads: pa.Table, field: pa.Array[Any], text: pa.Array[Any], ends: 
     return pc.binary_join_element_wise(*parts, SEPARATOR, null_handling="skip")
 
 
-def _parts(trip: Trip, drafts: Iterator[_Draft], suppressed: frozenset[str]) -> Iterator[list[Sending]]:
-    while part := list(islice(drafts, PART)):
-        yield _ready(trip, part, suppressed)
-
-
-def _ready(trip: Trip, drafts: Sequence[_Draft], suppressed: frozenset[str]) -> list[Sending]:
+def _ready(trip: Trip, kind: str, target: str, drafts: _Drafts, suppressed: frozenset[str]) -> list[Sending]:
     """Those that may and need to be sent now; the others are counted as withheld, by why."""
-    resolved = list(_resolved(trip, drafts))
-    contacts = trip.read([change.address for change, _, _ in resolved])
-    ready = []
-    for change, may, _ in resolved:
+    changes, may, _ = drafts if all(drafts.is_today) else _resolved(trip, drafts)
+    contacts = trip.read([change.address for change in changes])
+    is_needed = _NEEDED[kind](trip, target)
+    is_raise, is_creation = kind in _RAISES, kind == "AddContact"
+    ready, why = [], list[str]()
+    for change, is_reachable in zip(changes, may, strict=True):
         contact = contacts[change.address]
-        why = _why_not(trip, change, contact, may and change.address not in suppressed)
-        if why is None:
+        if (is_raise or kind == "Suppress") and (is_reachable and change.address not in suppressed) is not is_raise:
+            why.append("consent")
+        elif not is_creation and (contact is None or contact.state is ContactState.LEFT):
+            why.append("contact")
+        elif is_needed(change, contact):
             ready.append(change)
         else:
-            trip.result.withheld[why] += 1
-            trip.done += 1
+            why.append("done")
+    trip.result.withheld.update(why)
+    trip.done += len(why)
     return ready
 
 
-def _resolved(trip: Trip, drafts: Sequence[_Draft]) -> Iterator[_Draft]:
+def _resolved(trip: Trip, drafts: _Drafts) -> _Drafts:
     """The plan holds no address: it is the one, of today or in the ledger, that gives the content's hash."""
-    moved = []
-    for draft in drafts:
-        if draft.is_today:
-            yield draft
-        else:
-            moved.append(draft.change)
-    if not moved:
-        return
+    found = _Drafts(
+        list(compress(drafts.changes, drafts.is_today)),
+        list(compress(drafts.may, drafts.is_today)),
+        [flag for flag in drafts.is_today if flag],
+    )
+    moved = [change for change, is_today in zip(drafts.changes, drafts.is_today, strict=True) if not is_today]
     known = trip.ledger.contacts.addresses(trip.name, sorted({change.customer_id for change in moved}))
     for change in moved:
         for address in known.get(change.customer_id, ()):
             if _digest(trip, change, address) == change.content_hash:
-                yield _Draft(change._replace(address=address), bool(trip.people.reachable([address])), is_today=False)
+                found.changes.append(change._replace(address=address))
+                found.may.append(bool(trip.people.reachable([address])))
                 break
         else:
             trip.result.withheld["address"] += 1
             trip.done += 1
+    return found
 
 
 def _digest(trip: Trip, change: Sending, address: str) -> str:
@@ -178,47 +181,49 @@ def _digest(trip: Trip, change: Sending, address: str) -> str:
     return content_hash(trip.name, change.kind, change.target, address, fields)
 
 
-def _why_not(trip: Trip, change: Sending, contact: Contact | None, may: bool) -> str | None:  # noqa: FBT001 - a fact about the person
-    if change.kind in _RAISES and not may:
-        return "consent"
-    if change.kind == "Suppress" and may:
-        return "consent"
-    if change.kind != "AddContact" and not is_there(contact):
-        return "contact"
-    return None if _NEEDED[change.kind](trip, change, contact) else "done"
+_Needs = Callable[[Sending, Contact | None], bool]
 
 
-def _lacks_values(trip: Trip, change: Sending, contact: Contact | None) -> bool:
+def _values_wanted(trip: Trip, _: str) -> _Needs:
+    """Some value is another than the contact's."""
     known = trip.places[TargetKind.FIELD]
-    have = contact.fields if contact and change.fields else {}
-    return any(have.get(known.get(name, -1)) != text for name, text in change.fields.items())
+
+    def needs(change: Sending, contact: Contact | None) -> bool:
+        cells = contact.packed.split(FIELD_SEPARATOR) if contact and change.fields else []
+        places = ((known.get(name, len(cells)), text) for name, text in change.fields.items())
+        return any(place >= len(cells) or cells[place] != text for place, text in places)
+
+    return needs
 
 
-def _has_values(trip: Trip, change: Sending, contact: Contact | None) -> bool:
+def _values_held(trip: Trip, _: str) -> _Needs:
     known = trip.places[TargetKind.FIELD]
-    have = contact.fields if contact else {}
-    return any(known.get(name) in have for name in change.fields)
+
+    def needs(change: Sending, contact: Contact | None) -> bool:
+        have = contact.fields if contact else {}
+        return any(known.get(name) in have for name in change.fields)
+
+    return needs
 
 
-def _is_outside(trip: Trip, change: Sending, contact: Contact | None) -> bool:
-    position = _position(trip, change)
-    return contact is not None and position not in contact.members and position not in contact.foreign_members
+def _outside(trip: Trip, target: str) -> _Needs:
+    place = trip.places[TargetKind.SEGMENT].get(target, -1)
+    return lambda _, contact: (
+        contact is not None and place not in contact.members and place not in contact.foreign_members
+    )
 
 
-def _is_inside(trip: Trip, change: Sending, contact: Contact | None) -> bool:
-    return contact is not None and _position(trip, change) in contact.members
+def _inside(trip: Trip, target: str) -> _Needs:
+    place = trip.places[TargetKind.SEGMENT].get(target, -1)
+    return lambda _, contact: contact is not None and place in contact.members
 
 
-def _position(trip: Trip, change: Sending) -> int:
-    return trip.places[TargetKind.SEGMENT].get(change.target, -1)
-
-
-_NEEDED: Mapping[str, Callable[[Trip, Sending, Contact | None], bool]] = {
-    "AddContact": lambda _trip, _change, contact: contact is None,
-    "SetTraits": _lacks_values,
-    "ClearTraits": _has_values,
-    "AddMember": _is_outside,
-    "RemoveMember": _is_inside,
-    "Suppress": lambda _trip, _change, contact: is_there(contact),
+_NEEDED: Mapping[str, Callable[[Trip, str], _Needs]] = {
+    "AddContact": lambda _trip, _target: lambda _, contact: contact is None,
+    "SetTraits": _values_wanted,
+    "ClearTraits": _values_held,
+    "AddMember": _outside,
+    "RemoveMember": _inside,
+    "Suppress": lambda _trip, _target: lambda _, contact: is_there(contact),
 }
-"""Whether the ledger, as it is now, still asks for the change: a resumed push skips what is done."""
+"""Whether the ledger, as it is now, still asks for a change of the target: a resumed push skips what is done."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,23 +51,28 @@ class Result:
         """The key is the trouble."""
         return isinstance(self.error, Unauthorized)
 
-    def note(self, change: Sending, outcome: Outcome) -> None:
-        """Count a final outcome."""
-        if outcome.state is State.REJECTED:
-            reason = outcome.reason or Reason.OTHER
-            words = mask(outcome.words) if outcome.words else None
-            self.rejected.append(
-                Rejected(
-                    kind=change.kind, target=change.target, customer_id=change.customer_id, reason=reason, words=words
-                )
+    def note(self, pairs: Sequence[tuple[Sending, Outcome]]) -> None:
+        """Count final outcomes."""
+        self.rejected += [
+            Rejected(
+                kind=change.kind,
+                target=change.target,
+                customer_id=change.customer_id,
+                reason=outcome.reason or Reason.OTHER,
+                words=mask(outcome.words) if outcome.words else None,
             )
-            return
-        tally = self.applied if outcome.state is State.APPLIED else self.noop
-        tally[change.kind] += 1
-        if outcome.state is State.APPLIED and change.kind == "AddMember":
-            self.joined[change.target] += 1
-        if outcome.state is State.APPLIED and change.kind == "RemoveMember":
-            self.left[change.target] += 1
+            for change, outcome in pairs
+            if outcome.state is State.REJECTED
+        ]
+        told = [
+            (change.kind, change.target, outcome.state is State.APPLIED)
+            for change, outcome in pairs
+            if outcome.state is not State.REJECTED
+        ]
+        for (kind, target, is_applied), count in Counter(told).items():
+            (self.applied if is_applied else self.noop)[kind] += count
+            if is_applied and kind in {"AddMember", "RemoveMember"}:
+                (self.joined if kind == "AddMember" else self.left)[target] += count
 
     def document(self) -> Mapping[str, Any]:
         """Plain JSON."""

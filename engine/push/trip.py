@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import count
 
 from connectors import errors
 from connectors.base import Connector
@@ -21,6 +22,7 @@ from connectors.types import (
     ClearTraits,
     Consent,
     Fitted,
+    Job,
     Outcome,
     Profile,
     Ref,
@@ -46,6 +48,7 @@ from engine.push.result import Result
 
 __all__ = ["Carrier", "Limits", "Trip", "place_of"]
 
+_ROUND = 2_000  # changes that are committed together at least, where there are so many and calls hold few
 JOB_DEADLINE = 1800.0  # seconds that we wait for a provider's job, and after which its changes count as unknown
 
 
@@ -95,7 +98,7 @@ class Trip:
     seen: dict[str, Contact | None] = field(
         default_factory=dict
     )  # contacts of what is being carried, as the ledger has them
-    sent: dict[str, Change] = field(default_factory=dict)  # what waits for a job, in the contract's words
+    sent: dict[Ref, Job] = field(default_factory=dict)  # those of the jobs that are one batch, as it was sent
 
     @property
     def name(self) -> str:
@@ -132,12 +135,15 @@ class Trip:
             self.seen |= {**dict.fromkeys(unknown), **self.ledger.contacts.of(self.name, unknown)}
         return self.seen
 
+    def _why_stop(self) -> str | None:
+        if self.limits.is_stopped():
+            return "signal"
+        is_late = self.limits.until is not None and self.clock.monotonic() >= self.limits.until
+        return "time" if is_late else None
+
     def pause(self) -> None:
         """A safe point: everything sent so far is in the ledger. Raises OutOfTime."""
-        if self.limits.is_stopped():
-            self.result.stopped = "signal"
-        elif self.limits.until is not None and self.clock.monotonic() >= self.limits.until:
-            self.result.stopped = "time"
+        self.result.stopped = self._why_stop() or self.result.stopped
         if self.result.stopped:
             raise OutOfTime(f"{self.name}: stopped at a safe point", hint="run again: the rest is in the next plan")
 
@@ -147,36 +153,35 @@ class Trip:
         limit = self.carrier.destination.spec.carries[KINDS[kind]]
         by_id = {change.change_id: change for change in changes}
         batches = (Batch(where, ref, part) for part in cut(self._wire(changes), limit))
-        while round_ := list(islice(batches, max(1, self.carrier.destination.spec.in_flight))):
+        for round_ in _rounds(batches, max(1, self.carrier.destination.spec.in_flight)):
             self.pause()
             since = self.clock.utc()
             if not is_begun:
                 begun = [[by_id[change.id] for change in batch.changes] for batch in round_]
                 self.ledger.sending.begin(self.name, *begun, at=since, plan=self.plan)
-            for delivery in self._deliver(round_, since):
-                self._settle(delivery, by_id)
+            self._settle(self._deliver(round_, since), by_id, since)
 
     def batch(self, kind: str, target: str, changes: Sequence[Sending]) -> Batch:
         """Changes as one batch, as they were sent."""
         where, ref = self._place(kind, target)
-        if all(change.change_id in self.sent for change in changes):
-            return Batch(where, ref, tuple(self.sent[change.change_id] for change in changes))
         return Batch(where, ref, tuple(self._wire(changes)))
 
-    def conclude(self, pairs: Sequence[tuple[Sending, Outcome]], *, is_counted: bool = True) -> None:
+    def conclude(self, pairs: Sequence[tuple[Sending, Outcome]]) -> None:
         """Commit final outcomes; contacts that existed go on with their traits."""
         self.ledger.sending.settle(self.settlement, pairs, known=self.seen)
-        for change, outcome in pairs:
-            goes_on = self._goes_on(change, outcome)
-            if goes_on is not None:
+        ended = []
+        for pair in pairs:
+            goes_on = self._goes_on(*pair) if pair[1].state is State.NOOP else None
+            if goes_on is None:
+                ended.append(pair)
+            else:
                 self.continued.append(goes_on)
-            elif is_counted:
-                self.result.note(change, outcome)
-                self.done += 1
+        self.result.note(ended)
+        self.done += len(ended)
         self.progress(self.name, self.done, self.total)
 
     def _goes_on(self, change: Sending, outcome: Outcome) -> Sending | None:
-        if change.kind != AddContact.__name__ or outcome.state is not State.NOOP:
+        if change.kind != _ADD_CONTACT or outcome.state is not State.NOOP:
             return None
         fields = {name: text for name, text in change.fields.items() if name not in change.defaults}
         if not fields or SetTraits not in self.carrier.destination.spec.carries:
@@ -192,54 +197,105 @@ class Trip:
             raise errors.UnexpectedResponse(f"{self.name}: '{known.target.title}' has no id")
         return known.target, known.ref
 
-    def _deliver(self, batches: Sequence[Batch], since: datetime) -> Iterator[Delivery]:
-        """One round: as many calls at once as the connector declares; all of them end before an error is raised."""
+    def _deliver(self, batches: Sequence[Batch], since: datetime) -> list[Delivery]:
+        """One round: as many calls at once as the connector declares. One that fails ends it, as a stop does."""
+        in_flight = max(1, self.carrier.destination.spec.in_flight)
+        failed = threading.Event()
 
-        def send(batch: Batch) -> Delivery:
-            return deliver(self.carrier.connector, batch, clock=self.clock, since=since)
+        def send(place: int, batch: Batch) -> Delivery:
+            if failed.is_set() or (place >= in_flight and self._why_stop()):
+                return Delivery(batch)
+            delivery = deliver(self.carrier.connector, batch, clock=self.clock, since=since)
+            if delivery.error is not None:
+                failed.set()
+            return delivery
 
         if len(batches) == 1:
-            yield send(batches[0])
-            return
-        with ThreadPoolExecutor(max_workers=len(batches), thread_name_prefix=self.name) as pool:
-            yield from pool.map(send, batches)
+            return [send(0, batches[0])]
+        with ThreadPoolExecutor(max_workers=min(in_flight, len(batches)), thread_name_prefix=self.name) as pool:
+            return list(pool.map(send, count(), batches))
 
-    def _settle(self, delivery: Delivery, by_id: Mapping[str, Sending]) -> None:
-        self.result.calls += delivery.calls
-        final, jobs = [], {}
-        for key, outcome in delivery.outcomes.items():
-            if outcome.state is State.PENDING and outcome.job is not None:
-                jobs[key] = outcome.job
-                self.waiting.setdefault(outcome.job, []).append(by_id[key])
-            else:
-                final.append((by_id[key], outcome))
-        self.conclude(final)
+    def _settle(self, deliveries: Sequence[Delivery], by_id: Mapping[str, Sending], since: datetime) -> None:
+        """Commit what a round of calls did: outcomes, jobs, and what did not leave. Raises the first call's error."""
+        final: list[tuple[Sending, Outcome]] = []
+        jobs: dict[str, Ref] = {}
+        left: list[str] = []
+        for delivery in deliveries:
+            self.result.calls += delivery.calls
+            waiting = {}
+            for key, outcome in delivery.outcomes.items():
+                if outcome.state is State.PENDING and outcome.job is not None:
+                    waiting[key] = outcome.job
+                else:
+                    final.append((by_id[key], outcome))
+            self._wait(delivery.batch, waiting, by_id, since)
+            jobs |= waiting
+            if delivery.is_certain and len(delivery.outcomes) < len(delivery.batch.changes):
+                left += [change.id for change in delivery.rest(delivery.batch.changes)]
+        if final:
+            self.conclude(final)
         self.ledger.sending.wait(self.name, jobs, plan=self.plan)
-        self.sent |= {change.id: change for change in delivery.batch.changes if change.id in jobs}
-        if delivery.error is None:
-            return
-        if delivery.is_certain:
-            left = [change.id for change in delivery.rest(delivery.batch.changes)]
-            self.ledger.sending.withdraw(self.name, left, plan=self.plan)
-        raise delivery.error
+        self.ledger.sending.withdraw(self.name, left, plan=self.plan)
+        for error in (delivery.error for delivery in deliveries if delivery.error is not None):
+            raise error
+        if left:
+            self.pause()
+
+    def _wait(self, batch: Batch, jobs: Mapping[str, Ref], by_id: Mapping[str, Sending], since: datetime) -> None:
+        """Hold what waits for a job; a batch that is a job by itself is kept as it was sent."""
+        refs = set(jobs.values())
+        for ref in refs:
+            is_whole = len(refs) == 1 and len(jobs) == len(batch.changes) and ref not in self.waiting
+            self.waiting.setdefault(ref, []).extend(by_id[key] for key, job in jobs.items() if job == ref)
+            if is_whole:
+                self.sent[ref] = Job(ref=ref, batch=batch, started_at=since)
+            else:
+                self.sent.pop(ref, None)
 
     def _wire(self, changes: Sequence[Sending]) -> Iterator[Change]:
         """The changes in the contract's words; the provider's ids where we have them."""
         known = self.read([change.address for change in changes if change.customer_id])
         refs = {name: at.ref for (kind, name), at in self.targets.items() if kind is TargetKind.FIELD and at.ref}
+        values = _Values()
         for change in changes:
-            if change.kind == AddCode.__name__:
+            kind = change.kind
+            if kind == _ADD_CODE:
                 yield _code(change)
                 continue
             contact = known.get(change.address)
             profile = Profile(change.address, contact.ref if contact else None)
-            yield _WORDS[change.kind](change, profile, self._traits(change, refs) if change.fields else {})
+            if (bare := _BARE.get(kind)) is not None:
+                yield bare(id=change.change_id, profile=profile)
+            else:
+                yield _WORDS[kind](change, profile, self._traits(change, refs, values))
 
-    def _traits(self, change: Sending, refs: Mapping[str, Ref]) -> dict[Ref, Fitted]:
+    def _traits(self, change: Sending, refs: Mapping[str, Ref], values: Mapping[str, Fitted]) -> dict[Ref, Fitted]:
         try:
-            return {refs[name]: value(text) for name, text in change.fields.items()}
+            return {refs[name]: values[text] for name, text in change.fields.items()}
         except KeyError as error:
             raise errors.UnexpectedResponse(f"{self.name}: the field {error} has no id") from None
+
+
+class _Values(dict[str, Fitted]):
+    """The fitted values of JSON scalars: contacts share most of theirs."""
+
+    def __missing__(self, text: str) -> Fitted:
+        found = self[text] = value(text)
+        return found
+
+
+def _rounds(batches: Iterable[Batch], in_flight: int) -> Iterator[list[Batch]]:
+    """Calls that are committed together: as many as go at once; more of them where they hold few changes."""
+    round_: list[Batch] = []
+    size = 0
+    for batch in batches:
+        round_.append(batch)
+        size += len(batch.changes)
+        if len(round_) >= in_flight and size >= _ROUND:
+            yield round_
+            round_, size = [], 0
+    if round_:
+        yield round_
 
 
 def place_of(kind: str, target: str) -> tuple[TargetKind, str]:
@@ -266,6 +322,8 @@ def _placed(targets: Mapping[tuple[TargetKind, str], KnownTarget]) -> Mapping[Ta
     return found
 
 
+_ADD_CONTACT, _ADD_CODE = AddContact.__name__, AddCode.__name__
+_BARE: Mapping[str, Callable[..., Change]] = {kind.__name__: kind for kind in (AddMember, RemoveMember, Suppress)}
 _Word = Callable[[Sending, Profile, dict[Ref, Fitted]], Change]
 _WORDS: Mapping[str, _Word] = {
     "AddContact": lambda change, profile, traits: AddContact(
@@ -275,8 +333,5 @@ _WORDS: Mapping[str, _Word] = {
     "ClearTraits": lambda change, profile, traits: ClearTraits(
         id=change.change_id, profile=profile, fields=tuple(traits)
     ),
-    "AddMember": lambda change, profile, _: AddMember(id=change.change_id, profile=profile),
-    "RemoveMember": lambda change, profile, _: RemoveMember(id=change.change_id, profile=profile),
-    "Suppress": lambda change, profile, _: Suppress(id=change.change_id, profile=profile),
 }
 """Each kind of change in the contract's words."""
