@@ -5,6 +5,7 @@ EngineError                      70  (a defect of ours, when raised as such)
 ├─ DefinitionError                2  a segment or trait is wrong; carries every mistake of the file
 ├─ DataError                      2  a table or column is missing or unreadable
 ├─ UnsupportedByBackend           2  found before any data is read
+├─ Unwritable                     2  a file of ours cannot be written: disk full, read-only, no folder
 ├─ GuardRefused                   3  a plan that frightens; names the flag
 ├─ StalePlan                      3  config, account or ledger moved since the review
 ├─ Locked                         5  another run holds the lock: who, since when
@@ -17,6 +18,8 @@ happened, to whom, and `hint` what to do next; `place` is `file:line` or `segmen
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigError", "DataError", "DefinitionError", "EngineError", "GuardRefused", "Locked", "OutOfTime", "StalePlan",
-    "UnsupportedByBackend", "WrongSetting", "check_name", "nearest",
+    "UnsupportedByBackend", "Unwritable", "WrongSetting", "check_name", "nearest", "unwritable",
 ]  # fmt: skip
 
 
@@ -78,6 +81,43 @@ class UnsupportedByBackend(EngineError):
 
     kind = "unsupported"
     exit_code = 2
+
+
+class Unwritable(EngineError):
+    """A file of ours cannot be written, or read: whoever owns the machine mends that, then runs again."""
+
+    kind = "file"
+    exit_code = 2
+
+
+_MENDED = "what was done before it stands; run the command again afterwards"
+_TROUBLE = {
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ("there is no room to write it", f"make room; {_MENDED}")
+    ),
+    **dict.fromkeys(
+        (errno.EROFS, errno.EACCES, errno.EPERM),
+        ("we may not write it", f"the file and its folder must be writable; {_MENDED}"),
+    ),
+    **dict.fromkeys(
+        (errno.ENOTDIR, errno.ENOENT, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG),
+        ("its folder is none, or it is one", f"see the path; {_MENDED}"),
+    ),
+    errno.EIO: ("the disk does not answer", f"look after the disk; {_MENDED}"),
+    errno.EMFILE: ("too many files are open", f"raise `ulimit -n`; {_MENDED}"),
+    errno.ENFILE: ("too many files are open on this machine", _MENDED),
+}
+
+
+def unwritable(error: OSError) -> Unwritable | None:
+    """What a failure of the file system means in words; None for another error (a network's, say)."""
+    told = _TROUBLE.get(error.errno or 0)
+    if told is None:
+        return None
+    name = error.filename2 or error.filename
+    place = os.fspath(name) if isinstance(name, (str, os.PathLike)) else None
+    what = "a file of the state folder, or of --out," if place is None else "the file"
+    return Unwritable(f"{what} cannot be used: {told[0]}", place=place, hint=told[1])
 
 
 class GuardRefused(EngineError):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 import threading
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connectors.http import Request, Response
 from connectors.sandbox.world import json_response
@@ -36,6 +37,11 @@ class Server(ThreadingHTTPServer):
         self.sandbox = sandbox
         sandbox.world.base_url = f"http://{HOST}:{self.server_port}"
         sandbox.world.archive_url = f"http://localhost:{self.server_port}"  # another host for who holds credentials
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the standard library's words
+        """A caller that died in the middle of a call is no trouble of ours."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Exchange(BaseHTTPRequestHandler):

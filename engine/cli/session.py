@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from engine.errors import DefinitionError, EngineError
+from engine.errors import DefinitionError, EngineError, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,23 +127,29 @@ def session(command: str, config: Path, now: str | None, *, json: bool) -> Itera
             current.work()
         current.tell("command.begin")
         yield current
-    except EngineError as error:
-        current.close()
-        current.failed(error)
-        _fail(error, json=json, command=command)
+    except (EngineError, OSError) as error:
+        _stop(current, error)
     except KeyboardInterrupt:
         current.exit_code = INTERRUPTED
         _quit(INTERRUPTED)
-    except BrokenPipeError:
-        _quit(0)
     except Exception as error:  # noqa: BLE001 - the last place: a defect must end as exit 70, without a word of data
-        current.exit_code = INTERNAL
-        current.tell("error", kind="internal", message=f"{type(error).__name__}: {error}")
-        _crash(error, json=json)
+        _crash(current, error)
     finally:
         current.ended()
     if current.exit_code:
         raise typer.Exit(current.exit_code)
+
+
+def _stop(current: Session, error: EngineError | OSError) -> NoReturn:
+    """What people can mend is told as an error of ours; a reader who went away is none."""
+    if isinstance(error, BrokenPipeError):
+        _quit(0)
+    told = unwritable(error) if isinstance(error, OSError) else error
+    if told is None:
+        _crash(current, error)
+    current.close()
+    current.failed(told)
+    _fail(told, json=current.json, command=current.command)
 
 
 def _fail(error: EngineError, *, json: bool, command: str) -> NoReturn:
@@ -159,14 +165,16 @@ def _fail(error: EngineError, *, json: bool, command: str) -> NoReturn:
     raise typer.Exit(error.exit_code)
 
 
-def _crash(error: Exception, *, json: bool) -> NoReturn:
+def _crash(current: Session, error: Exception) -> NoReturn:
     import traceback
 
     from connectors.http import mask
 
+    current.exit_code = INTERNAL
+    current.tell("error", kind="internal", message=f"{type(error).__name__}: {error}")
     frames = "".join(traceback.format_tb(error.__traceback__))
     words = f"{type(error).__name__}: {mask(str(error))}"
-    if json:
+    if current.json:
         said = {"kind": "internal", "message": words, "place": None, "hint": "please report it with the text on stderr"}
         print(jsonlib.dumps({"error": said}, ensure_ascii=False, indent=2))
     print(f"{mask(frames)}internal error: {words}", file=sys.stderr)
