@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "traits": ["engine.look:Listed"],
     "explain": ["engine.look:Explained"],
     "status": ["engine.look:Status"],
+    "report": ["engine.look.reporting:Report"],
     "rejected": ["engine.look:Rejected", "engine.results:Retried"],
     "connectors": ["engine.look:Capabilities"],
     "connectors new": ["engine.scaffold:Scaffold"],

@@ -1,6 +1,20 @@
-"""What came of it: rates by campaign, and what a segment's holdout shows."""
+"""What came of it: rates by campaign, what a segment's holdout shows, and what codes sold."""
 
 from engine.measure.holdout import Arm, Interval, Lift, Verdict, lift, wilson
 from engine.measure.rates import COUNTS, RATES, fraction, rates
+from engine.measure.sold import Sold, sold
 
-__all__ = ["COUNTS", "RATES", "Arm", "Interval", "Lift", "Verdict", "fraction", "lift", "rates", "wilson"]
+__all__ = [
+    "COUNTS",
+    "RATES",
+    "Arm",
+    "Interval",
+    "Lift",
+    "Sold",
+    "Verdict",
+    "fraction",
+    "lift",
+    "rates",
+    "sold",
+    "wilson",
+]
