@@ -88,6 +88,7 @@ class Planned:
     refusals: Sequence[Refusal] = ()
     unreachable: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
+    documents: Sequence[Path] = ()
     warnings: Sequence[str] = ()
 
     @property
@@ -106,10 +107,14 @@ class Planned:
 
     def document(self) -> dict[str, Any]:
         """Plain JSON, rows left out."""
+        from engine.plan.effects import side_effects
+
         return {
             "checksum": self.plan.checksum,
             "file": self.file,
+            "documents": list(self.documents),
             "plan": self.plan.document(),
+            "side_effects": side_effects(self.plan),
             "refusals": [one.document() for one in self.refusals],
             "unreachable": dict(self.unreachable),
             "warnings": list(self.warnings),

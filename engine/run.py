@@ -11,6 +11,7 @@ from engine.errors import ConfigError, check_name
 from engine.history import recorded
 from engine.results import Approved, Exported, Options, Planned, PulledAll, Pushed, Retried, Review, Round
 from engine.stages import carry_plan, compare_totals, load_review, make_plan, pull_all, reviewed_plan, write_codes
+from engine.words import say
 
 if TYPE_CHECKING:
     from engine.client import Client
@@ -53,7 +54,7 @@ def plan(client: Client, *, out: Path | None, force: Sequence[str] = (), recreat
 
     planned = make_plan(client, Options(force=force, recreate=recreate), skip={})
     unread = [one.name for one in planned.plan.destinations if not is_swept(client.ledger, one.name)]
-    warnings = [f"{name}: those who left were never read; `ciblage pull` reads them" for name in unread]
+    warnings = [say("plan.unswept", client.lang, name=name) for name in unread]
     if out is not None:
         save(planned.plan, out)
     return replace(planned, file=out, warnings=warnings)

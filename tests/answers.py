@@ -27,6 +27,7 @@ from typing import Any, NotRequired, TypedDict
 from jsonschema import Draft202012Validator
 
 from engine import errors
+from engine.plan.effects import SideEffects
 
 __all__ = ["COMMANDS", "FOLDER", "file_of", "misfits", "schema_of"]
 
@@ -41,7 +42,6 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "traits": ["engine.look:Listed"],
     "explain": ["engine.look:Explained"],
     "status": ["engine.look:Status"],
-    "report": ["engine.look.reporting:Report"],
     "rejected": ["engine.look:Rejected", "engine.results:Retried"],
     "connectors": ["engine.look:Capabilities"],
     "connectors new": ["engine.scaffold:Scaffold"],
@@ -75,7 +75,10 @@ class OneOfMany(TypedDict):
 
 OWN = object()  # as the class's own annotation says
 SAID: Mapping[str, Mapping[str, object]] = {
-    "Planned": {"checksum": str, "file": OWN, "plan": OWN, "refusals": OWN, "unreachable": OWN, "warnings": OWN},
+    "Planned": {
+        "checksum": str, "file": OWN, "documents": OWN, "plan": OWN, "side_effects": SideEffects, "refusals": OWN,
+        "unreachable": OWN, "warnings": OWN,
+    },
     "Refusal": {"destination": str, "kind": str, "target": OWN, "message": str, "flag": str},
     "Night": {"folder": str, "exit_code": int, "clients": Sequence[OneOfMany]},
     "Result": {

@@ -33,13 +33,27 @@ def plan(
     out: Out = None,
     force: Force = None,
     recreate: Recreate = None,
+    document: Annotated[
+        list[Path] | None,
+        typer.Option("--document", help="Write it as FILE.md (a pull request) or FILE.html (a client)."),
+    ] = None,
+    saved: Annotated[Path | None, typer.Option("--from", help="Show this saved plan; call nobody.")] = None,
 ) -> None:
     """Show what would change where; change nothing."""
     with session("plan", config, now, json=json) as it:
-        from engine import run
+        from engine import look, run, show
 
-        it.check_flags(force, recreate)
-        it.show(run.plan(it.client, out=out, force=force or (), recreate=recreate or ()))
+        show.check_documents(document or ())
+        if saved is not None and (out or force or recreate):
+            raise ConfigError(
+                "a saved plan is shown as it is", place="--from", hint="--document is all that goes with it"
+            )
+        if saved is None:
+            it.check_flags(force, recreate)
+            planned = run.plan(it.client, out=out, force=force or (), recreate=recreate or ())
+        else:
+            planned = look.reread(it.client, saved)
+        it.show(show.write_documents(planned, document or (), it.client.lang, it.client.settings.zone))
 
 
 @app.command()

@@ -12,6 +12,7 @@ from engine.errors import ConfigError
 from engine.look.conditions import Condition
 from engine.look.explanation import Explained, StandsOn, explain
 from engine.look.rejections import Rejected, RejectedChange, RejectedGroup, rejected
+from engine.look.rereading import reread
 from engine.look.standing import DestinationState, HeldBack, LastRun, Read, RunRow, Status, status
 from engine.look.wording import in_words, known_segment, sql_of
 from engine.results import unreachable
@@ -49,6 +50,7 @@ __all__ = [
     "explain",
     "members",
     "rejected",
+    "reread",
     "segments",
     "statement",
     "status",

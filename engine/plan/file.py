@@ -124,7 +124,7 @@ def _plan(about: Mapping[str, Any], table: Any) -> Plan:  # noqa: ANN401 - Arrow
 
 
 def _destination(about: Mapping[str, Any]) -> DestinationSummary:
-    tuples = ("lists_created", "fields_created", "pools_created", "foreign", "gone", "offers")
+    tuples = ("lists_created", "fields_created", "pools_created", "foreign", "gone", "offers", "code_tags")
     return DestinationSummary(
         **{
             **about,

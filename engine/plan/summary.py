@@ -70,6 +70,7 @@ class DestinationSummary:
     samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
     overwritten: Mapping[str, Overwritten] = field(default_factory=dict)
     offers: tuple[str, ...] = ()  # whose codes it is to have
+    code_tags: tuple[str, ...] = ()  # merge tags that carry a part of a code
     codes_sent: Mapping[str, int] = field(default_factory=dict)
     codes_cleared: Mapping[str, int] = field(default_factory=dict)
     leaving: Mapping[str, int] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class DestinationSummary:
     pools_created: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    hears_departures: bool = True  # whether it can be told that somebody left
     on_its_way: int
     changes: int
     estimate: Estimate

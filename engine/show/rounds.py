@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -11,26 +10,25 @@ from rich.text import Text
 
 from engine import run
 from engine.offers import Confirmed
+from engine.show.differences import difference
 from engine.show.erasing import erasure_lines
+from engine.show.planning import agreement, effects, issues, objections, refused
 from engine.show.screen import heading, table
+from engine.show.terminal import lines, note
 from engine.show.views import pairs, stacked, view
-from engine.words import amount, number, say
+from engine.words import number, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from engine.engagement.totals import Compared
-    from engine.plan.estimate import Estimate
     from engine.plan.guard import Refusal
-    from engine.plan.plan import Plan
-    from engine.plan.summary import DestinationSummary
     from engine.push.result import Result
     from engine.push.verifying import Proof
 
 __all__ = ["plan_lines", "push_lines"]
 
-_MINUTES = 180.0  # seconds from which time is told in minutes
-_REASONS = 2  # of a destination; --json tells all
+_REASONS = 2  # of a destination; documents and --json tell all
 _KINDS = ("AddContact", "SetTraits", "ClearTraits", "AddMember", "RemoveMember", "Suppress")
 _CODES = "AddCode"  # shown where there are any: few clients have pools
 
@@ -42,98 +40,30 @@ def _(result: run.Planned, lang: str) -> RenderableType:
 
 def _planned(result: run.Planned, lang: str) -> Iterator[RenderableType]:
     yield from plan_lines(result, lang)
+    yield Text()
     yield Text(say("plan.checksum", lang, checksum=result.plan.checksum))
-    if result.file:
-        yield Text(say("plan.file", lang, file=result.file))
-    for warning in result.warnings:
-        yield Text(f"! {warning}", style="yellow")
+    yield from lines(agreement(result, lang))
+    for file in result.documents:
+        yield Text(say("plan.written", lang, file=file))
 
 
 def plan_lines(result: run.Planned, lang: str) -> Iterator[RenderableType]:
-    """Each destination's difference, codes and their cost, and what the guard says."""
-    for summary in result.plan.destinations:
-        yield from _destination(summary, lang)
-        yield Text()
-    yield from _codes(result.plan, lang)
-    resubscribed = sum(one.resubscriptions for one in result.plan.destinations)
-    yield Text(say("plan.resubscriptions", lang, count=resubscribed), style="green" if not resubscribed else "bold red")
-    yield from refusals(result.refusals, lang)
-    yield from _unreachable(result.unreachable.items(), lang)
-
-
-def _cost(cost: Estimate, lang: str) -> str:
-    """Calls, polls and time: minutes where seconds would be many."""
-    unit, each = ("s", 1) if cost.seconds_most < _MINUTES else ("min", 60)
-    least, most = (math.ceil(seconds / each) for seconds in (cost.seconds, cost.seconds_most))
-    about = {"time": f"{_span(least, most, lang)} {unit}", "polls": _span(cost.polls, cost.polls_most, lang)}
-    return say("plan.calls_polls" if cost.polls_most else "plan.calls", lang, count=cost.calls, **about)
-
-
-def _span(least: int, most: int, lang: str) -> str:
-    return number(least, lang) if least == most else f"{number(least, lang)}–{number(most, lang)}"
-
-
-def _destination(summary: DestinationSummary, lang: str) -> Iterator[RenderableType]:
-    calls = _cost(summary.estimate, lang)
-    yield Text.assemble((summary.name, "bold"), f" ({summary.connector})  ", (calls, "dim"))
-    rows = [
-        (f"  {one.title}{' *' if one.is_new else ''}", *(number(count, lang) for count in (one.before, one.joins, one.leaves, one.after)))
-        for one in summary.targets
-    ]  # fmt: skip
-    keys = ("plan.list", "plan.before", "plan.in", "plan.out", "plan.after")
-    yield table([(say(key, lang), key != "plan.list") for key in keys], rows)
-    if summary.lists_created or summary.fields_created:
-        yield Text(
-            "  " + say("plan.created", lang, lists=len(summary.lists_created), fields=len(summary.fields_created))
-        )
-    yield Text(
-        "  "
-        + say(
-            "plan.contacts", lang, new=number(summary.contacts_new, lang), before=number(summary.contacts_before, lang)
-        )
-    )
-    facts = [
-        ("plan.values", sum(summary.values.values())),
-        ("plan.cleared", sum(summary.cleared.values())),
-        ("plan.suppressed", summary.suppressed),
-        ("plan.held_out", summary.held_out),
-        ("plan.withheld", summary.withheld),
-        ("plan.on_its_way", summary.on_its_way),
+    """Each destination's difference, codes and their cost, what it sets off, and what speaks against it."""
+    plan = result.plan
+    found = [
+        *(difference(one, lang, is_brief=True) for one in plan.destinations),
+        *issues(plan, lang),
+        effects(plan, lang),
+        *objections(result, lang, most=_REASONS),
     ]
-    told = ", ".join(say(key, lang, count=count) for key, count in facts if count)
-    if told:
-        yield Text(f"  {told}")
-    for pool in summary.pools:
-        counts = {name: number(getattr(pool, name), lang) for name in ("before", "joins", "waiting")}
-        yield Text("  " + say("plan.pool", lang, title=f"{pool.title}{' *' if pool.is_new else ''}", **counts))
-    for tag, reasons in summary.unfit.items():
-        yield Text("  " + say("plan.unfit", lang, tag=tag, reasons=pairs(reasons, "reasons", lang)), style="yellow")
-    if summary.blocked:
-        yield Text("  " + say("plan.blocked", lang, reasons=pairs(summary.blocked, "plan", lang)))
-
-
-def _codes(plan: Plan, lang: str) -> Iterator[RenderableType]:
-    pools = {pool.name for one in plan.destinations for pool in one.pools}
-    for issue in plan.issues:
-        if issue.highest_cost is None:
-            yield Text(say("plan.codes_unknown", lang, count=issue.codes, offer=issue.offer))
-            continue
-        cost = amount(issue.highest_cost, plan.currency, lang)
-        key = "plan.codes_pool" if issue.offer in pools else "plan.codes"
-        yield Text(say(key, lang, count=issue.codes, offer=issue.offer, cost=cost))
+    for place, part in enumerate(found):
+        yield from [Text()] if place else []
+        yield from lines(part)
 
 
 def refusals(found: Sequence[Refusal], lang: str) -> Iterator[RenderableType]:
     """What the guard refuses at each destination, the first reasons in words, and the flags that override them."""
-    for name in dict.fromkeys(one.destination for one in found):
-        mine = [one for one in found if one.destination == name]
-        for one in mine[:_REASONS]:
-            is_waiting = one.kind == "unapproved"
-            yield Text(f"{'…' if is_waiting else '✗'} {one.told(lang)}", style="yellow" if is_waiting else "red")
-        if len(mine) > _REASONS:
-            yield Text("  " + say("guard.more", lang, count=len(mine) - _REASONS))
-        flags = " ".join(dict.fromkeys(one.flag for one in mine))
-        yield Text("  " + say("guard.flag", lang, flag=flags), style="dim")
+    yield from (note(one) for one in refused(found, lang, most=_REASONS))
 
 
 def _unreachable(found: object, lang: str) -> Iterator[RenderableType]:
