@@ -1,8 +1,9 @@
-"""Discount codes: shown, exported, confirmed."""
+"""Discount codes: shown, exported, confirmed, and refused."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -16,6 +17,8 @@ from engine.cli.options import (
 )
 from engine.cli.session import session
 
+_SHOWN = 50  # people who are listed on a screen
+
 
 @codes_app.callback()
 def codes(context: typer.Context, config: Config = HERE, now: Now = None, json: Json = False) -> None:
@@ -25,6 +28,25 @@ def codes(context: typer.Context, config: Config = HERE, now: Now = None, json: 
             from engine import look
 
             it.show(look.codes(it.client))
+
+
+@codes_app.command("refused")
+def codes_refused(
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    offer: Annotated[str | None, typer.Option("--offer", help="Of this offer only.")] = None,
+    customer: Annotated[str | None, typer.Option("--customer", help="This customer, offer by offer.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=0, help="At most so many; default: 50, with --json all.")
+    ] = None,
+) -> None:
+    """Say who gets no code of an offer now, and why."""
+    with session("codes refused", config, now, json=json) as it:
+        from engine import look
+
+        most = limit if limit is not None or json else _SHOWN
+        it.show(look.refused_codes(it.client, offer=offer, customer=customer, limit=most))
 
 
 @codes_app.command("export")

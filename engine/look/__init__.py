@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.errors import ConnectorError, Unauthorized
 from engine.errors import ConfigError
+from engine.look.codes import CodesByState, OfferCodes, RefusedCodes, RefusedPerson, codes, refused_codes
 from engine.look.conditions import Condition
 from engine.look.explanation import Explained, StandsOn, explain
 from engine.look.rejections import Rejected, RejectedChange, RejectedGroup, rejected
@@ -33,8 +34,11 @@ __all__ = [
     "HeldBack",
     "LastRun",
     "Listed",
+    "OfferCodes",
     "Reached",
     "Read",
+    "RefusedCodes",
+    "RefusedPerson",
     "Rejected",
     "RejectedChange",
     "RejectedGroup",
@@ -49,6 +53,7 @@ __all__ = [
     "connectors",
     "explain",
     "members",
+    "refused_codes",
     "rejected",
     "reread",
     "segments",
@@ -136,13 +141,6 @@ class Listed:
     table: pa.Table = field(repr=False)
     file_format: str = "csv"
     file: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CodesByState:
-    """How many codes, by offer and state."""
-
-    counts: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,12 +280,6 @@ def traits(client: Client, customers: Sequence[str]) -> Listed:
         table = table.slice(0, 20)
     renamed = ["customer_id", *(name.removeprefix("trait:") for name in names)]
     return Listed(title="traits", table=table.select(["customer_id", *names]).rename_columns(renamed))
-
-
-def codes(client: Client) -> CodesByState:
-    """Codes by offer and state; an offer without codes is there too."""
-    counts = client.ledger.codes.counts()
-    return CodesByState({name: counts.get(name, {}) for name in sorted({*client.settings.offers, *counts})})
 
 
 def connectors() -> Capabilities:

@@ -189,7 +189,7 @@ class _Deciding:
             Why.HOLDOUT: _flag(people, f"holdout:{policy.segment}", nobody),
             Why.EXCLUDED: _flag(people, f"segment:{policy.unless}", nobody),
             Why.HAS_CODE: pc.is_in(customers, value_set=held["customer_id"].combine_chunks()),
-            **_waiting(policy, customers, given),
+            **_waiting(policy, customers, given, held["code"].combine_chunks()),
         }
         if self.most is not None:
             has = _counted(customers, self.holders)
@@ -224,12 +224,12 @@ def _flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return column.combine_chunks() if hasattr(column, "combine_chunks") else column
 
 
-def _waiting(policy: Policy, customers: pa.Array, given: pa.Table) -> dict[Why, pa.Array]:
+def _waiting(policy: Policy, customers: pa.Array, given: pa.Table, live: pa.Array) -> dict[Why, pa.Array]:
     """Who had a code within the cooldown (ever, without one). One that nobody saw before it ended does not count."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    is_over = pc.invert(pc.is_in(given["state"], value_set=pa.array(list(LIVE))))
+    is_over = pc.invert(pc.is_in(given["code"], value_set=live))
     unseen = pc.and_(is_over, pc.and_(pc.is_null(given["pushed_at"]), pc.is_null(given["redeemed_at"])))
     given = given.filter(pc.invert(unseen))
     if policy.cooled_since is None:

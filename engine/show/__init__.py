@@ -1,6 +1,9 @@
 """What people see: each verb's result as tables that fit 80 columns, in their language; or as one JSON document."""
 
+from engine.show import codes as _codes  # noqa: F401 - registers its views
 from engine.show import erasing as _erasing  # noqa: F401 - registers its views
+from engine.show import ownership as _ownership  # noqa: F401 - registers its views
+from engine.show import reporting as _reporting  # noqa: F401 - registers its views
 from engine.show import rounds as _rounds  # noqa: F401 - registers its views
 from engine.show import standing as _standing  # noqa: F401 - the same
 from engine.show.documents import document

@@ -9,7 +9,6 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from engine import run
-from engine.offers import Confirmed
 from engine.show.differences import difference
 from engine.show.erasing import erasure_lines
 from engine.show.planning import agreement, effects, issues, objections, refused
@@ -143,6 +142,9 @@ def pull_lines(result: run.PulledAll, lang: str) -> Iterator[RenderableType]:
         yield Text(
             say("pull.codes", lang, redeemed=number(result.redeemed, lang), expired=number(result.expired, lang))
         )
+    for fate in ("unsent", "by_another", "merged"):
+        if count := getattr(result, fate):
+            yield Text("! " + say(f"pull.codes_{fate}", lang, count=count), style="yellow")
     for erasure in result.erasures:
         yield from erasure_lines(erasure, lang)
     for one in result.totals:
@@ -194,21 +196,3 @@ def _(result: run.Approved, lang: str) -> RenderableType:
 @view.register
 def _(result: run.Retried, lang: str) -> RenderableType:
     return Text(say("rejected.retried", lang, count=result.changes))
-
-
-@view.register
-def _(result: run.Exported, lang: str) -> RenderableType:
-    return Text(say("codes.written", lang, count=result.codes, file=result.file))
-
-
-@view.register
-def _(result: Confirmed, lang: str) -> RenderableType:
-    return Text(
-        say(
-            "codes.taken",
-            lang,
-            count=result.moved,
-            known=number(result.known, lang),
-            unknown=number(result.unknown, lang),
-        )
-    )

@@ -184,16 +184,6 @@ def _(result: look.Explained, lang: str) -> RenderableType:
 
 
 @view.register
-def _(result: look.CodesByState, lang: str) -> RenderableType:
-    states = ["reserved", "exported", "confirmed", "pushed", "redeemed", "expired", "cleared"]
-    columns = [("", False), *((say(f"codes.{state}", lang), True) for state in states)]
-    return table(
-        columns,
-        [(offer, *(number(counts.get(state, 0), lang) for state in states)) for offer, counts in result.counts.items()],
-    )
-
-
-@view.register
 def _(result: look.Capabilities, lang: str) -> RenderableType:
     return stacked(_capabilities(result, lang))
 
