@@ -224,7 +224,9 @@ class Wire:
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise ConnectionError(type(error).__name__) from None
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Response(answer.status_code, headers, answer.content)
+        body = answer.content
+        answer.stream = httpx.ByteStream(b"")  # it refers back: answers of megabytes would wait for the collector of cycles
+        return Response(answer.status_code, headers, body)
 
 
 class Http:
