@@ -8,18 +8,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import EngineError
+from engine.errors import EngineError, unwritable
 
 if TYPE_CHECKING:
     from engine.client import Client
     from engine.ownership.keeping import Kept
-    from engine.plan.plan import Plan
     from engine.results import Planned, Pushed
 
 __all__ = ["Record", "kept_plans", "recorded"]
 
 
-def _nowhere(plan: Plan) -> None:
+def _nowhere(planned: Planned) -> None:
     """Keep nothing."""
 
 
@@ -30,12 +29,12 @@ class Record:
     summary: Mapping[str, Any] = field(default_factory=dict)
     shop: Mapping[str, Any] | None = None
     exit_code: int = 0
-    keep: Callable[[Plan], None] = _nowhere
+    keep: Callable[[Planned], None] = _nowhere
 
     def carries(self, planned: Planned) -> None:
         """Keep the plan before its first change leaves: what a run wrote is known even where it dies."""
         if not planned.plan.is_empty:
-            self.keep(planned.plan)
+            self.keep(planned)
 
     def ended(self, planned: Planned, pushed: Pushed) -> None:
         """A shop that the guard did not refuse is what the next run is compared with."""
@@ -83,12 +82,21 @@ def recorded(client: Client, command: str) -> Iterator[Record]:
         )
         client.run_id["run"] = run_id
         client.tell("run.begin", command=command, now=client.now)
-        record = Record(exit_code=70, keep=lambda plan: _keep(client, run_id, plan))
+        record = Record(exit_code=70, keep=lambda planned: _keep(client, run_id, planned))
         try:
             yield record
             record.exit_code = 0 if record.exit_code == 70 else record.exit_code  # noqa: PLR2004 - the code of a defect
         except EngineError as error:
             record.exit_code = error.exit_code
+            raise
+        except OSError as error:
+            record.exit_code = getattr(unwritable(error), "exit_code", record.exit_code)
+            raise
+        except KeyboardInterrupt:
+            record.exit_code = 130
+            raise
+        except SystemExit as error:  # a signal asked for it
+            record.exit_code = error.code if isinstance(error.code, int) else record.exit_code
             raise
         finally:
             ledger.runs.end(
@@ -105,8 +113,9 @@ def kept_plans(client: Client) -> Kept:
     return Kept(client.config.state / "plans")
 
 
-def _keep(client: Client, run_id: int, plan: Plan) -> None:
+def _keep(client: Client, run_id: int, planned: Planned) -> None:
     """One file a plan: a plan that goes on after an interruption is there already; the oldest give way."""
+    plan = planned.plan
     kept, ledger, settings = kept_plans(client), client.ledger, client.settings.history
     checksum, there = plan.checksum, set(kept.runs())
     before = ledger.runs.carrying()
@@ -115,3 +124,15 @@ def _keep(client: Client, run_id: int, plan: Plan) -> None:
     ledger.runs.carries(run_id, checksum)
     since = None if settings.days is None else client.now - timedelta(days=settings.days)
     kept.prune(settings.plans, {run.id for run in before if since is not None and run.now < since})
+    _hold(client, run_id, planned)
+
+
+def _hold(client: Client, run_id: int, planned: Planned) -> None:
+    """Where a run is taken back, what comes next wants a person's approval; what was let pass has it."""
+    from engine.ownership.planning import takes_back
+
+    refused = {one.destination for one in planned.refusals} | planned.unreachable.keys()
+    carried = [one.name for one in planned.plan.destinations if one.changes and one.name not in refused]
+    back = [name for name in carried if takes_back(planned.plan, name)]
+    client.ledger.holds.put(back, run=run_id, at=client.now)
+    client.ledger.holds.lift([name for name in carried if name not in back])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.client import Client
     from engine.engagement.totals import Compared
     from engine.offers import Decision, Policy
+    from engine.plan.destination import Destination
     from engine.plan.plan import Plan
     from engine.plan.survey import Survey
     from engine.push.issuing import Issued
@@ -24,6 +25,7 @@ __all__ = [
     "carry_plan",
     "compare_totals",
     "decide_codes",
+    "guard_plan",
     "load_review",
     "make_plan",
     "pull_all",
@@ -106,7 +108,7 @@ def make_plan(client: Client, options: Options, *, skip: Mapping[str, str]) -> P
         surveys=surveys,
         recreate=frozenset(options.recreate),
     )
-    return _guarded(client, Planned(plan=made, unreachable=unreachable), surveys, options)
+    return guard_plan(client, Planned(plan=made, unreachable=unreachable), surveys, options)
 
 
 def decide_codes(client: Client, policies: Sequence[Policy]) -> Decision:
@@ -133,7 +135,8 @@ def _surveys(client: Client, skip: Mapping[str, str]) -> tuple[dict[str, Survey]
     return surveys, unreachable
 
 
-def _guarded(client: Client, planned: Planned, surveys: Mapping[str, Survey], options: Options) -> Planned:
+def guard_plan(client: Client, planned: Planned, surveys: Mapping[str, Survey], options: Options) -> Planned:
+    """The plan with what the guard says of it."""
     from engine.plan.guard import Permits, guard
 
     permits = Permits(force=frozenset(options.force), recreate=frozenset(options.recreate), is_approved=options.yes)
@@ -167,12 +170,13 @@ def reviewed_plan(client: Client, options: Options, review: Review, made: Plan, 
         accounts={name: seen.account.id for name, seen in surveys.items()},
         max_age=review.max_age,
     )
-    return _guarded(client, Planned(plan=made, unreachable=unreachable, file=review.file), surveys, options)
+    return guard_plan(client, Planned(plan=made, unreachable=unreachable, file=review.file), surveys, options)
 
 
 def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
     """Mint, carry, verify, export. A destination that the guard refused hears of departures at most."""
     from engine.offers import clear
+    from engine.ownership.carrying import begin
     from engine.push.push import push as carry
     from engine.push.trip import Carrier, Limits
     from engine.push.verifying import verify
@@ -180,10 +184,12 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
     refused = {one.destination for one in planned.refusals}
     stopped = {one.destination for one in planned.refusals if not one.lets_consent_pass} | planned.unreachable.keys()
     carriers = [
-        Carrier(client.destination(one.name), client.connector(one.name), is_consent_only=one.name in refused)
+        Carrier(_carried(client, planned, one.name), client.connector(one.name), is_consent_only=one.name in refused)
         for one in planned.plan.destinations
         if one.name not in stopped
     ]
+    passed = [one.destination.name for one in carriers if not one.is_consent_only]
+    begin(planned.plan, client.ledger, now=client.now, carried=passed)
     issued = mint_codes(client, planned) if any(not one.is_consent_only for one in carriers) else None
     until = None if options.max_minutes is None else client.clock.monotonic() + options.max_minutes * 60
     results = carry(
@@ -214,6 +220,16 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
         exported=exported.file if exported else None,
         is_terminated=client.stop.is_set(),
     )
+
+
+def _carried(client: Client, planned: Planned, name: str) -> Destination:
+    """The destination; where the plan only puts right what was, without what is not there yet."""
+    from engine.ownership.planning import as_known, is_own
+
+    destination = client.destination(name)
+    if not is_own(planned.plan, name):
+        return destination
+    return as_known(destination, client.ledger.targets.of(name))
 
 
 def mint_codes(client: Client, planned: Planned) -> Issued:

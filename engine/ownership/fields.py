@@ -139,14 +139,27 @@ def _one(written: _Written, kind: str, back: _Back) -> None:
     undone.absent += len(places) - (pc.sum(stands).as_py() or 0)
     stands = _same_there(written, _last_word(written, after, stands))
     former = written.column("before")
-    if any(one.name == tag and one.offer for one in site.destination.merge_tags):
-        former = pa.nulls(len(places), pa.string())  # a code that ended is never put back
-        stands = pc.and_(stands, not is_clear)
+    if tag in site.code_tags:
+        former = _if_alive(written, former)
+        stands = pc.and_(stands, pc.or_(pc.is_valid(former), not is_clear))
     may = pc.or_(site.may.take(places), pc.is_null(former))
     undone.unreachable += pc.sum(pc.and_not(stands, may)).as_py() or 0
     stands = pc.and_(stands, may)
     back.places[tag], back.former[tag], back.now[tag] = (column.filter(stands) for column in (places, former, now))
     undone.unknown[tag] += _unknown(site, back.places[tag], back.former[tag])
+
+
+def _if_alive(written: _Written, former: Column) -> Column:
+    """Parts of codes that can still be used: one that ended is never put back."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    tag = written.site.code_tags[written.tag]
+    live = written.site.codes.filter(pc.equal(written.site.codes["offer"], tag.offer))
+    place = pc.index_in(written.column("customer_id"), value_set=live["customer_id"].combine_chunks())
+    code = pc.binary_join_element_wise('"', live["code"].combine_chunks().take(place), '"', "")
+    is_alive = pc.fill_null(pc.equal(code, former), False) if tag.field == "code" else pc.is_valid(place)
+    return pc.if_else(is_alive, former, pa.scalar(None, pa.string()))
 
 
 def _last_word(written: _Written, after: Column, stands: Column) -> Column:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.plan.summary import DestinationSummary
     from engine.plan.survey import Survey
 
-__all__ = ["as_known", "is_own", "planned"]
+__all__ = ["as_known", "is_own", "planned", "takes_back"]
 
 
 def planned(
@@ -67,13 +67,19 @@ def as_known(destination: Destination, known: Mapping[tuple[TargetKind, str], Kn
 
 def is_own(plan: Plan, destination: str) -> bool:
     """Whether the plan takes back or repairs there, and does nothing else."""
+    whys = _whys(plan, destination)
+    return bool(whys) and whys <= {rows.UNDO, rows.DRIFT}
+
+
+def takes_back(plan: Plan, destination: str) -> bool:
+    """Whether the plan takes a run back there."""
+    return rows.UNDO in _whys(plan, destination)
+
+
+def _whys(plan: Plan, destination: str) -> set[str]:
     import pyarrow.compute as pc
 
-    mine = plan.of(destination)
-    if not len(mine):
-        return False
-    whys = {why for chunk in mine["why"].chunks for why in pc.unique(chunk).to_pylist()}
-    return whys <= {rows.UNDO, rows.DRIFT}
+    return {why for chunk in plan.of(destination)["why"].chunks for why in pc.unique(chunk).to_pylist()}
 
 
 def _summary(site: Site, table: pa.Table, survey: Survey | None) -> DestinationSummary:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import ReadsMembers, ReadsTraits
 from connectors.errors import ConnectorError
 from connectors.types import Profile, TargetKind
 from engine.ledger.packing import scalar, unpack_fields, value
+from engine.plan.rows import chosen, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from engine.ledger.accounts import KnownTarget
     from engine.plan.columns import Present
 
-__all__ = ["ListSeen", "Seen", "read_list", "read_values", "values_schema"]
+__all__ = ["ListSeen", "Seen", "read_list", "read_values", "read_written", "values_schema"]
 
 Column = Any  # an Arrow array; Arrow ships no types
 
+_VALUED = frozenset({"AddContact", "SetTraits", "ClearTraits"})
 _AT_ONCE = 50_000  # contacts whose values are asked for, and held as objects, at one time
 
 
@@ -145,3 +147,23 @@ def _differences(
         name, ref = fields[position]
         if there.get(ref) != value(text):
             yield address, name, scalar(there[ref]) if ref in there else None
+
+
+def read_written(connector: Connector, here: Present, run: pa.Table) -> Seen:
+    """What a carried plan wrote, as it is there now: the lists that people left by it, and its people's values."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kinds = {part["kind"][0].as_py() for part in runs(run)} & _VALUED
+    left = {part["target"][0].as_py() for part in runs(run) if part["kind"][0].as_py() == "RemoveMember"}
+    lists = {
+        at.target.name: read_list(connector, at)
+        for (kind, _), at in here.targets.items()
+        if kind is TargetKind.SEGMENT and left & {at.target.name, *at.was}
+    }
+    if not kinds:
+        return Seen(lists=lists)
+    valued = pa.concat_tables([chosen(run, kind=kind) for kind in sorted(kinds)])
+    customers = valued["customer_id"].cast(pa.string()).unique()
+    only = here.table.filter(pc.is_in(here.table["customer_id"], value_set=customers))["address"].combine_chunks()
+    return replace(read_values(connector, here, only=only) or Seen(), lists=lists)

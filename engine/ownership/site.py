@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from connectors.types import TargetKind
 from engine.ownership.later import Later
@@ -17,11 +18,32 @@ if TYPE_CHECKING:
     from engine.ledger.accounts import KnownTarget
     from engine.ownership.reading import Seen
     from engine.plan.columns import Present
-    from engine.plan.destination import Destination
+    from engine.plan.destination import Destination, MergeTag
 
-__all__ = ["Site", "Undone", "digests"]
+__all__ = ["Site", "Undone", "UndoneDocument", "digests"]
 
 Column = Any  # an Arrow array; Arrow ships no types
+
+
+class UndoneDocument(TypedDict):
+    """What `Undone` says as JSON."""
+
+    destination: str
+    removed: Mapping[str, int]
+    returned: Mapping[str, int]
+    restored: Mapping[str, int]
+    cleared: Mapping[str, int]
+    created: int
+    mailed: int
+    suppressed: int
+    pooled: int
+    unreachable: int
+    absent: int
+    superseded: Mapping[str, int]
+    changed: Mapping[str, int]
+    unknown: Mapping[str, int]
+    gone: Mapping[str, int]
+    why: str | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,24 +77,56 @@ class Undone:
         """People whom it put into lists: flows may have written to them."""
         return self.removed.total()
 
-    def document(self) -> dict[str, object]:
+    def document(self) -> UndoneDocument:
         """Plain JSON."""
-        counters = ("removed", "returned", "restored", "cleared", "superseded", "changed", "unknown", "gone")
-        told: dict[str, object] = {"destination": self.destination}
-        told |= {name: {str(key): count for key, count in getattr(self, name).items() if count} for name in counters}
-        told |= {name: getattr(self, name) for name in ("created", "suppressed", "pooled", "unreachable", "absent")}
-        return {**told, "mailed": self.mailed, "why": self.why}
+        return {
+            "destination": self.destination,
+            "removed": _some(self.removed),
+            "returned": _some(self.returned),
+            "restored": _some(self.restored),
+            "cleared": _some(self.cleared),
+            "created": self.created,
+            "mailed": self.mailed,
+            "suppressed": self.suppressed,
+            "pooled": self.pooled,
+            "unreachable": self.unreachable,
+            "absent": self.absent,
+            "superseded": {str(run): count for run, count in self.superseded.items() if count},
+            "changed": _some(self.changed),
+            "unknown": _some(self.unknown),
+            "gone": _some(self.gone),
+            "why": self.why,
+        }
+
+
+def _some(counts: Counter[str]) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count}
+
+
+def _no_codes() -> pa.Table:
+    import pyarrow as pa
+
+    return pa.schema([(name, pa.string()) for name in ("offer", "customer_id", "code")]).empty_table()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A destination, the ledger's contacts there, the computed membership, later plans, and what was read there."""
+    """A destination, the ledger's contacts there, the computed membership, later plans, and what was read there.
+
+    `codes`: offer, customer_id and code of those that can be used.
+    """
 
     destination: Destination
     here: Present
     people: pa.Table
     later: Later = field(default_factory=Later)
     seen: Seen | None = None
+    codes: pa.Table = field(default_factory=_no_codes)
+
+    @cached_property
+    def code_tags(self) -> Mapping[str, MergeTag]:
+        """Merge tags that carry a part of a code."""
+        return {tag.name: tag for tag in self.destination.merge_tags if tag.offer}
 
     @property
     def name(self) -> str:

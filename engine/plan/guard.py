@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from engine.errors import GuardRefused
+from engine.plan.rows import UNDO
 from engine.words import amount, number, say, share
 
 if TYPE_CHECKING:
@@ -21,7 +22,17 @@ __all__ = ["FORCED", "Permits", "Refusal", "guard", "refuse"]
 
 FORCED = ("guard.older_shop", "guard.smaller_shop", "guard.new_contacts")
 """What `--force DESTINATION/…` names besides segments and offers.NAME."""
-_LET_CONSENT_PASS = {"removals", "emptied", "jump", "gone", "foreign", "new_contacts", "budget_codes", "budget_money"}
+_LET_CONSENT_PASS = {
+    "undone",
+    "removals",
+    "emptied",
+    "jump",
+    "gone",
+    "foreign",
+    "new_contacts",
+    "budget_codes",
+    "budget_money",
+}
 SMALL = 10  # members: below it, shares say nothing
 SHRUNK = 0.5  # of the rows of the last run that the shop must still have
 
@@ -44,7 +55,7 @@ class Refusal:
     """One reason not to push one destination; `facts` are what its sentence in the catalogue (`guard.KIND`) tells."""
 
     destination: str
-    kind: str  # removals, emptied, jump, older_shop, smaller_shop, new_contacts, budget_codes, budget_money, account, gone, foreign, unapproved
+    kind: str  # removals, emptied, jump, older_shop, smaller_shop, new_contacts, budget_codes, budget_money, account, gone, foreign, unapproved, undone
     flag: str
     target: str | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
@@ -102,6 +113,7 @@ def guard(plan: Plan, ledger: Ledger, surveys: Mapping[str, Survey], permits: Pe
         found += _account(summary, ledger, seen)
         found += _gone(summary, seen, permits)
         found += _approval(plan, summary, ledger, permits)
+        found += _held(plan, summary, ledger, permits)
         found += [
             one for one in _shop(plan, summary, ledger) if not permits.forces(one.destination, f"guard.{one.kind}")
         ]
@@ -216,3 +228,20 @@ def _approval(plan: Plan, summary: DestinationSummary, ledger: Ledger, permits: 
         return
     flag = "approve FILE --by NAME | push --yes"
     yield Refusal(destination=summary.name, kind="unapproved", flag=flag)
+
+
+def _held(plan: Plan, summary: DestinationSummary, ledger: Ledger, permits: Permits) -> Iterator[Refusal]:
+    """Where a run was taken back the next one would do it again: a person approves that first."""
+    held = ledger.holds.of().get(summary.name)
+    if held is None or permits.is_approved or summary.changes == 0:
+        return
+    if _takes_back(plan, summary) or summary.name in ledger.approvals.of(plan.checksum):
+        return
+    facts = {"run": held.run}
+    yield Refusal(destination=summary.name, kind="undone", flag="push --plan FILE, approved | push --yes", facts=facts)
+
+
+def _takes_back(plan: Plan, summary: DestinationSummary) -> bool:
+    import pyarrow.compute as pc
+
+    return any(UNDO in pc.unique(chunk).to_pylist() for chunk in plan.of(summary.name)["why"].chunks)

@@ -1,0 +1,59 @@
+"""What happened, and what is ours at a destination: history, undo."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from engine.cli.options import (
+    HERE,
+    Config,
+    Force,
+    Json,
+    Minutes,
+    Now,
+    Out,
+    app,
+)
+from engine.cli.session import session
+
+
+@app.command()
+def history(
+    run: Annotated[int | None, typer.Argument(metavar="[RUN]", help="One run in detail.")] = None,
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many runs.")] = 20,
+) -> None:
+    """Show what happened: the latest runs, or one in detail."""
+    with session("history", config, now, json=json) as it:
+        from engine import upkeep
+
+        it.show(upkeep.history(it.client, run, limit=limit))
+
+
+@app.command()
+def undo(
+    run: int,
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    out: Out = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Carry it; otherwise only show it.")] = False,
+    max_minutes: Minutes = None,
+    force: Force = None,
+) -> None:
+    """Take back what a run added; tell what cannot be taken back."""
+    with session("undo", config, now, json=json) as it:
+        from engine import upkeep
+        from engine.results import Options
+
+        if yes:
+            with it.moving(force, None, max_minutes, yes=True) as options:
+                told = upkeep.undo(it.client, run, options, out=out)
+        else:
+            it.check_flags(force, None)
+            told = upkeep.undo(it.client, run, Options(force=force or ()), out=out)
+        it.show(told)
