@@ -61,7 +61,7 @@ def _fact(column: Any) -> Fact:  # noqa: ANN401 - engine.shop.schema.Column, pla
 def definitions(config: Config) -> Definitions:
     """The config's traits, segments and groups; offers bring the trait that their cost is reckoned from."""
     from engine.offers.policy import BASKET
-    from engine.segments.definition import Definitions, GroupDefinition, SourceDefinition
+    from engine.segments.definition import Definitions, GroupDefinition, OfferDefinition, SourceDefinition
     from engine.traits import TraitDefinition
 
     settings = config.settings
@@ -103,6 +103,15 @@ def definitions(config: Config) -> Definitions:
         lang=settings.lang,
         used=_used(settings),
         tags=tuple(_tags(config)),
+        offers=tuple(
+            OfferDefinition(
+                name=name,
+                segments=tuple(segment for segment in (offer.segment, offer.unless) if segment),
+                reason=offer.reason,
+                place=config.place("offers", name, "segment"),
+            )
+            for name, offer in settings.offers.items()
+        ),
     )
 
 

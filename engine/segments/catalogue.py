@@ -22,6 +22,7 @@ from engine.segments.definition import (
     SplitDefinition,
 )
 from engine.segments.lints import Linted, find_lints
+from engine.segments.personal import unreasoned
 from engine.segments.recipe import Filled, Recipe, Unfit, fill_recipe, read_recipe
 from engine.segments.segment import Catalogue, Group, Holdout, Segment, Size
 from engine.segments.split import Split, arm_test, read_split, segment_of
@@ -72,6 +73,7 @@ def build_catalogue(
     _check_circles(work, reachable)
     _check_tags(work)
     _check_sensitive(work)
+    _check_offers(work)
     refuse(work.findings)
     earlier = _earlier(definitions)
     needs = {name: references(one.node).segments | earlier.get(name, set()) for name, one in work.segments.items()}
@@ -370,6 +372,15 @@ def _check_sensitive(work: _Building) -> None:
         carried = work.traits.get(tag.trait)
         for name in sorted(({tag.trait} | _all_traits(carried.node, work)) & guarded) if carried else ():
             work.find(tag.place, tag.owner, _sensitive(work, name, "cannot leave this machine"))
+
+
+def _check_offers(work: _Building) -> None:
+    """An offer whose eligibility reads gender, age, income or place says why (R-GRD-09)."""
+    earlier = _earlier(work.definitions)
+    for offer in work.definitions.offers:
+        mistake = unreasoned(offer, work.segments, work.traits, earlier)
+        if mistake is not None:
+            work.find(offer.place, f"offers.{offer.name}", mistake)
 
 
 def _sensitive(work: _Building, name: str, what: str) -> Mistake:

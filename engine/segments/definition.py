@@ -84,6 +84,16 @@ class TagDefinition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferDefinition:
+    """Whom an offer means: the segments that decide it, and the stated reason where there is one."""
+
+    name: str
+    segments: tuple[str, ...]
+    reason: str | None = None
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definitions:
     """Everything of one client that the language checks together; `recipes` as TOML holds them.
 
@@ -96,6 +106,7 @@ class Definitions:
     groups: tuple[GroupDefinition, ...] = ()
     splits: tuple[SplitDefinition, ...] = ()
     tags: tuple[TagDefinition, ...] = ()
+    offers: tuple[OfferDefinition, ...] = ()
     recipes: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     reachable: Mapping[str, str] = field(default_factory=dict)
     reachable_places: Mapping[str, str] = field(default_factory=dict)
