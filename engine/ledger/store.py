@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
@@ -194,9 +195,8 @@ class Store:
 
         batches: list[pa.RecordBatch] = []
         with self.read() as connection:
-            rows = connection.execution_options(yield_per=_CHUNK).execute(query)
-            for part in rows.partitions():
-                columns = zip(*(tuple(row) for row in part), strict=True)
+            for part in _parts(connection, query):
+                columns = zip(*part, strict=True)
                 arrays = [pa.array(column, type=item.type) for column, item in zip(columns, arrow, strict=True)]
                 batches.append(pa.RecordBatch.from_arrays(arrays, schema=arrow))
         return pa.Table.from_batches(batches, schema=arrow)
@@ -209,6 +209,8 @@ class Store:
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+        if self.is_readonly and self.path is not None:
+            _tidy(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -237,6 +239,30 @@ def _make_schema(connection: sa.Connection, client: str) -> None:
         hint = f"if it is {client}'s, end the url with ?options=-csearch_path%3D{_FORMER}; else use another database"
         raise ConfigError(message, place=_PLACE, hint=hint)
     connection.execute(sa.schema.CreateSchema(name, if_not_exists=True))
+
+
+def _tidy(path: Path) -> None:
+    """Take away the empty journal that a reader leaves: SQLite does, when one who might write was there last."""
+    journal = path.with_name(f"{path.name}-wal")
+    with suppress(OSError, sqlite3.Error):
+        if journal.stat().st_size == 0:
+            with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=0)) as raw:
+                raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def _parts(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Sequence[Sequence[Any]]]:
+    """The rows of a query, some at a time; as SQLite's driver has them where nothing is to be done to a value."""
+    plain = (sa.Text, sa.Integer, sa.LargeBinary)
+    if connection.dialect.name == "sqlite" and all(isinstance(one.type, plain) for one in query.selected_columns):
+        compiled = query.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
+        values = compiled.construct_params()
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute(str(compiled), [values[name] for name in compiled.positiontup or ()])
+            while part := cursor.fetchmany(_CHUNK):
+                yield part
+        return
+    for rows in connection.execution_options(yield_per=_CHUNK).execute(query).partitions():
+        yield [tuple(row) for row in rows]
 
 
 def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:

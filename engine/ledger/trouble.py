@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -63,11 +64,11 @@ def telling(path: Path | None = None) -> Iterator[None]:
     """Turn what the database refuses into a LedgerError, in words that hold no data; `path`: of a file."""
     try:
         yield
-    except sa.exc.SQLAlchemyError as error:
+    except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
         raise refused(error, path) from None
 
 
-def refused(error: sa.exc.SQLAlchemyError, path: Path | None = None) -> LedgerError:
+def refused(error: sa.exc.SQLAlchemyError | sqlite3.Error, path: Path | None = None) -> LedgerError:
     """What the error means: something that people can mend, or a defect."""
     known = _known(error)
     if known is None:
@@ -89,15 +90,14 @@ def _others(path: Path) -> str:
     return f" ({'; '.join(sorted(found))})" if found else ""
 
 
-def _known(error: sa.exc.SQLAlchemyError) -> tuple[str, str] | None:
+def _known(error: sa.exc.SQLAlchemyError | sqlite3.Error) -> tuple[str, str] | None:
     if isinstance(error, sa.exc.PendingRollbackError):  # of a connection that broke before
         return _GONE
-    if not isinstance(error, sa.exc.DBAPIError):
-        return None
-    code = getattr(error.orig, "sqlite_errorcode", None)
+    told = getattr(error, "orig", error)
+    code = getattr(told, "sqlite_errorcode", None)
     if isinstance(code, int):
         return _SQLITE.get(code & 0xFF)
-    state = getattr(error.orig, "sqlstate", None)
+    state = getattr(told, "sqlstate", None)
     if isinstance(state, str):
         return _SERVER.get(state) or _SERVER.get(state[:2])
     return _GONE if isinstance(error, sa.exc.OperationalError) else None

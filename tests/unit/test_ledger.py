@@ -125,6 +125,29 @@ def test_a_readonly_ledger_keeps_its_bytes_and_refuses_writes(tmp_path: Path) ->
     assert path.read_bytes() == before
 
 
+CRASHED = """
+import os, sys
+from engine.ledger import Ledger
+Ledger.open(sys.argv[1], "client").cursors.save("news", "events", "7")
+os._exit(9)
+"""
+
+
+@pytest.mark.parametrize("is_crashed", [True, False])
+def test_a_reader_leaves_every_file_as_it_was(tmp_path: Path, *, is_crashed: bool) -> None:
+    url = f"sqlite:///{tmp_path}/l.sqlite"
+    if is_crashed:
+        subprocess.run([sys.executable, "-c", CRASHED, url], check=False)
+    else:
+        with Ledger.open(url, "client") as ledger:
+            ledger.cursors.save("news", "events", "7")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix != ".sqlite-shm"}
+    assert ("l.sqlite-wal" in before) is is_crashed
+    with Ledger.open(url, "client", is_readonly=True) as one, Ledger.open(url, "client", is_readonly=True) as two:
+        assert one.cursors.get("news", "events") == two.cursors.get("news", "events") == "7"
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix != ".sqlite-shm"} == before
+
+
 def test_an_url_that_opens_nothing_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         Ledger.open("nonsense", "client")
