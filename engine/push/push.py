@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -69,14 +69,10 @@ def push(
         )
         for carrier in carriers
     ]  # fmt: skip
-    stages: list[Callable[[Trip], None]] = [
-        settle,
-        lambda trip: _first(trip, plan, recreate),
-        lambda trip: _rest(trip, plan, recreate),
-    ]
     with _few_collections():
-        for stage in stages:
-            _all(stage, trips)
+        _all(settle, trips)
+        _all(lambda trip: _first(trip, plan, recreate), trips, (None, "time"))  # also where the time is up
+        _all(lambda trip: _rest(trip, plan, recreate), trips)
     for trip in trips:
         trip.result.pending = sum(change.is_pending for change in ledger.sending.of(trip.name))
     return [trip.result for trip in trips]
@@ -93,9 +89,9 @@ def _few_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _all(stage: Callable[[Trip], None], trips: Sequence[Trip]) -> None:
+def _all(stage: Callable[[Trip], None], trips: Sequence[Trip], allowed: Collection[str | None] = (None,)) -> None:
     """One stage at every destination that still goes on; the next stage begins when all have ended."""
-    going = [trip for trip in trips if trip.result.error is None and trip.result.stopped is None]
+    going = [trip for trip in trips if trip.result.error is None and trip.result.stopped in allowed]
     if len(going) == 1:
         _guarded(stage, going[0])
     elif going:

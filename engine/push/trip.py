@@ -141,10 +141,10 @@ class Trip:
         is_late = self.limits.until is not None and self.clock.monotonic() >= self.limits.until
         return "time" if is_late else None
 
-    def pause(self) -> None:
-        """A safe point: everything sent so far is in the ledger. Raises OutOfTime."""
+    def pause(self, *, is_urgent: bool = False) -> None:
+        """A safe point: everything sent so far is in the ledger. Raises OutOfTime; for what is urgent a signal only."""
         self.result.stopped = self._why_stop() or self.result.stopped
-        if self.result.stopped:
+        if self.result.stopped and not (is_urgent and self.result.stopped == "time"):
             raise OutOfTime(f"{self.name}: stopped at a safe point", hint="run again: the rest is in the next plan")
 
     def carry(self, kind: str, target: str, changes: Sequence[Sending], *, is_begun: bool = False) -> None:
@@ -154,7 +154,7 @@ class Trip:
         by_id = {change.change_id: change for change in changes}
         batches = (Batch(where, ref, part) for part in cut(self._wire(changes), limit))
         for round_ in _rounds(batches, max(1, self.carrier.destination.spec.in_flight)):
-            self.pause()
+            self.pause(is_urgent=kind == Suppress.__name__)  # that somebody has left waits for no other day
             since = self.clock.utc()
             if not is_begun:
                 begun = [[by_id[change.id] for change in batch.changes] for batch in round_]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -136,3 +137,135 @@ def test_who_had_left_one_platform_before_we_came_is_written_to_at_none(fresh: L
         assert (LEAVER in there) == (name == provider)
     assert not fresh.there(provider)[LEAVER].mailable
     assert LEAVER not in (fresh.folder / "state" / "codes.csv").read_text("utf-8")
+
+
+def departed(lab: Lab) -> None:
+    """Somebody leaves Klaviyo, others change, and a day passes."""
+    lab.later(hours=20)
+    lab.unsubscribe("klaviyo", LEAVER)
+    for number in (2, 3, 5, 10, 13):
+        lab.shop.change(number, name="Renamed")
+    lab.stock()
+    lab.later(hours=4)
+
+
+def mailed_at(lab: Lab) -> set[str]:
+    return {name for name in PROVIDERS.values() if lab.there(name)[LEAVER].mailable}
+
+
+@dataclass
+class Away(Faults):
+    """One provider does not answer, or takes no writes."""
+
+    provider: str
+    is_readable: bool = False
+
+    def next(self, provider: str, request: Request) -> Response | None:
+        is_hit = provider == self.provider and not (self.is_readable and request.method in {"GET", "HEAD"})
+        return Response(503, {}, b"") if is_hit else None
+
+
+@pytest.mark.parametrize("away", [Away("mailchimp"), Away("mailchimp", is_readable=True)], ids=["silent", "readable"])
+def test_a_destination_that_fails_hears_of_departures_as_soon_as_it_answers_and_the_others_now(
+    begun: Lab, away: Away
+) -> None:
+    departed(begun)
+    begun.sandbox.world.faults = away
+    assert begun.ciblage("run").exit_code == 4
+    assert mailed_at(begun) == {"mailchimp"}
+    begun.sandbox.world.faults = witness = Witness(begun.sandbox, LEAVER)
+    begun.later(hours=1)
+    begun.done("run")
+    assert mailed_at(begun) == set()
+    assert witness.seen[0][1], "the first write"
+    still = [request for request, is_mailable in witness.seen if is_mailable]
+    assert all("mailchimp" in request.url for request in still)
+    assert b"Renamed" not in b"".join(request.body for request in still), "before anything else"
+
+
+def test_departures_do_not_wait_for_another_day_when_the_time_is_up(begun: Lab) -> None:
+    departed(begun)
+    with begun.calls() as calls:
+        said = begun.ciblage("run", "--max-minutes", "0", json=True)
+    assert said.exit_code == 6
+    assert mailed_at(begun) == set() or all(one["pending"] for one in pending(said.result))
+    refs = {email: one.ref for email, one in begun.there("klaviyo").items()}
+    written = [call for call in calls if not call.is_read]
+    assert written, "they were told"
+    assert all(mentions(call, LEAVER, refs[LEAVER]) for call in written), "and nothing else was sent"
+    begun.later(hours=1)
+    begun.done("run")
+    assert mailed_at(begun) == set()
+    assert begun.values("brevo", "c02@example.com")["first_name"] == "Renamed"
+
+
+def pending(result: Any) -> list[dict[str, Any]]:
+    return [one for one in result["pushed"]["results"] if one["destination"] != "flows"]
+
+
+def test_sigterm_leaves_departures_first_in_line(begun: Lab) -> None:
+    departed(begun)
+
+    @dataclass
+    class Ending(Faults):
+        process: subprocess.Popen[str] | None = None
+        before: tuple[Request, ...] = ()
+
+        def next(self, provider: str, request: Request) -> Response | None:
+            if self.process is not None and request.method not in {"GET", "HEAD"}:
+                self.before += (request,)
+                self.process.terminate()
+            return None
+
+    ending = Ending()
+    begun.sandbox.world.faults = ending
+    with begun.sandbox.lock:
+        ending.process = begun.process("run", "--json")
+    _, err = ending.process.communicate(timeout=60)
+    assert ending.process.returncode == 143, err
+    bodies = [request.body for request in ending.before]
+    assert bodies
+    assert [body for body in bodies if b"Renamed" in body] == [], "nothing but departures was sent"
+    begun.sandbox.world.faults = witness = Witness(begun.sandbox, LEAVER)
+    begun.later(hours=1)
+    begun.done("run")
+    assert mailed_at(begun) == set()
+    still = [request for request, is_mailable in witness.seen if is_mailable]
+    assert b"Renamed" not in b"".join(request.body for request in still)
+    assert begun.values("brevo", "c02@example.com")["first_name"] == "Renamed"
+
+
+def test_a_guard_that_refuses_lists_lets_departures_pass(begun: Lab) -> None:
+    departed(begun)
+    for one in list(begun.shop.customers.values()):
+        if one.number % 2:
+            begun.shop.change(one.number, orders=0)
+    begun.stock()
+    said = begun.ciblage("run", json=True)
+    assert said.exit_code == 3
+    assert {one["destination"] for one in said.result["planned"]["refusals"]} == set(PROVIDERS)
+    assert mailed_at(begun) == set()
+    assert begun.values("brevo", "c02@example.com")["first_name"] != "Renamed"
+
+
+def test_a_reviewed_plan_writes_to_nobody_who_has_left_since_and_the_next_run_tells_the_others_first(
+    begun: Lab,
+) -> None:
+    begun.later(hours=1)
+    for number in (2, 3, 4, 5):
+        begun.shop.change(number, name="Renamed")
+    begun.stock()
+    file = begun.folder / "plan.parquet"
+    checksum = begun.done("plan", "--out", file)["checksum"]
+    begun.unsubscribe("klaviyo", LEAVER)
+    begun.later(hours=1)
+    with begun.calls() as calls:
+        begun.done("push", "--plan", file, "--checksum", checksum)
+    ref = begun.there("klaviyo")[LEAVER].ref
+    assert [call for call in calls if not call.is_read], "the others' names"
+    assert [call for call in calls if not call.is_read and mentions(call, LEAVER, ref)] == []
+    assert mailed_at(begun) == {"mailchimp", "brevo"}, "a plan that was read is never added to"
+    begun.sandbox.world.faults = witness = Witness(begun.sandbox, LEAVER)
+    begun.done("run")
+    assert mailed_at(begun) == set()
+    assert witness.seen[0][1]

@@ -21,7 +21,7 @@ from engine.shop.overlays import Overlays
 from engine.shop.schema import TABLES
 from engine.tables import Database
 
-__all__ = ["Customer", "Opener", "SEGMENTS"]
+__all__ = ["SEGMENTS", "Customer", "Opener"]
 
 SEGMENTS = ("loyal", "fresh")
 _HEAD = ("row_id", "reason", "customer_id", "email", "created_at", "first_name", "consent_email", "consent_email_at",
