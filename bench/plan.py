@@ -1,9 +1,9 @@
 """Planning against a full ledger: `python bench/plan.py --contacts 1000000 --targets 20 [--compute] [--profile]`.
 
 One destination has acknowledged everyone: each contact in a third of the targets, with six fields and a provider's id. Then one contact
-in a hundred changes (a value, a target left, a target joined; some leave all, some are new). Filling and planning are processes of their
-own, so that the peak memory printed is the plan's. `--compute` runs, in a third process, that many segments over a synthetic shop of as
-many customers (bench/synthetic.py): what a plan's time is compared with.
+in a hundred changes: a value, and one target joined or left. Filling and planning are processes of their own, so that the peak memory printed is
+the plan's. `--compute` runs, in a third one, the segments of the library over a synthetic shop of as many customers (bench/synthetic.py): what a
+plan's time is compared with.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import cProfile
 import json
 import pstats
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from connectors.types import Target, TargetKind, ValueKind
 from engine.ledger import Ledger, packing
 from engine.ledger import contacts as packed
 from engine.ledger.contacts import Contact, ContactState
+from engine.ledger.store import connect
 from engine.plan.columns import present, wanted
 from engine.plan.destination import Destination, MergeTag
 from engine.plan.plan import plan
@@ -102,8 +105,8 @@ def destination(size: Size) -> Destination:
     )
 
 
-def fill(url: str, size: Size) -> None:
-    """Everyone is acknowledged, in the order of their addresses' hashes, as providers answer."""
+def fill(url: str, size: Size) -> dict[str, float]:
+    """Everyone is acknowledged, in no order; the ledger's size on disk."""
     where = destination(size)
     lists = [Target(kind=TargetKind.SEGMENT, name=name, title=name) for name in size.segments]
     fields = [Target(kind=TargetKind.FIELD, name=tag.name, title=tag.name, value=tag.kind) for tag in TAGS]
@@ -117,6 +120,10 @@ def fill(url: str, size: Size) -> None:
         order = np.random.default_rng(7).permutation(len(should.address))
         for start in range(0, len(order), CHUNK):
             _fill_part(ledger, where, should, pa.array(order[start : start + CHUNK]))
+    with connect(url, "bench") as store, store.read() as connection:
+        size_of = "page_count * page_size FROM pragma_page_count, pragma_page_size"
+        query = f"SELECT {size_of}" if store.is_sqlite else "SELECT pg_total_relation_size('contacts')"
+        return {"megabytes": (connection.exec_driver_sql(query).scalar() or 0) / 1024**2}
 
 
 def _fill_part(ledger: Ledger, where: Destination, should: Any, rows: pa.Array[Any]) -> None:  # noqa: ANN401 - see wanted
@@ -139,51 +146,58 @@ def _fill_part(ledger: Ledger, where: Destination, should: Any, rows: pa.Array[A
 
 
 def measure(url: str, size: Size, *, is_profiled: bool) -> dict[str, float]:
-    """One plan; what it took."""
+    """One plan; what it took, and what of that was reading the contacts."""
     wide = people(size, is_changed=True)
-    base = _peak()
+    before = _peak()
     profile = cProfile.Profile(time.process_time) if is_profiled else None
     with Ledger.open(url, "bench", is_readonly=True) as ledger:
         wall, cpu = time.perf_counter(), time.process_time()
         if profile:
             profile.enable()
-        read = time.perf_counter()
-        ledger.contacts.table("newsletter")
-        read = time.perf_counter() - read
         made = plan([destination(size)], wide, ledger, now=NOW, config_hash="h", accounts={"newsletter": "a"})
         if profile:
             profile.disable()
-            pstats.Stats(profile).sort_stats("cumtime").print_stats(60)
-        return {
-            "wall": time.perf_counter() - wall - read, "cpu": time.process_time() - cpu, "peak": _peak(), "before": base,
-            "read": read, "changes": sum(one.changes for one in made.destinations),
-        }  # fmt: skip
+            pstats.Stats(profile, stream=sys.stderr).sort_stats("cumtime").print_stats(60)
+        took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "peak": _peak(), "before": before}
+        cpu = time.process_time()
+        ledger.contacts.table("newsletter")
+        return took | {"read": time.process_time() - cpu, "changes": sum(one.changes for one in made.destinations)}
 
 
 def compute_all(size: Size) -> dict[str, float]:
-    """The same number of segments over a shop of as many customers."""
+    """All segments of the library over a shop of as many customers."""
     import compute as bench
     import synthetic
 
     from engine.compute import compute
+    from engine.segments import Catalogue
     from engine.tables import Database
 
-    whole = bench.catalogue()
-    some = dict(list(whole.segments.items())[: size.targets])
-    with tempfile.TemporaryDirectory() as folder, Database(Path(folder) / "shop.duckdb") as database:
+    whole: Catalogue = bench.catalogue()
+    with tempfile.TemporaryDirectory() as folder, Database(Path(folder) / "shop.duckdb", threads=2) as database:
+        database.execute("CREATE SCHEMA brought; USE brought")
         synthetic.build(database, size.contacts)
+        database.execute("USE main")
+        synthetic.cluster(database, "brought")
         wall, cpu = time.perf_counter(), time.process_time()
         compute(bench.BenchShop(database), whole, synthetic.NOW, synthetic.ZONE)
         return {
-            "wall": time.perf_counter() - wall,
-            "cpu": time.process_time() - cpu,
-            "segments": len(whole.segments),
-            "some": len(some),
-        }
+            "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "segments": len(whole.segments),
+            "peak": _peak(),
+        }  # fmt: skip
 
 
 def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def step(name: str, url: str, asked: argparse.Namespace) -> dict[str, float]:
+    """One step in a process of its own."""
+    command = [sys.executable, __file__, "--step", name, "--ledger", url]
+    command += ["--contacts", str(asked.contacts), "--targets", str(asked.targets), *(["--profile"] * asked.profile)]
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout  # noqa: S603 - this very file
+    found: dict[str, float] = json.loads(told)
+    return found
 
 
 def main() -> None:
@@ -191,17 +205,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--contacts", type=int, default=100_000)
     parser.add_argument("--targets", type=int, default=20)
-    parser.add_argument("--ledger", help="the URL of a database to use (default: a file that is made anew)")
-    parser.add_argument("--compute", action="store_true")
-    parser.add_argument("--profile", action="store_true")
-    parser.add_argument("--step", choices=("fill", "plan", "compute"))
+    parser.add_argument("--ledger", help="the URL of a database to fill (default: a file that goes afterwards)")
+    parser.add_argument("--compute", action="store_true", help="the library's segments over as many customers, too")
+    parser.add_argument("--profile", action="store_true", help="the calls of the plan that take the most, on stderr")
+    parser.add_argument("--step", choices=("fill", "plan", "compute"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     size = Size(asked.contacts, asked.targets)
-    if asked.step == "fill":
-        fill(asked.ledger, size)
-    elif asked.step:
-        found = measure(asked.ledger, size, is_profiled=asked.profile) if asked.step == "plan" else compute_all(size)
-        print(json.dumps(found))
+    steps = {
+        "fill": lambda: fill(asked.ledger, size),
+        "plan": lambda: measure(asked.ledger, size, is_profiled=asked.profile),
+        "compute": lambda: compute_all(size),
+    }
+    if asked.step:
+        print(json.dumps(steps[asked.step]()))
+        return
+    with tempfile.TemporaryDirectory(prefix="ciblage-bench-") as folder:
+        url = asked.ledger or f"sqlite:///{folder}/ledger.sqlite"
+        filled = step("fill", url, asked)
+        print(f"{asked.contacts:,} contacts x {asked.targets} targets, 6 fields: {filled['megabytes']:.0f} MB")
+        took = step("plan", url, asked)
+        print(
+            f"plan of {took['changes']:,} changes: {took['wall']:.1f} s, {took['cpu']:.1f} s of CPU (reading contacts"
+            f" {took['read']:.1f}), peak {took['peak']:.0f} MB, of which {took['before']:.0f} before it began"
+        )
+        if asked.compute:
+            took = step("compute", url, asked)
+            print(
+                f"{took['segments']} segments over as many customers: {took['wall']:.1f} s, {took['cpu']:.1f} s of CPU,"
+                f" peak {took['peak']:.0f} MB"
+            )
 
 
 if __name__ == "__main__":
