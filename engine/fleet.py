@@ -109,7 +109,8 @@ class Ended:
 
     def as_document(self) -> dict[str, Any]:
         """Plain JSON: the client's own result or error as its own run printed it."""
-        told = {key: self.document[key] for key in ("now", "result", "error", "warnings") if key in self.document}
+        told = {key: self.document.get(key) for key in ("now", "result", "error")}
+        told["warnings"] = self.document.get("warnings") or []
         about = {"client": self.client, "file": str(self.file), "exit_code": self.exit_code}
         return {**about, "seconds": round(self.seconds, 1), "starts": self.starts, **told}
 

@@ -25,7 +25,7 @@ WRITING = {
     "codes confirm": (FILE,),
 }
 OTHERS = {  # they read, or have nothing to do with a client's ledger
-    "check", "segments", "members", "traits", "explain", "plan", "status", "history", "rejected", "codes", "report", "drift", "logs",
+    "check", "segments", "members", "traits", "explain", "plan", "status", "history", "rejected", "codes", "codes refused", "report", "drift", "logs",
     "connectors", "connectors new", "sandbox", "demo", "init", "schema", "schemas",
     "receive",  # runs beside the others: each delivery is a transaction of its own
 }  # fmt: skip

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from answers import misfits
 from hand_clock import HandClock
 from round_lab import CONFIG, NOW, Lab, Said, told
 from typer.testing import CliRunner
@@ -87,6 +88,7 @@ def test_whatever_becomes_of_one_client_the_others_have_their_run(street: Lab) -
     with locked(street.folder.parent / "e-busy" / "state" / "e-busy.sqlite.lock"):
         said = fleet_of(street, "--jobs", 2)
     document = said.document
+    assert misfits(said.out) == [], "the published schema"
     ends = {one["client"]: one["exit_code"] for one in document["result"]["clients"]}
     assert ends == {"a-mistaken": 2, "ciblage": 2, "maison-lin": 0, "d-dead": 4, "e-busy": 5}
     assert said.exit_code == document["result"]["exit_code"] == 2, "the first of 70, 2, 5, 4, 3, 6, 1"

@@ -192,12 +192,11 @@ class Hunt:
 
     @staticmethod
     def _death(dice: random.Random, counts: Sequence[Mapping[str, int]], kind: str, cast: str) -> tuple[int, Death]:
-        """One of a kind; where there is none, a commit."""
+        """One of a kind; where there is none, of any kind that there is."""
         name = f"request {dice.choice(list(CASTS[cast]))}" if kind == "request" else kind
+        if not any(name in each for each in counts):
+            name = dice.choice(sorted({one for each in counts for one in each}))
         places = [(step, nth) for step, each in enumerate(counts) for nth in range(1, each.get(name, 0) + 1)]
-        if not places:
-            name = "commit"
-            places = [(step, nth) for step, each in enumerate(counts) for nth in range(1, each.get(name, 0) + 1)]
         step, nth = dice.choice(places)
         return step, Death(name, nth, is_after=name != "statement" and dice.random() < 0.5)
 
