@@ -14,7 +14,7 @@ import typer
 from engine.errors import DefinitionError, EngineError, unwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from engine.client import Client
     from engine.run import Options
@@ -64,6 +64,13 @@ class Session:
             from engine import show
 
             self._working.enter_context(show.working())
+
+    def asking(self) -> Callable[[str, str], str] | None:
+        """How to ask a person, where one sits at a terminal and wants no JSON."""
+        if self.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return None
+        self.stop_working()
+        return lambda question, default: str(typer.prompt(question, default=default, err=True))
 
     @contextmanager
     def moving(

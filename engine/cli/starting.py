@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,3 +27,28 @@ def report(
 
         check_form(out)
         it.show(written(make(it.client, since=since, lang=lang), out))
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where ciblage.toml is written.")] = Path(),
+    json: Json = False,
+    client: Annotated[str | None, typer.Option("--client", help="Its name; default: the folder's.")] = None,
+    data: Annotated[str | None, typer.Option("--data", help="The folder of the shop's files; default: data.")] = None,
+    url: Annotated[str | None, typer.Option("--url", help="A database instead; its password as ${NAME}.")] = None,
+    connector: Annotated[str | None, typer.Option("--connector", help="The email platform.")] = None,
+    destination: Annotated[str, typer.Option("--destination", help="What to call it.")] = "newsletter",
+    options: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE: a key of the destination.")] = None,
+    lang: Annotated[str, typer.Option("--lang", help="What marketers read: en or fr.")] = "en",
+    timezone: Annotated[str | None, typer.Option("--timezone", help="For example Europe/Paris.")] = None,
+    currency: Annotated[str, typer.Option("--currency")] = "EUR",
+) -> None:
+    """Write a config to begin with; on a terminal it asks for what is not said."""
+    with session("init", HERE, None, json=json) as it:
+        from engine.starter import Wishes, begin
+
+        wishes = Wishes(
+            client=client, data=data, url=url, connector=connector, destination=destination, options=options or (),
+            lang=lang, timezone=timezone, currency=currency,
+        )  # fmt: skip
+        it.show(begin(folder, wishes, it.asking()))

@@ -19,6 +19,7 @@ from engine.scaffold import ABOUT, Scaffold
 from engine.show.documents import plain
 from engine.show.explaining import explained, findings
 from engine.show.screen import bars, console, heading, table
+from engine.starter import Begun
 from engine.words import knows, number, say
 
 if TYPE_CHECKING:
@@ -210,6 +211,27 @@ def _brought(row: Mapping[str, Any]) -> Mapping[str, str]:
     """How exactly each kind of event is told; what cannot be asked for comes through `receive` alone."""
     reports: Mapping[str, str] = row["reports"]
     return reports if "PullsEngagement" in row["abilities"] else dict.fromkeys(reports, "receive")
+
+
+@view.register
+def _(result: Begun, lang: str) -> RenderableType:
+    del lang  # English: the client's config says theirs
+    return stacked(_config_begun(result))
+
+
+def _config_begun(result: Begun) -> Iterator[RenderableType]:
+    yield heading(f"Written: {', '.join(str(file) for file in result.files)}")
+    for one in result.tables:
+        renamed = [f"{ours} = {theirs}" for ours, theirs in one.columns.items() if ours != theirs.strip().casefold()]
+        yield Text(f"  {one.file} → {one.table}" + (f" ({', '.join(renamed)})" if renamed else ""))
+    if result.ignored:
+        yield Text(f"  not used: {', '.join(result.ignored)}", style="dim")
+    for note in result.notes:
+        yield Text(f"! {note}", style="yellow")
+    yield Text()
+    yield heading("Next")
+    for step in result.next:
+        yield Text(f"  {step}", overflow="fold")
 
 
 @view.register

@@ -1,0 +1,165 @@
+"""A config to begin with: it names what the folder holds, passes `check` at once, and is written over nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from round_lab import KEYS, Lab
+from typer.testing import CliRunner
+
+from engine.cli import app
+
+CLIENTS = """N° Client;Prénom;Courriel;Newsletter;Date d'inscription;Taille
+c1;Anna;anna@example.com;Oui;2026-01-02;M
+c2;Zoë;zoe@example.com;Non;2026-02-02;L
+c3;Léo;leo@example.com;peut-être;2026-02-03;L
+"""
+COMMANDES = """Numéro commande;Code client;Date commande;Montant TTC;Statut
+10;c1;2026-10-02;20.00;payée
+11;c2;2026-10-03;22.50;payée
+"""
+DESTINATIONS = {
+    "mailchimp": ("mailchimp/3.0", "MAILCHIMP_KEY", ["--set", "audience=Newsletter"]),
+    "klaviyo": ("klaviyo/api", "KLAVIYO_KEY", []),
+    "brevo": ("brevo/v3", "BREVO_KEY", []),
+}
+
+
+def init(*words: object) -> Any:
+    return CliRunner().invoke(app, ["init", *map(str, words)])
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    folder = tmp_path / "Boutique du Lac"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "clients.csv").write_text(CLIENTS, "utf-8")
+    (folder / "data" / "commandes.csv").write_text(COMMANDES, "utf-8")
+    (folder / "data" / "divers.csv").write_text("a,b\n", "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("connector", DESTINATIONS)
+def test_what_it_writes_passes_check_at_once_and_a_round_goes_through(
+    fresh: Lab, tmp_path: Path, connector: str
+) -> None:
+    path, key, more = DESTINATIONS[connector]
+    folder = tmp_path / "new"
+    done = init(folder, "--data", fresh.data, "--connector", connector, "--set", f"base_url={fresh.url}/{path}", *more)
+    assert done.exit_code == 0, done.output
+    (folder / "secrets").mkdir()
+    (folder / "secrets" / f"{connector.upper()}_API_KEY").write_text(KEYS[key], "utf-8")
+    lab = Lab(folder, fresh.server, fresh.shop)
+    checked = lab.done("check")
+    assert [one["error"] for one in checked["destinations"]] == [None]
+    assert checked["customers"] == len(fresh.shop.customers)
+    assert {row["name"] for row in lab.done("segments")["rows"]} == {"contactable", "regulars", "asleep"}
+    lab.done("pull")
+    lab.done("push", "--yes")
+    assert lab.done("status")["destinations"][0]["contacts"] > 0
+
+
+def test_a_french_shop_s_own_names_are_found(shop: Path) -> None:
+    done = init(shop, "--lang", "fr", "--json")
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)["result"]
+    tables = {one["table"]: one for one in result["tables"]}
+    assert tables["customers"]["columns"]["customer_id"] == "N° Client"
+    assert tables["customers"]["values"] == {"consent_email": {"Non": "never", "Oui": "subscribed"}}
+    assert tables["orders"]["columns"]["ordered_at"] == "Date commande"
+    assert result["ignored"] == ["divers.csv"]
+    assert any("peut-être" in note for note in result["notes"])
+    config = tomllib.loads((shop / "ciblage.toml").read_text("utf-8"))
+    assert (config["client"], config["lang"], config["timezone"]) == ("boutique-du-lac", "fr", "Europe/Paris")
+    assert (shop / ".gitignore").read_text("utf-8").split() == ["state/", "secrets/"]
+    segments = CliRunner().invoke(app, ["members", "contactable", "--config", str(shop / "ciblage.toml")])
+    assert segments.stdout.split() == ["customer_id", "c1"], segments.output
+
+
+def test_nothing_is_ever_written_over(shop: Path) -> None:
+    (shop / ".gitignore").write_text("state/\n", "utf-8")
+    done = init(shop)
+    assert done.exit_code == 0
+    assert (shop / ".gitignore").read_text("utf-8") == "state/\n"
+    assert "add secrets/" in done.stdout
+    before = (shop / "ciblage.toml").read_text("utf-8")
+    again = init(shop, "--client", "other")
+    assert again.exit_code == 2
+    assert "is there already" in again.stderr
+    assert (shop / "ciblage.toml").read_text("utf-8") == before
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--data", "nowhere"], "there is no folder"),
+        (["--client", "Big Name"], "no client's name"),
+        (["--connector", "klavio"], "did you mean 'klaviyo'?"),
+        (["--connector", "mailchimp"], "--set audience=…"),
+        (["--connector", "klaviyo", "--set", "base_ur=x"], "'base_url'"),
+        (["--connector", "klaviyo", "--set", "nonsense"], "KEY=VALUE"),
+        (["--connector", "klaviyo", "--set", "api_key=pk_123456"], "secrets folder"),
+        (["--url", "postgresql://me:password@db/shop"], "${NAME}"),
+        (["--timezone", "Paris"], "timezone"),
+        (["--lang", "de"], "lang"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, list) else "",
+)
+def test_what_cannot_be_is_told_and_nothing_is_written(shop: Path, words: list[str], says: str) -> None:
+    done = init(shop, *words)
+    assert done.exit_code == 2, done.output
+    assert says in done.stderr
+    assert "pk_123456" not in done.output
+    assert sorted(path.name for path in shop.iterdir()) == ["data"]
+
+
+def test_a_column_that_must_be_there_and_is_not_is_told(shop: Path) -> None:
+    (shop / "data" / "clients.csv").write_text("Prénom;Courriel\nAnna;anna@example.com\n", "utf-8")
+    done = init(shop)
+    assert "clients.csv: no column found for customer_id" in " ".join(done.stdout.split())
+    assert "# customer_id is missing" in (shop / "ciblage.toml").read_text("utf-8")
+
+
+def test_a_database_is_written_by_reference(tmp_path: Path) -> None:
+    done = init(tmp_path / "new", "--url", "postgresql://me:${SHOP_PASSWORD}@db/shop")
+    assert done.exit_code == 0, done.output
+    shop = tomllib.loads((tmp_path / "new" / "ciblage.toml").read_text("utf-8"))["shop"]
+    assert shop == {"kind": "sql", "url": "postgresql://me:${SHOP_PASSWORD}@db/shop"}
+
+
+def test_a_shop_s_own_export_is_known_by_its_files(tmp_path: Path) -> None:
+    for name in ("customers_export.csv", "orders_export.csv"):
+        (tmp_path / name).write_text("Name\n", "utf-8")
+    done = init(tmp_path, "--client", "lac")
+    assert done.exit_code == 0, done.output
+    shop = tomllib.loads((tmp_path / "ciblage.toml").read_text("utf-8"))["shop"]
+    assert shop == {"kind": "files", "path": ".", "mapping": "shopify"}
+
+
+def test_on_a_terminal_it_asks_for_what_was_not_said(shop: Path) -> None:
+    ours, theirs = pty.openpty()
+    program = Path(sys.executable).with_name("ciblage")
+    with subprocess.Popen(
+        [program, "init", str(shop), "--timezone", "UTC"],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+    ) as process:
+        os.write(ours, b"lac\n\n\n")
+        out, _ = process.communicate(timeout=60)
+    asked = os.read(ours, 10_000).decode()
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 0, out
+    assert "client's name" in asked
+    assert "boutique-du-lac" in asked
+    assert tomllib.loads((shop / "ciblage.toml").read_text("utf-8"))["client"] == "lac"
