@@ -50,7 +50,7 @@ _SERVER = {  # SQLSTATE, or its class: https://www.postgresql.org/docs/current/e
     "25": ("it may only be read", f"is this server a replica, or the role without rights? {_AGAIN}"),
     "28": ("the server refuses the role or its password", "see the url"),
     "3D": ("there is no such database", "see the url"),
-    "42501": ("the role may not do that", "it needs a schema of its own: docs/data.md"),
+    "42501": ("the role may not do that", "an owner may make its schema beforehand: docs/scaling.md"),
     "57": ("the server shuts down", _AGAIN),
     "58": ("the server cannot use its files", _AGAIN),
     "XX": ("its data are damaged", "ask whoever runs the server"),
