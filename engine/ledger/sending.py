@@ -16,7 +16,7 @@ from connectors.types import Left, Outcome, Reason, Ref, State, TargetKind
 from engine.ledger import batches, codes, contacts, packing, schema
 from engine.ledger.accounts import KnownTarget
 from engine.ledger.outcomes import Sending, known_after
-from engine.ledger.store import Store, among, upsert
+from engine.ledger.store import Store, among, keepable, upsert
 
 __all__ = ["Settlement", "Travelling"]
 
@@ -274,7 +274,7 @@ def _rejection(settlement: Settlement, change: Sending, outcome: Outcome) -> dic
         "address": change.address,
         "connector_version": settlement.version,
         "reason": (outcome.reason or "other"),
-        "words": outcome.words,
+        "words": keepable(outcome.words),
         "not_before": settlement.at + wait if wait is not None else None,
         "at": settlement.at,
     }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["LedgerError", "LedgerUnavailable", "Store", "connect"]
+__all__ = ["LedgerError", "LedgerUnavailable", "Store", "connect", "keepable"]
 
 _CHUNK = 50_000  # rows held as Python objects while a read is turned into columns
 _IN = 500  # values in one IN (…): SQLite's oldest limit is 999
@@ -263,6 +263,11 @@ def _parts(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Sequenc
         return
     for rows in connection.execution_options(yield_per=_CHUNK).execute(query).partitions():
         yield [tuple(row) for row in rows]
+
+
+def keepable(text: str | None) -> str | None:
+    """Words of strangers as either database can hold them: no zero byte, no half of a pair."""
+    return None if text is None else text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
 
 
 def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:

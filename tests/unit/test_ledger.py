@@ -271,6 +271,12 @@ def test_a_rejection_holds_until_its_time_or_another_version(ledger: Ledger) -> 
     assert ledger.rejections.forgive("news") == 1
 
 
+def test_whatever_a_provider_says_of_a_refusal_can_be_kept(ledger: Ledger) -> None:
+    refused = Outcome(id="1", state=State.REJECTED, reason=Reason.OTHER, words="nul \x00, half \ud800, 'quote' é")
+    ledger.sending.settle(_settlement(ledger), [(_suppress(), refused)])
+    assert ledger.rejections.of("news")[0].words == "nul \ufffd, half ?, 'quote' é"
+
+
 def test_a_plans_own_moves_are_no_moves(ledger: Ledger) -> None:
     base = ledger.version()
     ledger.sending.begin("news", [_suppress()], at=NOW, plan="mine")
