@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check suite format lock coverage bench-compute bench-engines bench-opening clean
+.PHONY: help demo test check suite format lock coverage hunt bench-compute bench-engines bench-opening bench-plan bench-push bench-codes clean
 
 help:
 	@echo "make demo      the whole round on real data, on this machine (lang=fr for French)"
@@ -14,6 +14,10 @@ help:
 	@echo "make bench-compute   all segments at once beside the floor (customers=200000)"
 	@echo "make bench-engines   the same segments on every engine side by side (customers=50000)"
 	@echo "make bench-opening   a shop's files read cold, kept, and with one row in a hundred changed (customers=50000)"
+	@echo "make bench-plan      a plan against a full ledger (contacts=1000000)"
+	@echo "make bench-push      a push to an emulated provider (provider=brevo, contacts=100000)"
+	@echo "make bench-codes     codes issued, confirmed and used (codes=1000000)"
+	@echo "make hunt      the long seeded search for faults: kills and consent (points=500, rounds=5000, seed=1)"
 	@echo "make lock      resolve the lock files anew"
 
 .venv/.installed: requirements.lock pyproject.toml
@@ -58,6 +62,19 @@ bench-engines: .venv/.engines
 
 bench-opening: .venv/.installed
 	$(BIN)/python bench/opening.py --customers $(or $(customers),50000)
+
+bench-plan: .venv/.installed
+	$(BIN)/python bench/plan.py --contacts $(or $(contacts),1000000)
+
+bench-push: .venv/.installed
+	$(BIN)/python bench/push.py --provider $(or $(provider),brevo) --contacts $(or $(contacts),100000)
+
+bench-codes: .venv/.installed
+	$(BIN)/python bench/codes.py --codes $(or $(codes),1000000)
+
+hunt: .venv/.engines
+	$(BIN)/python tests/hunt/kill.py --points $(or $(points),500) --seed $(or $(seed),1)
+	$(BIN)/python tests/hunt/consent.py --rounds $(or $(rounds),5000) --seed $(or $(seed),1)
 
 lock: .venv/.installed
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 \
