@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from engine.offers import Policy
     from engine.plan.destination import Destination, MergeTag
     from engine.segments import Catalogue
-    from engine.segments.definition import Definitions, SegmentDefinition, SplitDefinition, TagDefinition
+    from engine.segments.definition import (
+        Definitions,
+        OfferDefinition,
+        SegmentDefinition,
+        SplitDefinition,
+        TagDefinition,
+    )
     from engine.shop import Shop
     from engine.warehouse import WarehouseShop
 
@@ -61,7 +67,7 @@ def _fact(column: Any) -> Fact:  # noqa: ANN401 - engine.shop.schema.Column, pla
 def definitions(config: Config) -> Definitions:
     """The config's traits, segments and groups; offers bring the trait that their cost is reckoned from."""
     from engine.offers.policy import BASKET
-    from engine.segments.definition import Definitions, GroupDefinition, OfferDefinition, SourceDefinition
+    from engine.segments.definition import Definitions, GroupDefinition, SourceDefinition
     from engine.traits import TraitDefinition
 
     settings = config.settings
@@ -103,16 +109,18 @@ def definitions(config: Config) -> Definitions:
         lang=settings.lang,
         used=_used(settings),
         tags=tuple(_tags(config)),
-        offers=tuple(
-            OfferDefinition(
-                name=name,
-                segments=tuple(segment for segment in (offer.segment, offer.unless) if segment),
-                reason=offer.reason,
-                place=config.place("offers", name, "segment"),
-            )
-            for name, offer in settings.offers.items()
-        ),
+        offers=tuple(_offers(config)),
     )
+
+
+def _offers(config: Config) -> Iterator[OfferDefinition]:
+    """Whom the offers of segments mean, and the reasons that the config states."""
+    from engine.segments.definition import OfferDefinition
+
+    for name, offer in config.settings.offers.items():
+        segments = tuple(segment for segment in (offer.segment, offer.unless) if segment)
+        place = config.place("offers", name, "segment")
+        yield OfferDefinition(name=name, segments=segments, reason=offer.reason, place=place)
 
 
 def _splits(config: Config) -> Iterator[SplitDefinition]:

@@ -27,6 +27,7 @@ MINTED = (
 _PART = 50_000  # rows that are Python objects at one time
 _DRAWS = 50  # times that codes which somebody has already are drawn anew
 _PAGES = 64_000  # KB of the database held while codes are written: their texts come in no order
+_USED = ("code", "order_id", "redeemed_at", "by_another")
 _UNSEEN = (CodeState.RESERVED, CodeState.EXPORTED, CodeState.CONFIRMED)
 
 Redraw = Callable[["pa.Table"], "pa.Table"]
@@ -104,31 +105,38 @@ class Codes:
         with self._store.write() as connection, _wide(connection):
             return advance(connection, codes, state, at=at)
 
-    def redeem(self, orders: Mapping[str, tuple[str, datetime]], *, by_another: frozenset[str] = frozenset()) -> int:
-        """Note the order and time in which codes (any case) were used; the first that is told stands. Returns how many.
+    def redeem(self, orders: Mapping[str, tuple[str, datetime]]) -> int:
+        """Note the order and time in which a few codes (any case) were used, as `use` does."""
+        import pyarrow as pa
 
-        `by_another`: those of them, in upper case, that somebody else used than the one they were given to.
+        rows = [
+            {"code": code.upper(), "order_id": order, "redeemed_at": at, "by_another": False}
+            for code, (order, at) in orders.items()
+        ]
+        kinds = [(name, _kind(schema.codes.c[name])) for name in _USED]
+        return self.use(pa.Table.from_pylist(rows, schema=pa.schema(kinds)))
+
+    def use(self, orders: pa.Table) -> int:
+        """Note that codes (upper case) were used; the first order that is told stands. Returns how many.
+
+        Columns: code, order_id, redeemed_at, by_another (somebody else used it than the one it was given to).
         """
         columns = schema.codes.c
         may = sa.or_(*(columns.state == state.value for state in before(CodeState.REDEEMED)))
+        state = sa.case((may, CodeState.REDEEMED.value), else_=columns.state)
+        values = {name: sa.bindparam(f"new_{name}", type_=columns[name].type) for name in _USED[1:]}
         statement = (
             sa.update(schema.codes)
-            .where(columns.code == sa.bindparam("used"), columns.redeemed_at.is_(None))
-            .values(
-                state=sa.case((may, CodeState.REDEEMED.value), else_=columns.state),
-                order_id=sa.bindparam("order"),
-                redeemed_at=sa.bindparam("when"),
-                by_another=sa.bindparam("other"),
-            )
+            .where(columns.code == sa.bindparam("new_code"), columns.redeemed_at.is_(None))
+            .values(state=state, **values)
         )
-        rows = [
-            {"used": code.upper(), "order": order, "when": at, "other": code.upper() in by_another}
-            for code, (order, at) in orders.items()
-        ]
-        if not rows:
-            return 0
+        moved = 0
         with self._store.write() as connection, _wide(connection):
-            return connection.execute(statement, rows).rowcount
+            for start in range(0, len(orders), _PART):
+                part = orders.slice(start, _PART)
+                cells = {f"new_{name}": _cells(connection, part[name]) for name in _USED}
+                moved += _many(connection, statement, cells)
+        return moved
 
     def expire(self, now: datetime) -> int:
         """Let every live code end whose time has come."""
@@ -165,13 +173,13 @@ class Codes:
             rows = [{"text": code, "until": until} for code, until in ends.items()]
             return connection.execute(statement, rows).rowcount
 
-    def export(self, codes: Sequence[str], *, at: datetime) -> None:
-        """These codes (upper case) stand in a file for the shop now, new ones and those with a later end."""
+    def export(self, codes: Sequence[str], *, renewing: Sequence[str], at: datetime) -> None:
+        """These codes (upper case) stand in a file for the shop now: `codes` are new, `renewing` have a later end."""
         columns = schema.codes.c
         asked = (columns.renewed_to.is_not(None), columns.state.in_(schema.LIVE))
         with self._store.write() as connection, _wide(connection):
             advance(connection, codes, CodeState.EXPORTED, at=at)
-            for part in _parts(codes):
+            for part in _parts(renewing):
                 for is_one in among(connection, columns.code, part):
                     connection.execute(sa.update(schema.codes).where(is_one, *asked).values(exported_at=at))
 
@@ -218,10 +226,10 @@ class Codes:
             found += [self._columns(self._query(columns).where(is_one)) for is_one in conditions]
         return pa.concat_tables(found)
 
-    def minted(self, plan: str) -> pa.Table:
+    def minted(self, plan: str, *, columns: Sequence[str] = ()) -> pa.Table:
         """The persons' codes that the push of a plan minted (by its checksum), as `table` has them."""
         mark = id_prefix(plan)
-        query = self._query(()).where(schema.codes.c.code_id.between(mark, f"{mark}~"))
+        query = self._query(columns).where(schema.codes.c.code_id.between(mark, f"{mark}~"))
         return self._columns(query.order_by(schema.codes.c.code_id))
 
     def renewing(self, *, columns: Sequence[str] = ()) -> pa.Table:
@@ -331,31 +339,43 @@ def _insert(connection: sa.Connection, minted: pa.Table, redraw: Redraw | None) 
 
 def _add(connection: sa.Connection, minted: pa.Table) -> int:
     """Insert the rows whose text is free; returns how many."""
-    rows = dict(zip(MINTED, (minted[name].to_pylist() for name in MINTED), strict=True))
-    rows["code"] = [code.upper() for code in rows["code"]]
-    rows["state"] = [CodeState.RESERVED.value] * len(minted)
+    cells = {name: _cells(connection, minted[name]) for name in MINTED}
+    cells["code"] = [code.upper() for code in cells["code"]]
+    cells["state"] = [CodeState.RESERVED.value] * len(minted)
     if connection.dialect.name == "sqlite":
         from sqlalchemy.dialects.sqlite import insert
 
-        for name in ("issued_at", "expires_at"):
-            known = {value: _stored(connection, value) for value in set(rows[name])}
-            rows[name] = [known[value] for value in rows[name]]
-        text = insert(schema.codes).on_conflict_do_nothing(index_elements=["code"])
-        compiled = text.compile(dialect=connection.dialect, column_keys=list(rows))
-        order = compiled.positiontup or list(rows)
-        lines = list(zip(*(rows[name] for name in order), strict=True))
-        return connection.exec_driver_sql(str(compiled), lines).rowcount
+        return _many(connection, insert(schema.codes).on_conflict_do_nothing(index_elements=["code"]), cells)
     from sqlalchemy.dialects.postgresql import insert as insert_there
 
-    statement = insert_there(schema.codes).on_conflict_do_nothing(index_elements=["code"])
-    named = [dict(zip(rows, line, strict=True)) for line in zip(*rows.values(), strict=True)]
-    return connection.execute(statement, named, execution_options={"preserve_rowcount": True}).rowcount
+    return _many(connection, insert_there(schema.codes).on_conflict_do_nothing(index_elements=["code"]), cells)
 
 
-def _stored(connection: sa.Connection, value: datetime | None) -> object:
-    """An instant as the driver takes it."""
-    bind = schema.codes.c.issued_at.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
-    return value if bind is None else bind(value)
+def _cells(connection: sa.Connection, column: pa.ChunkedArray) -> list[Any]:
+    """A column's values as the driver takes them: SQLite keeps instants as texts, and columns write those faster."""
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(column.type) and connection.dialect.name == "sqlite":
+        column = column.cast(pa.timestamp("us")).cast(pa.string())
+    coded = column.combine_chunks().dictionary_encode()
+    if len(coded.dictionary) > len(column) // 2:
+        return list(column.to_pylist())
+    words = [*coded.dictionary.to_pylist(), None]
+    return [words[-1 if place is None else place] for place in coded.indices.to_pylist()]
+
+
+def _many(connection: sa.Connection, statement: Any, cells: Mapping[str, Sequence[Any]]) -> int:  # noqa: ANN401 - an insert or an update
+    """Run a statement for each row of these columns; returns how many rows it touched."""
+    if connection.dialect.name != "sqlite":
+        rows = [dict(zip(cells, line, strict=True)) for line in zip(*cells.values(), strict=True)]
+        counting = {"preserve_rowcount": True}
+        return connection.execute(statement, rows, execution_options=counting).rowcount if rows else 0
+    names = list(cells) if isinstance(statement, sa.Insert) else None
+    compiled = statement.compile(dialect=connection.dialect, column_keys=names)
+    count = len(next(iter(cells.values())))
+    columns = [cells[name] if name in cells else [compiled.params[name]] * count for name in compiled.positiontup]
+    lines = list(zip(*columns, strict=True))
+    return connection.exec_driver_sql(str(compiled), lines).rowcount if lines else 0
 
 
 @contextmanager

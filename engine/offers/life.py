@@ -49,6 +49,8 @@ def settle(ledger: Ledger, used: pa.Table, *, now: datetime, aliases: pa.Table |
     `used`: coupon (any case), order_id, ordered_at, and customer_id where it is known; the first order of a coupon
     counts. `aliases`: customer_id, canonical.
     """
+    import pyarrow.compute as pc
+
     redeemed = unsent = others = 0
     first = _first(used)
     for start in range(0, len(first), _PART):
@@ -56,12 +58,9 @@ def settle(ledger: Ledger, used: pa.Table, *, now: datetime, aliases: pa.Table |
         found = _unused(ledger, part, aliases)
         if not len(found):
             continue
-        orders = zip(found["order_id"].to_pylist(), found["ordered_at"].to_pylist(), strict=True)
-        codes = found["code"].to_pylist()
-        by_another = frozenset(found["code"].filter(found["by_another"]).to_pylist())
-        redeemed += ledger.codes.redeem(dict(zip(codes, orders, strict=True)), by_another=by_another)
+        redeemed += ledger.codes.use(found)
+        others += pc.sum(found["by_another"]).as_py() or 0
         unsent += sum(state in _UNSENT for state in found["state"].to_pylist())
-        others += len(by_another)
     expired = ledger.codes.expire(now)
     merged = _merge(ledger, aliases, now)
     return Settled(redeemed=redeemed, unsent=unsent, by_another=others, expired=expired, merged=merged)
@@ -95,9 +94,11 @@ def _unused(ledger: Ledger, coupons: pa.Table, aliases: pa.Table | None) -> pa.T
     place = pc.index_in(found["code"], value_set=coupons["coupon"].combine_chunks())
     buyer = owned(coupons.select(["customer_id"]).take(place.combine_chunks()), aliases)["customer_id"]
     differs = pc.fill_null(pc.not_equal(owned(found, aliases)["customer_id"], buyer), False)
-    for name in ("order_id", "ordered_at"):
-        found = found.append_column(name, coupons[name].take(place.combine_chunks()))
-    return found.append_column("by_another", differs)
+    told = {"order_id": "order_id", "ordered_at": "redeemed_at"}
+    found = found.drop_columns(["redeemed_at"]).append_column("by_another", differs)
+    for name, ours in told.items():
+        found = found.append_column(ours, coupons[name].take(place.combine_chunks()))
+    return found
 
 
 def _merge(ledger: Ledger, aliases: pa.Table | None, now: datetime) -> int:

@@ -83,8 +83,8 @@ def export(ledger: Ledger, path: Path, *, now: datetime) -> int:
         os.fsync(file.fileno())
     half.replace(path)
     _sync(path.parent)
-    told = pc.or_(pc.equal(rows["state"], CodeState.RESERVED.value), pc.is_valid(rows["renewed_to"]))
-    ledger.codes.export(rows["code"].filter(told).to_pylist(), at=now)
+    new = waiting["code"].filter(pc.equal(waiting["state"], CodeState.RESERVED.value))
+    ledger.codes.export(new.to_pylist(), renewing=renewing["code"].to_pylist(), at=now)
     return len(rows)
 
 

@@ -77,7 +77,7 @@ def _of_persons(rows: pa.Table, minter: Minter, checksum: str) -> pa.Table:
     issues = pa.table({"offer": rows["target"], "customer_id": rows["customer_id"], "code_id": ids})
     if not len(issues):
         return issues.append_column("cost", pa.array([], pa.decimal128(18, 4)))
-    before = minter.ledger.codes.minted(checksum)["code_id"].combine_chunks()
+    before = minter.ledger.codes.minted(checksum, columns=("code_id",))["code_id"].combine_chunks()
     people = minter.people
     may = people["customer_id"].cast(pa.string()).filter(pc.fill_null(people["reachable_email"], False))
     lacking = pc.and_not(
