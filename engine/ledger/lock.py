@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ import sqlalchemy as sa
 
 from engine.errors import Locked
 from engine.ledger import schema
+from engine.ledger.opening import lock_key
 from engine.ledger.store import Store, upsert
 from engine.ledger.trouble import LedgerUnavailable, telling
 
@@ -84,9 +84,7 @@ def held(store: Store) -> Iterator[bool]:
 @contextmanager
 def _advisory(store: Store) -> Iterator[bool]:
     """A lock of the connection, which lives as long as our process does; each write asks whether it does."""
-    key = int.from_bytes(
-        hashlib.blake2b(f"ciblage:{store.client}".encode(), digest_size=8).digest(), "big", signed=True
-    )
+    key = lock_key("", store.client)
     with telling(), store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if (connection.dialect.server_version_info or ()) >= _IDLE_SINCE:
             connection.exec_driver_sql("SET idle_session_timeout = 0")

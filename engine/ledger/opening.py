@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from engine.errors import ConfigError
 
-__all__ = ["is_in_memory", "open_engine", "parse", "schema_name"]
+__all__ = ["is_in_memory", "lock_key", "open_engine", "parse", "schema_name"]
 
 _JOURNAL = (
     8_000  # pages of 4 KB that the journal holds before they are copied into the database: commits stay as durable
@@ -57,13 +57,20 @@ def schema_name(client: str) -> str:
     return f"{name[: _LONGEST - 1 - len(digest)]}_{digest}"
 
 
+def lock_key(purpose: str, client: str) -> int:
+    """The number of an advisory lock in PostgreSQL: of one database, as these locks are."""
+    digest = hashlib.blake2b(f"ciblage{purpose}:{client}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
 def open_engine(url: sa.URL, client: str, *, is_readonly: bool, patience: float) -> sa.Engine:
-    """Its connections: one after another of this client alone; `patience` in seconds, for whoever holds a SQLite file."""
+    """Its connections: one after another of this client alone; `patience`: seconds that another may write."""
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, patience)
     given = str(url.query.get("options", ""))
     own = "" if "search_path" in given else f'-csearch_path="{schema_name(client)}"'
-    query = {**_SERVER, **url.query, "options": f"{given} {own}".strip()}
+    wait = f"-clock_timeout={round(patience * 1000)}"
+    query = {**_SERVER, **url.query, "options": f"{wait} {given} {own}".strip()}
     options: dict[str, Any] = {"postgresql_readonly": True} if is_readonly else {}
     return sa.create_engine(url.set(query=query), hide_parameters=True, pool_pre_ping=True, execution_options=options)
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from engine.errors import ConfigError, EngineError
 from engine.ledger import schema
-from engine.ledger.opening import is_in_memory, open_engine, parse, schema_name
+from engine.ledger.opening import is_in_memory, lock_key, open_engine, parse, schema_name
 from engine.ledger.trouble import LedgerError, LedgerUnavailable, telling
 
 if TYPE_CHECKING:
@@ -162,6 +162,8 @@ class Store:
         with telling(self.path), self._turn, self.engine.begin() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_key(" writes", self.client))))
             if self.guard is not None:
                 self.guard()
             yield connection

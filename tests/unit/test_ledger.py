@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from engine.ledger.contacts import ContactState
 from engine.ledger.outcomes import Sending
 from engine.ledger.runs import Run
 from engine.ledger.sending import Settlement
-from engine.ledger.store import LedgerError, connect
+from engine.ledger.store import LedgerError, LedgerUnavailable, connect
 from engine.ledger.suppressions import KnownSuppression
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
@@ -275,6 +276,30 @@ def test_whatever_a_provider_says_of_a_refusal_can_be_kept(ledger: Ledger) -> No
     refused = Outcome(id="1", state=State.REJECTED, reason=Reason.OTHER, words="nul \x00, half \ud800, 'quote' é")
     ledger.sending.settle(_settlement(ledger), [(_suppress(), refused)])
     assert ledger.rejections.of("news")[0].words == "nul \ufffd, half ?, 'quote' é"
+
+
+def test_writers_take_turns(home: Home) -> None:
+    def moves(ledger: Ledger) -> None:
+        for number in range(20):
+            ledger.targets.expect("news", [Target(kind=TargetKind.SEGMENT, name=str(number), title="t")], is_owned=True)
+
+    with home.open() as one, home.open() as two:
+        threads = [threading.Thread(target=moves, args=[ledger]) for ledger in (one, two)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert one.version() == 40
+        assert sorted(at.position for at in one.targets.of("news").values()) == list(range(20))
+
+
+def test_who_waits_too_long_for_another_writer_says_so(home: Home) -> None:
+    with connect(home.url, home.client) as one, connect(home.url, home.client, patience=0.01) as two:
+        with one.write() as connection:
+            connection.execute(sa.delete(schema.cursors))
+            with pytest.raises(LedgerUnavailable, match="another program"):
+                Ledger(two, home.client).cursors.save("news", "events", "7")
+        Ledger(two, home.client).cursors.save("news", "events", "7")
 
 
 def test_a_plans_own_moves_are_no_moves(ledger: Ledger) -> None:

@@ -229,6 +229,19 @@ def test_a_ledger_is_left_as_it_is_while_a_run_is_on(old: str) -> None:
     Ledger.open(old, "c").close()
 
 
+def test_alembic_is_not_imported_where_there_is_nothing_to_do(tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom engine.ledger import Ledger\nLedger.open(sys.argv[1], 'c').close()\n"
+        "print('alembic' in sys.modules)\n"
+    )
+    old = poured(2, str(tmp_path), "old")
+    said = [
+        subprocess.run([sys.executable, "-c", script, url], check=True, capture_output=True, text=True).stdout
+        for url in (f"sqlite:///{tmp_path}/new.sqlite", old, old)
+    ]
+    assert said == ["False\n", "True\n", "False\n"]
+
+
 def test_who_comes_second_finds_it_done(old: str) -> None:
     Ledger.open(old, "c").close()
     after = rows_of(old)
