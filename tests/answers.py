@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "explain": ["engine.look:Explained"],
     "init": ["engine.starter:Begun"],
     "status": ["engine.look:Status"],
+    "drift": ["engine.upkeep:Drifted"],
     "report": ["engine.look.reporting:Report"],
     "history": ["engine.ownership.story:History", "engine.ownership.story:Told"],
     "undo": ["engine.upkeep:TakenBack"],

@@ -91,7 +91,7 @@ class Dictionary:
                 return [(ref, {"title": title}) for ref, title in self.store[part].items()]
             case ["events" | "contacts" as part]:
                 return [*self.store[part].items()]
-            case ["lists", ref]:
+            case ["lists", ref] if ref in self.store["lists"]:
                 return [(key, contact) for key, contact in self.store["contacts"].items() if ref in contact["lists"]]
         return None
 

@@ -1,4 +1,4 @@
-"""What happened, and what is ours at a destination: history, undo."""
+"""What happened, and what is ours at a destination: history, undo, drift."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from engine.cli.options import (
     app,
 )
 from engine.cli.session import session
+from engine.errors import ConfigError
 
 
 @app.command()
@@ -56,4 +57,27 @@ def undo(
         else:
             it.check_flags(force, None)
             told = upkeep.undo(it.client, run, Options(force=force or ()), out=out)
+        it.show(told)
+
+
+@app.command()
+def drift(
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Plan what puts right what is still wanted.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Carry the repair.")] = False,
+    values: Annotated[bool, typer.Option("--values/--no-values", help="Read the values of every contact too.")] = True,
+    out: Out = None,
+    max_minutes: Minutes = None,
+    force: Force = None,
+) -> None:
+    """Show what others changed at the destinations."""
+    with session("drift", config, now, json=json) as it:
+        from engine import upkeep
+
+        if not repair and (yes or out is not None or force):
+            raise ConfigError("--yes, --out and --force are of a repair", place="drift", hint="add --repair")
+        with it.moving(force, None, max_minutes, yes=yes) as options:
+            told = upkeep.drift(it.client, options, repair=repair, values=values, out=out)
         it.show(told)

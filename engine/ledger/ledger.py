@@ -12,6 +12,7 @@ from engine.ledger import lock, schema
 from engine.ledger.accounts import Accounts, Targets
 from engine.ledger.codes import Codes
 from engine.ledger.contacts import Contacts
+from engine.ledger.corrections import Corrections
 from engine.ledger.erasures import Erasures
 from engine.ledger.lock import Holder
 from engine.ledger.runs import Approvals, Holds, Rejections, Runs
@@ -34,6 +35,7 @@ class Ledger:
         self.accounts = Accounts(store)
         self.targets = Targets(store)
         self.contacts = Contacts(store)
+        self.corrections = Corrections(store)
         self.sending = Travelling(store)
         self.rejections = Rejections(store)
         self.suppressions = Suppressions(store)

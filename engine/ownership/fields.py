@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from engine.plan.destination import CONTACTS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["values_back"]
+__all__ = ["placed", "values_back"]
 
 Column = Any  # an Arrow array; Arrow ships no types
 
@@ -27,9 +27,14 @@ _AT_ONCE = 10 * rows.PART  # changes whose rows are whole in memory
 class _Back:
     """By merge tag: places of contacts, what goes back there, and what stands there now."""
 
-    places: dict[str, Column] = field(default_factory=dict)
-    former: dict[str, Column] = field(default_factory=dict)
-    now: dict[str, Column] = field(default_factory=dict)
+    places: dict[str, list[Column]] = field(default_factory=dict)
+    former: dict[str, list[Column]] = field(default_factory=dict)
+    now: dict[str, list[Column]] = field(default_factory=dict)
+
+    def add(self, tag: str, places: Column, former: Column, now: Column) -> None:
+        """Some more of one tag."""
+        for parts, column in ((self.places, places), (self.former, former), (self.now, now)):
+            parts.setdefault(tag, []).append(column)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,22 +61,23 @@ class _Written:
         return self.site.here.value(self.tag).take(self.places)
 
 
-def values_back(site: Site, run: pa.Table, undone: Undone) -> Iterator[Changes]:
-    """Changes that give fields their former value, or empty those that had none; for rows of one kind."""
+def values_back(site: Site, runs: Sequence[pa.Table], undone: Undone) -> Iterator[Changes]:
+    """Changes that give fields their former value, or empty those that had none: one a contact and kind."""
     import pyarrow.compute as pc
 
-    kind = run["kind"][0].as_py()
-    for several in rows.parts(run, _AT_ONCE):
-        part, lost = _with_places(site, kind, rows.unpacked(several))
-        undone.absent += lost
-        back = _Back()
-        for tag in part["field"].unique().to_pylist():
-            mine = part.filter(pc.equal(part["field"], tag)).combine_chunks()
-            _one(_Written(site=site, undone=undone, tag=tag, rows=mine), kind, back)
-        yield from _changes(site, back, undone)
+    back = _Back()
+    for run in runs:
+        kind = run["kind"][0].as_py()
+        for several in rows.parts(run, _AT_ONCE):
+            part, lost = placed(site, kind, rows.unpacked(several))
+            undone.absent += lost
+            for tag in part["field"].unique().to_pylist():
+                mine = part.filter(pc.equal(part["field"], tag)).combine_chunks()
+                _one(_Written(site=site, undone=undone, tag=tag, rows=mine), kind, back)
+    yield from _changes(site, back, undone)
 
 
-def _with_places(site: Site, kind: str, part: pa.Table) -> tuple[pa.Table, int]:
+def placed(site: Site, kind: str, part: pa.Table) -> tuple[pa.Table, int]:
     """The rows of fields whose contact the ledger knows, with its place there: found by the hash of what was sent.
 
     And how many changes are of nobody whom it knows.
@@ -145,8 +151,9 @@ def _one(written: _Written, kind: str, back: _Back) -> None:
     may = pc.or_(site.may.take(places), pc.is_null(former))
     undone.unreachable += pc.sum(pc.and_not(stands, may)).as_py() or 0
     stands = pc.and_(stands, may)
-    back.places[tag], back.former[tag], back.now[tag] = (column.filter(stands) for column in (places, former, now))
-    undone.unknown[tag] += _unknown(site, back.places[tag], back.former[tag])
+    places, former, now = (column.filter(stands) for column in (places, former, now))
+    back.add(tag, places, former, now)
+    undone.unknown[tag] += _unknown(site, places, former)
 
 
 def _if_alive(written: _Written, former: Column) -> Column:
@@ -186,9 +193,9 @@ def _effects(site: Site, tag: str, later: pa.Table) -> Column:
 
     found = [pa.array([], pa.string())]
     for kind in later["kind"].unique().to_pylist():
-        placed, _ = _with_places(site, kind, later.filter(pc.equal(later["kind"], kind)).combine_chunks())
-        placed = placed.filter(pc.equal(placed["field"], tag)).combine_chunks()
-        found.append(_placed(placed["place"].combine_chunks(), placed["after"].combine_chunks()))
+        changes, _ = placed(site, kind, later.filter(pc.equal(later["kind"], kind)).combine_chunks())
+        mine = changes.filter(pc.equal(changes["field"], tag)).combine_chunks()
+        found.append(_placed(mine["place"].combine_chunks(), mine["after"].combine_chunks()))
     return pa.concat_arrays(found)
 
 
@@ -227,10 +234,10 @@ def _changes(site: Site, back: _Back, undone: Undone) -> Iterator[Changes]:
 
     if not back.places:
         return
-    touched = pc.unique(pa.concat_arrays(list(back.places.values())))
-    here = {tag: pc.index_in(touched, value_set=places) for tag, places in back.places.items()}
-    former = {tag: back.former[tag].take(at) for tag, at in here.items()}
-    now = {tag: back.now[tag].take(at) for tag, at in here.items()}
+    touched = pc.unique(pa.concat_arrays([column for parts in back.places.values() for column in parts]))
+    here = {tag: pc.index_in(touched, value_set=pa.concat_arrays(parts)) for tag, parts in back.places.items()}
+    former = {tag: pa.concat_arrays(back.former[tag]).take(at) for tag, at in here.items()}
+    now = {tag: pa.concat_arrays(back.now[tag]).take(at) for tag, at in here.items()}
     ends = {tag: pc.if_else(pc.is_null(former[tag]), now[tag], pa.scalar(None, pa.string())) for tag in now}
     kinds = {SetTraits.__name__: (former, now, undone.restored)}
     if ClearTraits in site.destination.spec.carries:

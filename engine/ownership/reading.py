@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import ReadsMembers, ReadsTraits
-from connectors.errors import ConnectorError
+from connectors.errors import InvalidRequest, UnexpectedResponse
 from connectors.types import Profile, TargetKind
 from engine.ledger.packing import scalar, unpack_fields, value
 from engine.plan.rows import chosen, runs
@@ -85,7 +85,7 @@ def read_list(connector: Connector, known: KnownTarget, *, is_found: bool = True
         return ListSeen()
     try:
         count = connector.count(known.target, known.ref)
-    except ConnectorError:
+    except (InvalidRequest, UnexpectedResponse):
         if is_found:
             raise
         return ListSeen(is_gone=True)

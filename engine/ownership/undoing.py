@@ -57,15 +57,17 @@ def undo(site: Site, run: pa.Table) -> Undoing:
 
 
 def _opposites(site: Site, run: pa.Table, undone: Undone) -> Iterator[Changes]:
+    valued = []
     for part in rows.runs(run):
         kind = part["kind"][0].as_py()
         if kind in _LISTS:
             yield from members_back(site, part, undone)
         elif kind in _VALUES:
-            yield from values_back(site, part, undone)
+            valued.append(part)
             undone.created += _created(site, part) if kind == AddContact.__name__ else 0
         else:
             _count(kind, len(rows.starts(part)), undone)
+    yield from values_back(site, valued, undone)
 
 
 def _count(kind: str, changes: int, undone: Undone) -> None:

@@ -1,4 +1,4 @@
-"""Views of what happened and of what is ours: history, a run taken back."""
+"""Views of what happened and of what is ours: history, a run taken back, what others changed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from engine import upkeep
+from engine.ownership.drifting import ListState
 from engine.ownership.story import History, Told
 from engine.show.rounds import plan_lines, push_lines
 from engine.show.screen import heading, table
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from engine.ownership.drifting import Drift, ValueDrift
     from engine.ownership.site import Undone
     from engine.ownership.story import Did
 
@@ -104,6 +106,69 @@ def _did(did: Did, lang: str) -> Iterator[RenderableType]:
         yield Text(f"  ✗ {did.error}", style="red")
     if did.stopped:
         yield Text("  … " + say("push.stopped", lang, name=did.destination), style="yellow")
+
+
+@view.register
+def _(result: upkeep.Drifted, lang: str) -> RenderableType:
+    return stacked(_drifted(result, lang))
+
+
+def _drifted(result: upkeep.Drifted, lang: str) -> Iterator[RenderableType]:
+    for one in result.destinations:
+        yield Text(one.destination, style="bold")
+        yield from _drift(one, lang)
+        yield Text()
+    if result.pushed is not None:
+        yield from push_lines(result.pushed, lang)
+    elif result.planned is not None:
+        yield from plan_lines(result.planned, lang)
+        yield Text(say("plan.checksum", lang, checksum=result.planned.plan.checksum))
+        if result.planned.file:
+            yield Text(say("plan.file", lang, file=result.planned.file))
+        yield Text(say("drift.carry", lang))
+    elif any(one.found for one in result.destinations):
+        yield Text(say("drift.repair", lang))
+
+
+def _drift(one: Drift, lang: str) -> Iterator[RenderableType]:
+    if one.why is not None:
+        yield Text(f"  {one.why}", style="red")
+        return
+    if one.other_account is not None:
+        yield Text("  " + say("drift.account", lang, account=one.other_account), style="red")
+        return
+    words = ("list", "ours", "there", "missing", "gone", "suppressed", "foreign", "unproven")
+    rows = [
+        (
+            f"  {found.title}",
+            number(found.ours, lang),
+            "–" if found.there is None else number(found.there, lang),
+            *(number(count, lang) if (count := getattr(found, word)) else "–" for word in words[3:]),
+        )
+        for found in one.lists
+    ]
+    if rows:
+        yield table([(say(f"drift.{word}", lang), word != "list") for word in words], rows)
+    for found in one.lists:
+        if found.state is not ListState.THERE:
+            key = "gone_list" if found.state is ListState.GONE else found.state.value
+            yield Text("  " + say(f"drift.{key}", lang, title=found.title), style="yellow")
+    for value in one.values:
+        yield from _value(value, lang)
+    if one.looked is None:
+        yield Text("  " + say("drift.no_values", lang), style="dim")
+    if not one.found:
+        yield Text("  " + say("drift.nothing", lang), style="green")
+
+
+def _value(value: ValueDrift, lang: str) -> Iterator[RenderableType]:
+    if value.changed:
+        yield Text("  " + say("drift.changed", lang, count=value.changed, tag=value.tag), style="yellow")
+    for sample in value.samples:
+        before, after = (text or say("drift.empty", lang) for text in (sample.before, sample.after))
+        yield Text(f"    {before} → {after}  ({number(sample.people, lang)})", style="dim")
+    if value.unproven:
+        yield Text("  " + say("drift.value_unproven", lang, count=value.unproven, tag=value.tag), style="dim")
 
 
 @view.register

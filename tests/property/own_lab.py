@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,18 +12,23 @@ from typing import Any
 from hypothesis import strategies as st
 from plan_lab import Crash, Frail, Fuse, Lab, Person, fragile, table
 
+from connectors.types import TargetKind
 from engine.ledger import Ledger
+from engine.ownership.drifting import Drift, compare, unsettled
 from engine.ownership.keeping import Kept
 from engine.ownership.later import Later
 from engine.ownership.planning import as_known, planned
+from engine.ownership.reading import Seen, read_list, read_values
+from engine.ownership.repairing import correct, repair
 from engine.ownership.site import Site, Undone
 from engine.ownership.undoing import undo
-from engine.plan.columns import present
+from engine.plan.columns import present, wanted
 from engine.plan.plan import Plan
+from engine.plan.population import populate
 from engine.plan.survey import survey
 from engine.push.result import Result
 
-__all__ = ["OwnLab", "laboratory", "shops", "somebody", "stranger"]
+__all__ = ["OwnLab", "drift_of", "laboratory", "repaired", "seen", "shops", "somebody", "stranger"]
 
 
 @dataclass
@@ -94,6 +99,37 @@ def laboratory(**more: Any) -> Iterator[OwnLab]:
             yield lab
         finally:
             lab.close()
+
+
+def seen(lab: OwnLab, site: Site, *, most: int | None = None) -> Seen:
+    """Everything that can be read there; `most`: people that the provider lists at most."""
+    known = lab.ledger.targets.of(lab.name)
+    found = lab.connector().find([at.target for (kind, _), at in known.items() if kind is TargetKind.SEGMENT])
+    lists = {
+        name: read_list(lab.connector(), at, is_found=at.target in found)
+        for (kind, name), at in known.items()
+        if kind is TargetKind.SEGMENT
+    }
+    if most is not None:
+        lists = {name: replace(one, addresses=one.addresses.slice(0, most)) for name, one in lists.items()}
+    return replace(read_values(lab.connector(), site.here) or Seen(), lists=lists)
+
+
+def drift_of(lab: OwnLab, people: Sequence[Person], *, recent: Sequence[Any] = (), most: int | None = None) -> Drift:
+    site = lab.site(people)
+    waiting = unsettled(site, lab.ledger.sending.of(lab.name), recent)
+    return compare(site, seen(lab, site, most=most), waiting)
+
+
+def repaired(lab: OwnLab, people: Sequence[Person], drift: Drift) -> Plan:
+    """The repair, carried."""
+    site = lab.site(people)
+    population = populate(site.destination, site.people, site.here)
+    should = wanted(site.destination, population.people, lab.ledger.codes.table(), population.members)
+    made = lab.planned(site, repair(site, drift, should))
+    correct(lab.ledger, site, drift, plan=made.checksum)
+    lab.carry(people, made=made)
+    return made
 
 
 def somebody(number: int, consents: Sequence[str]) -> st.SearchStrategy[Person]:
