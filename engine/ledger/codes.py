@@ -226,6 +226,18 @@ class Codes:
             found += [self._columns(self._query(columns).where(is_one)) for is_one in conditions]
         return pa.concat_tables(found)
 
+    def over(self, codes: Sequence[str], *, now: datetime) -> frozenset[str]:
+        """Those of these codes (upper case) that nobody may be sent any more: used, ended, or not confirmed."""
+        columns = schema.codes.c
+        ends = sa.or_(columns.expires_at.is_(None), columns.expires_at > now)
+        usable = sa.and_(columns.state.in_([CodeState.CONFIRMED.value, CodeState.PUSHED.value]), ends)
+        found: set[str] = set()
+        for part in _parts(codes):
+            with self._store.read() as connection:
+                for is_one in among(connection, columns.code, part):
+                    found.update(connection.scalars(sa.select(columns.code).where(is_one, sa.not_(usable))))
+        return frozenset(found)
+
     def minted(self, plan: str, *, columns: Sequence[str] = ()) -> pa.Table:
         """The persons' codes that the push of a plan minted (by its checksum), as `table` has them."""
         mark = id_prefix(plan)

@@ -150,9 +150,21 @@ def _ready(trip: Trip, kind: str, target: str, drafts: _Drafts, suppressed: froz
             ready.append(change)
         else:
             why.append("done")
+    good = _usable(trip, ready) if is_raise else ready
+    why += ["over"] * (len(ready) - len(good))
     trip.result.withheld.update(why)
     trip.done += len(why)
-    return ready
+    return good
+
+
+def _usable(trip: Trip, changes: list[Sending]) -> list[Sending]:
+    """Without those that carry a code which was used or ended since the plan was made."""
+    tags = [tag.name for tag in trip.carrier.destination.merge_tags if tag.offer and tag.field == "code"]
+    codes = [[str(value(change.fields[tag])) for tag in tags if tag in change.fields] for change in changes if tags]
+    over = trip.ledger.codes.over([code for held in codes for code in held], now=trip.now)
+    if not over:
+        return changes
+    return [change for change, held in zip(changes, codes, strict=True) if over.isdisjoint(held)]
 
 
 def _resolved(trip: Trip, drafts: _Drafts) -> _Drafts:

@@ -321,6 +321,24 @@ def test_an_undone_push_takes_back_what_nobody_has_seen(ledger: Ledger) -> None:
     assert states(ledger) == {"CODE0": "pushed", "CODE1": "expired", "CODE2": "expired"}
 
 
+@pytest.mark.parametrize("fate", ["used", "over"])
+def test_a_reviewed_plan_pushes_no_code_that_was_used_or_ended_since(fate: str) -> None:
+    lab, who = Lab(), people(2)
+    lab.ledger.codes.reserve([code(0, "c0"), code(1, "c1")])
+    lab.ledger.codes.advance(["code0", "code1"], CodeState.CONFIRMED, at=NOW)
+    made = lab.plan(who)
+    if fate == "used":
+        lab.ledger.codes.redeem({"CODE0": ("o1", NOW)})
+    else:
+        lab.ledger.codes.advance(["CODE0"], CodeState.EXPIRED, at=NOW)
+    result = lab.push(made, who)
+    assert result.withheld["over"] == 1
+    assert [fields["code"] for _, fields, _ in lab.there().values()] == ["CODE1"]
+    lab.round(who)
+    assert lab.there().keys() == {"c0@shop.example", "c1@shop.example"}, "the next plan has them without it"
+    lab.close()
+
+
 # renewal
 
 RENEWED = replace(THANKS, renewal=Renewal(ends_by=END, times=1), valid_until=END + timedelta(days=23))
