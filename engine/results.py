@@ -26,6 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 REJECTED, REFUSED, UNREACHABLE, MORE, TERMINATED = 1, 3, 4, 6, 143
+ORDER = (TERMINATED, 70, 2, 5, UNREACHABLE, REFUSED, MORE, REJECTED)  # of mixed results the first that holds
 
 
 def _silent(destination: str, done: int, total: int) -> None:
@@ -172,8 +173,9 @@ class Round:
 
     @property
     def exit_code(self) -> int:
-        """That of the push, or 4 when the pull failed somewhere."""
-        return _first(TERMINATED if self.pushed.is_terminated else 0, self.pulled.exit_code, self.pushed.exit_code)
+        """The first of 143, 2, 4, 3, 6, 1 that the pull or the push ends with."""
+        codes = {self.pulled.exit_code, self.pushed.exit_code}
+        return next((code for code in ORDER if code in codes), 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,6 +188,40 @@ def test_a_law_names_tests_that_exist_and_says_what_is_not_proven(law: str) -> N
     assert "**Not proven:**" in law
 
 
+def test_pytest_collects_every_test_that_a_law_names() -> None:
+    """The kit's own are collected for the connectors; one of them is enough."""
+    named = re.findall(r"^- `([\w/.]+)::(\w+)`", TEXTS["docs/invariants.md"], re.MULTILINE)
+    files = sorted({file for file, _ in named if file.startswith("tests/")} | {"tests/conformance/test_memory.py"})
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-n0",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+    ]
+    done = subprocess.run([*command, *files, "-o", "addopts="], cwd=ROOT, capture_output=True, text=True, check=False)
+    collected = {
+        (line.split("::")[0], line.split("::")[-1].split("[")[0]) for line in done.stdout.splitlines() if "::" in line
+    }
+    kit = {test for file, test in collected if file == "tests/conformance/test_memory.py"}
+    lost = [
+        (file, test)
+        for file, test in named
+        if (file, test) not in collected and (file.startswith("tests/") or test not in kit)
+    ]
+    assert lost == [], done.stdout[-2000:] + done.stderr
+
+
+def test_every_file_of_property_tests_is_named_by_a_law_or_beside_them() -> None:
+    there = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/property/test_*.py")}
+    assert {one for one in there if one not in TEXTS["docs/invariants.md"]} == set()
+
+
 def test_nothing_but_the_clock_reads_the_time() -> None:
     """Law 10: the machine's time is read in connectors/http.py; the sandbox is another program with its own."""
     clock = {"now", "utcnow", "today", "time", "monotonic", "perf_counter", "time_ns", "sleep"}

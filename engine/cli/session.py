@@ -97,6 +97,10 @@ class Session:
         self.client.check_flag("--force", force or ())
         self.client.check_flag("--recreate", recreate or ())
 
+    def secrets(self) -> frozenset[str]:
+        """What a defect's own words may not repeat."""
+        return frozenset() if self._client is None else self._client.config.secrets
+
     def tell(self, event: str, **facts: object) -> None:
         """A line of the log, where it is asked for."""
         if "engine.logs" in sys.modules:
@@ -175,16 +179,17 @@ def _fail(error: EngineError, *, json: bool, command: str) -> NoReturn:
 def _crash(current: Session, error: Exception) -> NoReturn:
     import traceback
 
-    from connectors.http import mask
+    from connectors.masking import mask_all
 
+    secrets = current.secrets()
     current.exit_code = INTERNAL
     current.tell("error", kind="internal", message=f"{type(error).__name__}: {error}")
     frames = "".join(traceback.format_tb(error.__traceback__))
-    words = f"{type(error).__name__}: {mask(str(error))}"
+    words = f"{type(error).__name__}: {mask_all(str(error), secrets)}"
     if current.json:
         said = {"kind": "internal", "message": words, "place": None, "hint": "please report it with the text on stderr"}
         print(jsonlib.dumps({"error": said}, ensure_ascii=False, indent=2))
-    print(f"{mask(frames)}internal error: {words}", file=sys.stderr)
+    print(f"{mask_all(frames, secrets)}internal error: {words}", file=sys.stderr)
     raise typer.Exit(INTERNAL)
 
 

@@ -25,6 +25,8 @@ COMMANDS = (
     ("pull",),
     ("run",),
     ("status",),
+    ("rejected",),
+    ("report",),
     ("codes",),
     ("codes", "export"),
     ("connectors",),
@@ -105,6 +107,15 @@ def test_what_holds_addresses_or_codes_is_readable_by_its_owner_alone(begun: Lab
     ]
     assert len(private) == 3
     assert [path.name for path in private if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+
+
+def test_every_proof_of_a_push_names_its_list(begun: Lab) -> None:
+    begun.shop.change(12, orders=4)
+    begun.stock()
+    begun.later(hours=5)
+    proofs = begun.done("push")["proofs"]
+    assert {one["segment"] for one in proofs} >= {"loyal", "lc_active"}
+    assert all(one["verdict"] == "proven" for one in proofs if one["segment"])
 
 
 def test_a_plan_holds_no_address(begun: Lab) -> None:
