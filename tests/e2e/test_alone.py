@@ -23,13 +23,15 @@ WRITING = {
     "rejected --retry": (),
     "codes export": (),
     "codes confirm": (FILE,),
+    "undo": ("1", "--yes"),
+    "erase": ("c02@example.com", "--yes"),
 }
 OTHERS = {  # they read, or have nothing to do with a client's ledger
     "check", "segments", "members", "traits", "explain", "plan", "status", "history", "rejected", "codes", "codes refused", "report", "drift", "logs",
     "connectors", "connectors new", "sandbox", "demo", "init", "schema", "schemas",
     "receive",  # runs beside the others: each delivery is a transaction of its own
 }  # fmt: skip
-ELSEWHERE = {"adopt", "undo", "erase", "drift --repair"}  # the same lock; their own tests hold it against them
+ELSEWHERE = {"adopt", "drift --repair"}  # the same lock; their own tests hold it against them
 HOLDER = """import sys, time
 from datetime import UTC, datetime
 from engine.ledger import Ledger

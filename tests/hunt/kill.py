@@ -174,11 +174,11 @@ class Hunt:
         self.bench.write()
         return True
 
-    def draw(self, seed: int, casts: Sequence[str]) -> Point:
+    def draw(self, seed: int, casts: Sequence[str], phases: Sequence[Phase] = STORY) -> Point:
         """The point of a seed: kinds and providers evenly, then any of that kind in the phase."""
         dice = random.Random(f"kill {seed}")  # noqa: S311 - a search that can be repeated
         cast = dice.choice(casts)
-        phase = dice.choice(STORY)
+        phase = dice.choice(phases)
         counts = self.scene(cast, phase.name).counts
         step, death = self._death(dice, counts, dice.choice(KINDS), cast)
         deaths = [death]
@@ -213,14 +213,16 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cast", action="append", choices=CASTS, help="default: all of them in turn")
+    parser.add_argument("--phase", action="append", choices=[one.name for one in STORY], help="default: all of them")
     parser.add_argument("--point", action="append", type=Point.parse, help="try this one instead")
     asked = parser.parse_args()
     tally: Counter[str] = Counter()
+    phases = [one for one in STORY if not asked.phase or one.name in asked.phase]
     with tempfile.TemporaryDirectory() as folder, bench(Path(folder)) as stage:
         hunt = Hunt(stage)
         for place in range(len(asked.point) if asked.point else asked.points):
             seed = asked.seed * 100_000 + place
-            point = asked.point[place] if asked.point else hunt.draw(seed, asked.cast or list(CASTS))
+            point = asked.point[place] if asked.point else hunt.draw(seed, asked.cast or list(CASTS), phases)
             verdict = hunt.try_(point)
             tally += _counted(verdict)
             if verdict.faults:

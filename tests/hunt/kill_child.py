@@ -27,7 +27,7 @@ import sqlalchemy as sa
 
 from connectors.errors import ConnectorError
 from connectors.http import Request, Response, Wire
-from engine import run
+from engine import run, upkeep
 from engine.client import Client, open_client
 from engine.errors import EngineError
 
@@ -131,6 +131,8 @@ VERBS = {
     "plan": lambda client, asked: run.plan(client, out=Path(asked["out"])),
     "approve": lambda client, asked: run.approve(client, Path(asked["file"]), "Lin"),
     "confirm": lambda client, asked: run.confirm_codes(client, Path(asked["file"])),
+    "undo": lambda client, asked: upkeep.undo(client, asked["run"], run.Options(yes=True)),
+    "erase": lambda client, asked: run.erase(client, asked["email"], yes=True),
     "export": lambda client, _: run.export_codes(client, None),
 }
 

@@ -21,10 +21,16 @@ def outcome(bench: Bench) -> dict[str, Any]:
             name: {email: {**_masked(one), "state": None} for email, one in found.items()}
             for name, found in bench.claims().items()
         },
-        "codes": Counter((one["offer"], one["customer_id"], one["state"]) for one in bench.codes()),
+        "codes": Counter((one["offer"], _whose(one), one["state"]) for one in bench.codes()),
         "events": bench.events(),
         "under way": bench.under_way(),
     }
+
+
+def _whose(code: Mapping[str, Any]) -> str | None:
+    """A code's customer; of one who was erased that they were."""
+    customer: str | None = code["customer_id"]
+    return "erased" if customer and customer.startswith("erased-") else customer
 
 
 def _masked(person: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class Step:
         asked = {key: str(bench.folder / value) if key in names else value for key, value in self.asked.items()}
         if asked.pop("is_forced", False):
             asked["force"] = list(bench.destinations)
+        if asked.pop("is_of_last_run", False):
+            asked["run"] = bench.last_run()
         return {**asked, "checksum": noted["checksum"]} if "plan" in asked else asked
 
 
@@ -83,6 +85,17 @@ def _months_later(bench: Bench) -> None:
     bench.write()
 
 
+def _somebody_new(bench: Bench) -> None:
+    """A run brings somebody, which is regretted; and somebody wants to be forgotten."""
+    bench.later(days=1)
+    bench.change(24, orders=1, category="tea")
+    bench.change(25, orders=2, category="soap")
+    bench.change(9, name="Anaïs")
+    bench.write()
+    bench.later(hours=1)
+    assert bench.command("run", {}).exit == 0
+
+
 FIRST = Phase(
     "first", lambda bench: bench.later(hours=1),
     (Step("pull"), Step("push", {"yes": True}), CONFIRM, Step("push")), leaver=8,
@@ -97,7 +110,12 @@ WEEKS = Phase(
     leaver=22,
 )  # fmt: skip
 MONTHS = Phase("months", _months_later, (Step("run", {"is_forced": True}), CONFIRM, Step("run")), leaver=23)
-STORY = (FIRST, DAYS, WEEKS, MONTHS)
+UPKEEP = Phase(
+    "upkeep", _somebody_new,
+    (Step("undo", {"is_of_last_run": True}), Step("push", {"yes": True}), Step("erase", {"email": "c12@example.com"}), Step("run")),
+    leaver=24,
+)  # fmt: skip
+STORY = (FIRST, DAYS, WEEKS, MONTHS, UPKEEP)
 
 
 def note(said: Said, noted: dict[str, str]) -> None:

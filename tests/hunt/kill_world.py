@@ -367,6 +367,11 @@ class Bench:
             found: list[dict[str, Any]] = ledger.codes.table().to_pylist()
         return found
 
+    def last_run(self) -> int:
+        """The number of the latest `run`."""
+        with self.ledger() as ledger:
+            return ledger.runs.last(1, command="run")[0].id
+
     def under_way(self) -> list[str]:
         """Changes that no outcome has ended."""
         with self.ledger() as ledger:
