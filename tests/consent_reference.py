@@ -47,6 +47,7 @@ class Event:
     kind: str
     at: datetime
     hard: bool = False
+    destination: str = "news"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +90,14 @@ def _person(group: Sequence[Row], acts: Sequence[Act], events: Sequence[Event], 
     lists = [act for act in acts if act.id in ids or (email is not None and act.email == email)]
     sent = [event for event in events if event.email == email]
     mails = [event for event in sent if event.at <= now]
-    since = [_since(act, now) for act in lists if act.left in _ACTS]
-    since += [min(event.at, now) for event in sent if event.kind in {"complaint", "unsubscribe"}]
-    left = max(since, default=None)
-    at, basis = newest.at, newest.basis or ("consent" if state in {"subscribed", "pending"} else None)
+    leaving = [(_since(act, now), act.destination) for act in lists if act.left in _ACTS]
+    leaving += [(min(event.at, now), event.destination) for event in sent if event.kind in {"complaint", "unsubscribe"}]
+    left, by = max(leaving, default=(None, None))
+    at, source = newest.at, newest.source
+    basis = newest.basis or ("consent" if state in {"subscribed", "pending"} else None)
     if left is not None and not (state != "unsubscribed" and at is not None and left < at <= now):
-        at = at if state == "unsubscribed" and at is not None and at > left else left
+        if not (state == "unsubscribed" and at is not None and at > left):
+            at, source = left, by
         state = "unsubscribed"
     return Person(
         email=email,
@@ -102,7 +105,7 @@ def _person(group: Sequence[Row], acts: Sequence[Act], events: Sequence[Event], 
         at=at,
         basis=basis,
         sms=min((row.sms for row in group), key=_RESTRICTIVE.index),
-        source=newest.source,
+        source=source,
         has_complained=any(event.kind == "complaint" for event in mails)
         or any(act.left == "complaint" for act in lists),
         has_bounced=any(event.kind == "bounce" and event.hard for event in mails)

@@ -69,8 +69,9 @@ def apply_consent(database: Database, now: datetime) -> None:
     local = now.astimezone(UTC).replace(tzinfo=None)
     database.execute(
         f"CREATE OR REPLACE TEMP TABLE acts AS SELECT customer_id, bool_or(since IS NULL) AS endless, max(since) AS since,"
-        f' coalesce(max("left") FILTER ("left" = \'complaint\'), arg_max("left", coalesce(since, TIMESTAMP \'9999-01-01\'))) AS why'
-        f' FROM (SELECT customer_id, "left", since FROM suppressions WHERE "left" IN {_ACTS} UNION ALL SELECT customer_id,'
+        f' coalesce(max("left") FILTER ("left" = \'complaint\'), arg_max("left", coalesce(since, TIMESTAMP \'9999-01-01\'))) AS why,'
+        " arg_max(destination, (coalesce(since, TIMESTAMP '9999-01-01'), destination)) AS source"
+        f' FROM (SELECT customer_id, destination, "left", since FROM suppressions WHERE "left" IN {_ACTS} UNION ALL SELECT customer_id, destination,'
         f" CASE kind WHEN 'complaint' THEN 'complaint' ELSE 'unsubscribed' END,"
         f" CASE WHEN destination IS NULL THEN happened_at ELSE least(happened_at, $now) END FROM email_events"
         f" WHERE kind IN ('complaint', 'unsubscribe')) WHERE since IS NULL OR since <= $now GROUP BY customer_id",
@@ -80,7 +81,8 @@ def apply_consent(database: Database, now: datetime) -> None:
     left = "customers.consent_email = 'unsubscribed'"
     database.execute(
         f"UPDATE customers SET consent_email_left = acts.why, consent_email = 'unsubscribed',"
-        f" consent_email_at = CASE WHEN {left} AND customers.consent_email_at > acts.since THEN customers.consent_email_at ELSE acts.since END"
+        f" consent_email_at = CASE WHEN {left} AND customers.consent_email_at > acts.since THEN customers.consent_email_at ELSE acts.since END,"
+        f" consent_email_source = CASE WHEN {left} AND customers.consent_email_at > acts.since THEN customers.consent_email_source ELSE acts.source END"
         f" FROM acts WHERE customers.customer_id = acts.customer_id AND ({left} OR NOT coalesce({lifted}, FALSE))",
         [local],
     )

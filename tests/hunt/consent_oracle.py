@@ -25,6 +25,7 @@ from consent_shop import SEGMENTS, Customer, Opener
 
 from connectors.errors import ConnectorError
 from connectors.types import EventKind, ValueKind
+from engine.client.inputs import neutral_suppressions
 from engine.engagement import Patience, pull
 from engine.engagement.parts import Parts
 from engine.errors import EngineError
@@ -34,6 +35,7 @@ from engine.plan.destination import Destination, MergeTag
 from engine.plan.plan import plan
 from engine.push.push import push
 from engine.push.trip import Carrier, Limits
+from engine.shop import Overlays
 
 __all__ = ["Found", "Story", "play"]
 
@@ -245,7 +247,8 @@ class Story:
         self.may = {person.email: person for person in known.values() if person.email is not None}
         if self.dice.random() < 0.8:  # what plain rules say is as good, and costs nothing
             return self.opener.told(shop, known)
-        people = self.opener.open(shop, ledger, self.parts.paths(), now)
+        suppressions = neutral_suppressions(ledger.suppressions.table())
+        people = self.opener.open(shop, Overlays(suppressions=suppressions, email_events=self.parts.paths()), now)
         found = {row["customer_id"]: row for row in people.to_pylist()}
         for key, person in known.items():
             row = found[key]

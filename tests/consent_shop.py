@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from consent_reference import Person, Row
 
-from engine.client.inputs import neutral_suppressions
-from engine.ledger import Ledger
 from engine.shop import consent, facts, identity
 from engine.shop.addresses import create_addresses
 from engine.shop.loading import create_empty
@@ -45,8 +42,8 @@ class Opener:
 
     database: Database = field(default_factory=lambda: Database(threads=1))
 
-    def open(self, customers: Sequence[Customer], ledger: Ledger, parts: Sequence[Path], now: datetime) -> pa.Table:
-        """The membership as the plan takes it."""
+    def open(self, customers: Sequence[Customer], overlays: Overlays, now: datetime) -> pa.Table:
+        """The membership as the plan takes it, with when and by whom consent was given or taken."""
         database = self.database
         given = _staged(customers)
         database.register("given_customers", given)
@@ -59,9 +56,8 @@ class Opener:
         identity.merge(database, columns, "SELECT NULL::VARCHAR AS customer_id, NULL::VARCHAR AS nothing WHERE FALSE")
         for table in ("email_events", "products"):
             create_empty(database, table, TABLES[table])
-        overlays = Overlays(suppressions=neutral_suppressions(ledger.suppressions.table()), email_events=parts)
-        if parts:
-            facts.add_pulled_events(database, parts)
+        if overlays.email_events:
+            facts.add_pulled_events(database, overlays.email_events)
         consent.place_suppressions(database, overlays, now)
         consent.add_suppressions_as_events(database, now)
         facts.finish_events(database)
@@ -88,7 +84,7 @@ class Opener:
 
     def _membership(self, customers: Sequence[Customer], now: datetime) -> pa.Table:
         people = self.database.query(
-            'SELECT customer_id, email, consent_email, consent_email_at, consent_email_basis AS basis, first_name AS "trait:first_name",'
+            'SELECT customer_id, email, consent_email, consent_email_at, consent_email_source, consent_sms, consent_email_basis AS basis, first_name AS "trait:first_name",'
             " consent_email = 'subscribed' AND coalesce(consent_email_basis = 'consent', FALSE)"
             f" AND email IS NOT NULL AND NOT {_BOUNCED} AND NOT {_COMPLAINED} AS reachable_email FROM customers c ORDER BY customer_id",
             {"now": now.astimezone(UTC).replace(tzinfo=None)},
