@@ -166,9 +166,11 @@ LAWS = re.split(r"^## ", TEXTS.get("docs/invariants.md", ""), flags=re.MULTILINE
 
 
 def names_of(path: Path) -> set[str]:
-    """Every test of a file, those of a class both with and without its name."""
+    """Every test of a file, those of a class both with and without its name; and a machine that is a test as a whole."""
     found = set()
     for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found |= {node.targets[0].id} if node.targets[0].id.startswith("Test") else set()
         inner = node.body if isinstance(node, ast.ClassDef) else [node]
         found |= {one.name for one in inner if isinstance(one, ast.FunctionDef) and one.name.startswith("test_")}
     return found
@@ -205,9 +207,8 @@ def test_pytest_collects_every_test_that_a_law_names() -> None:
         "no:cacheprovider",
     ]
     done = subprocess.run([*command, *files, "-o", "addopts="], cwd=ROOT, capture_output=True, text=True, check=False)
-    collected = {
-        (line.split("::")[0], line.split("::")[-1].split("[")[0]) for line in done.stdout.splitlines() if "::" in line
-    }
+    ids = [line.split("[")[0].split("::") for line in done.stdout.splitlines() if "::" in line]
+    collected = {(file, name) for file, *names in ids for name in names}
     kit = {test for file, test in collected if file == "tests/conformance/test_memory.py"}
     lost = [
         (file, test)
