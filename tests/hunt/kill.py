@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -218,7 +220,8 @@ def main() -> int:
     asked = parser.parse_args()
     tally: Counter[str] = Counter()
     phases = [one for one in STORY if not asked.phase or one.name in asked.phase]
-    with tempfile.TemporaryDirectory() as folder, bench(Path(folder)) as stage:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # what was tried until then is told
+    with suppress(SystemExit), tempfile.TemporaryDirectory() as folder, bench(Path(folder)) as stage:
         hunt = Hunt(stage)
         for place in range(len(asked.point) if asked.point else asked.points):
             seed = asked.seed * 100_000 + place
@@ -227,8 +230,6 @@ def main() -> int:
             tally += _counted(verdict)
             if verdict.faults:
                 _tell(f"\n{point}", *verdict.faults)
-            elif place % 20 == 0:
-                _tell(".")
     _tell("", *(f"{count:6} {what}" for what, count in sorted(tally.items())))
     return 1 if tally["points that found something"] else 0
 
@@ -237,6 +238,7 @@ def _counted(verdict: Verdict) -> Counter[str]:
     """What was tried, for the account of a hunt."""
     told = Counter({"points": 1, "deaths": verdict.deaths, f"cast {verdict.point.cast}": 1})
     told["points that found something"] += bool(verdict.faults)
+    told[f"phase {verdict.point.phase}"] += 1
     told["with somebody who leaves in between"] += bool(verdict.point.leaves)
     for death in verdict.point.deaths:
         told[f"{'after' if death.is_after else 'before'} a {death.kind}"] += 1
@@ -244,7 +246,7 @@ def _counted(verdict: Verdict) -> Counter[str]:
 
 
 def _tell(*lines: str) -> None:
-    sys.stdout.write("\n  ".join(lines) + ("\n" if len(lines) > 1 else ""))
+    sys.stdout.write("\n  ".join(lines) + "\n")
     sys.stdout.flush()
 
 
