@@ -52,7 +52,7 @@ def plan(client: Client, *, out: Path | None, force: Sequence[str] = (), recreat
     from engine.engagement import is_swept
     from engine.plan.file import save
 
-    planned = make_plan(client, Options(force=force, recreate=recreate), skip={})
+    planned = make_plan(client, Options(force=force, recreate=recreate), skip={}, is_shown=True)
     unread = [one.name for one in planned.plan.destinations if not is_swept(client.ledger, one.name)]
     warnings = [say("plan.unswept", client.lang, name=name) for name in unread]
     if out is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,13 @@ from engine.errors import ConfigError
 from engine.results import Exported, Options, Planned, PulledAll, Pushed, Review
 
 if TYPE_CHECKING:
+    from connectors.base import ReadsTraits
+    from connectors.types import Fitted, Ref
     from engine.client import Client
     from engine.engagement.totals import Compared
     from engine.offers import Decision, Policy
     from engine.plan.destination import Destination
+    from engine.plan.overwriting import Read
     from engine.plan.plan import Plan
     from engine.plan.survey import Survey
     from engine.push.issuing import Issued
@@ -83,8 +87,11 @@ def compare_totals(client: Client, *, skip: Collection[str]) -> list[Compared]:
     return found
 
 
-def make_plan(client: Client, options: Options, *, skip: Mapping[str, str]) -> Planned:
-    """The difference as of now, guarded; destinations in `skip`, and those that do not answer, are left out and told."""
+def make_plan(client: Client, options: Options, *, skip: Mapping[str, str], is_shown: bool = False) -> Planned:
+    """The difference as of now, guarded; destinations in `skip`, and those that do not answer, are left out and told.
+
+    For one that a person is to read, destinations are asked for values that would be written over.
+    """
     from engine.plan.plan import ShopFacts
     from engine.plan.plan import plan as make
 
@@ -106,6 +113,7 @@ def make_plan(client: Client, options: Options, *, skip: Mapping[str, str]) -> P
         issues=decide_codes(client, policies) if policies else None,
         aliases=client.aliases if policies else None,
         surveys=surveys,
+        reads=_reads(client, surveys) if is_shown else {},
         recreate=frozenset(options.recreate),
     )
     return guard_plan(client, Planned(plan=made, unreachable=unreachable), surveys, options)
@@ -118,6 +126,20 @@ def decide_codes(client: Client, policies: Sequence[Policy]) -> Decision:
     codes = owned(client.ledger.codes.table(columns=CODES), client.aliases)
     most = client.settings.live_offers
     return decide(policies, client.membership.table, codes, now=client.now, live_offers=most)
+
+
+def _reads(client: Client, names: Iterable[str]) -> dict[str, Read]:
+    """How each destination that can is asked for values of contacts."""
+    from connectors.base import ReadsTraits
+
+    built = {name: client.connector(name) for name in names}
+    return {name: partial(_read, one) for name, one in built.items() if isinstance(one, ReadsTraits)}
+
+
+def _read(connector: ReadsTraits, addresses: Sequence[str]) -> Mapping[str, Mapping[Ref, Fitted]]:
+    from connectors.types import Profile
+
+    return connector.traits([Profile(address) for address in addresses])
 
 
 def _surveys(client: Client, skip: Mapping[str, str]) -> tuple[dict[str, Survey], dict[str, str]]:
@@ -188,8 +210,8 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
         for one in planned.plan.destinations
         if one.name not in stopped
     ]
-    passed = [one.destination for one in carriers if not one.is_consent_only]
-    begin(planned.plan, client.ledger, client.membership.table, now=client.now, carried=passed)
+    passed = [one.destination.name for one in carriers if not one.is_consent_only]
+    begin(planned.plan, client.ledger, now=client.now, carried=passed)
     issued = mint_codes(client, planned) if any(not one.is_consent_only for one in carriers) else None
     until = None if options.max_minutes is None else client.clock.monotonic() + options.max_minutes * 60
     results = carry(

@@ -11,9 +11,10 @@ from connectors.types import AddContact, AddMember, ClearTraits, RemoveMember, S
 from engine.plan import rows
 from engine.plan.destination import CONTACTS, REMOVABLE, flag_name, targets
 from engine.plan.estimate import Estimate, estimate
+from engine.plan.overwriting import Read, overwritten
 from engine.plan.pools import Filling, pool_summaries
 from engine.plan.samples import samples
-from engine.plan.summary import DestinationSummary, Overwritten, TargetSummary
+from engine.plan.summary import DestinationSummary, TargetSummary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,6 +45,7 @@ class Counted:
     filling: Filling
     table: pa.Table
     survey: Survey | None = None
+    read: Read | None = None  # asks for values that stand there
     on_its_way: int = 0
 
 
@@ -69,7 +71,7 @@ def summarise(it: Counted) -> DestinationSummary:
         values=values,
         cleared=cleared,
         samples=samples(it.table, {tag.name for tag in it.destination.merge_tags if tag.is_private}),
-        overwritten={tag: Overwritten(contacts=count) for tag, count in it.difference.overwritten.items()},
+        overwritten=overwritten(it.difference, it.wanted, it.here, it.survey, it.read),
         offers=_offers(it.destination),
         code_tags=tuple(tag.name for tag in it.destination.merge_tags if tag.offer is not None),
         codes_sent=_by_offer(it, Counter(values) + Counter(_by_field(it.table, AddContact.__name__))),

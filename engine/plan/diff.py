@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from engine.plan.destination import Destination
     from engine.plan.population import Population
 
-__all__ = ["LOOKED_AT", "Difference", "differ"]
-
-LOOKED_AT = 100  # contacts whose values of before us are read: what they hold is told, the others are counted
+__all__ = ["Difference", "differ"]
 
 Column = Any  # an Arrow array; Arrow ships no types
 
@@ -28,13 +26,16 @@ Column = Any  # an Arrow array; Arrow ships no types
 class Difference:
     """The rows of one destination's changes, and how many changes were withheld because they were rejected before.
 
-    `overwritten`: by merge tag, contacts who may hold a value of it that is not ours. `met`: the first of their addresses.
+    `overwritten`: by merge tag, contacts who may hold a value of it that is not ours; `written`: new contacts, who may
+    turn out to be there. `met` and `come`: the addresses of both.
     """
 
     tables: list[pa.Table] = field(default_factory=list)
     withheld: int = 0
     overwritten: dict[str, int] = field(default_factory=dict)
+    written: dict[str, int] = field(default_factory=dict)
     met: Column = None
+    come: Column = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,11 @@ def _contacts(sides: _Sides, difference: Difference) -> Column:
         defaults={name: column.filter(sides.is_new) for name, column in wanted.defaults.items()},
     )  # fmt: skip
     kept = _keep(change, sides.held, difference)
+    difference.come = change.address.filter(kept)
+    for name, column in wanted.values.items():
+        is_sent = pc.and_not(column.is_valid(), wanted.defaults[name]).filter(sides.is_new)
+        if count := pc.sum(pc.and_(is_sent, kept)).as_py():
+            difference.written[name] = count
     return change.address.filter(pc.invert(kept)) if len(change.address) else pa.array([], pa.string())
 
 
@@ -166,7 +172,7 @@ def _overwrite(
             difference.overwritten[name] = count
             any_ = met if any_ is None else pc.or_(any_, met)
     if any_ is not None:
-        difference.met = sides.wanted.address.filter(any_).slice(0, LOOKED_AT)
+        difference.met = sides.wanted.address.filter(any_)
 
 
 def _joiners(sides: _Sides, difference: Difference, refused: Column) -> None:

@@ -35,7 +35,7 @@ class Created:
 class SideEffects:
     """The five: contacts that may be billed and things created, by destination; flows; first mails; money at risk.
 
-    `at_risk`: the most that `codes` new codes can cost, but those of the `unpriced` offers, of which nobody knows.
+    `at_risk`: the most that `codes` new codes can cost; `unpriced`: codes by offer of which nobody knows it.
     """
 
     billable: Mapping[str, int]
@@ -43,7 +43,7 @@ class SideEffects:
     first_mails: int
     codes: int
     at_risk: Decimal
-    unpriced: tuple[str, ...]
+    unpriced: Mapping[str, int]
     created: Mapping[str, Created]
 
 
@@ -60,8 +60,8 @@ def side_effects(plan: Plan) -> SideEffects:
             if target.joins
         ),
         first_mails=plan.first_mails,
-        codes=sum(one.codes for one in issuing),
+        codes=sum(one.codes for one in issuing if one.highest_cost is not None),
         at_risk=sum((one.highest_cost for one in issuing if one.highest_cost is not None), Decimal(0)),
-        unpriced=tuple(one.offer for one in issuing if one.highest_cost is None),
+        unpriced={one.offer: one.codes for one in issuing if one.highest_cost is None},
         created={name: made for name, made in named if made.lists or made.fields or made.pools},
     )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from engine.ledger import Ledger
     from engine.offers import Decision
+    from engine.plan.overwriting import Read
     from engine.plan.survey import Survey
 
 __all__ = ["Plan", "ShopFacts", "plan"]
@@ -134,23 +135,26 @@ def plan(
     issues: Decision | None = None,
     aliases: pa.Table | None = None,
     surveys: Mapping[str, Survey] | None = None,
+    reads: Mapping[str, Read] | None = None,
     recreate: frozenset[str] = frozenset(),
 ) -> Plan:
     """Compare what was computed with what each destination has acknowledged.
 
     `people`: the membership's table. `accounts`: the account id that each destination's key opens. `issues`: what
-    offers give. `aliases`: customers who are one person (customer_id, canonical). `surveys`: what each destination said of itself.
+    offers give. `aliases`: customers who are one person (customer_id, canonical). `surveys`: what each destination said of itself; `reads`
+    ask it what it holds, where we would write over it.
     `recreate`: "destination/segment" of lists that are gone there. Raises ConfigError for what a connector cannot carry.
     """
     codes = _live_codes(ledger, destinations, aliases)
-    summaries, tables, known = [], [], []
+    summaries, tables = [], []
+    known: dict[str, pa.ChunkedArray] = {}
     for one in destinations:
         here = present(one, ledger, recreate=recreate)
-        survey = (surveys or {}).get(one.name)
-        summary, table = _one(one, here, people, ledger, codes=codes, now=now, survey=survey)
+        survey, read = (surveys or {}).get(one.name), (reads or {}).get(one.name)
+        summary, table = _one(one, here, people, ledger, codes=codes, now=now, survey=survey, read=read)
         summaries.append(replace(summary, account=accounts.get(one.name)))
         tables.append(table)
-        known.append(here.table["customer_id"])
+        known[one.name] = here.table["customer_id"]
     told, issued = issued_codes(issues)
     return Plan(
         client=ledger.client,
@@ -161,7 +165,7 @@ def plan(
         shop=shop or ShopFacts(),
         destinations=tuple(summaries),
         issues=told,
-        first_mails=_first_mails(tables, known),
+        first_mails=_first_mails(tables, known, ledger),
         currency=next((one.currency for one in destinations), "EUR"),
         warnings=tuple(
             f"{one.name}: {one.spec.name} cannot be told that somebody left; they leave our lists there"
@@ -187,7 +191,18 @@ def _live_codes(ledger: Ledger, destinations: Sequence[Destination], aliases: pa
     from engine.ledger.codes import CodeState
 
     states = [CodeState(state) for state in _LIVE]
-    columns = ("code_id", "code", "offer", "customer_id", "state", "value", "minimum", "products", "issued_at", "expires_at")
+    columns = (
+        "code_id",
+        "code",
+        "offer",
+        "customer_id",
+        "state",
+        "value",
+        "minimum",
+        "products",
+        "issued_at",
+        "expires_at",
+    )
     found = ledger.codes.table(states=states, offers=sorted(offers) or ["\x00"], columns=columns)
     return owned(found, aliases, keeps_order=False)
 
@@ -200,7 +215,8 @@ def _one(
     *,
     codes: pa.Table,
     now: datetime,
-    survey: Survey | None,
+    survey: Survey | None = None,
+    read: Read | None = None,
 ) -> tuple[DestinationSummary, pa.Table]:
     import pyarrow.compute as pc
 
@@ -216,7 +232,7 @@ def _one(
     table = rows.ordered([*difference.tables, filling.table])
     counted = Counted(
         destination=destination, here=here, wanted=should, population=population, difference=difference,
-        filling=filling, table=table, survey=survey, on_its_way=len(under_way),
+        filling=filling, table=table, survey=survey, read=read, on_its_way=len(under_way),
     )  # fmt: skip
     return summarise(counted), table
 
@@ -224,20 +240,22 @@ def _one(
 def _found_fields(here: Present, survey: Survey | None) -> frozenset[str]:
     """Merge tags whose field was there before us: the ledger knows it, or the destination says so now."""
     fields = {name: at for (kind, name), at in here.targets.items() if kind is TargetKind.FIELD}
-    now = survey.fields - fields.keys() if survey else frozenset()
-    return now | {name for name, at in fields.items() if not at.is_owned}
+    now = survey.fields.keys() - fields.keys() if survey else frozenset()
+    return frozenset(now) | {name for name, at in fields.items() if not at.is_owned}
 
 
-def _first_mails(tables: Sequence[pa.Table], known: Sequence[pa.ChunkedArray]) -> int:
-    """People among the new contacts whom no destination knows, however many of them they come to."""
+def _first_mails(tables: Sequence[pa.Table], known: Mapping[str, pa.ChunkedArray], ledger: Ledger) -> int:
+    """People among the new contacts whom no destination knows, planned for or not, however many of them they come to."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     parts = [rows.chosen(table, kind=AddContact.__name__)["customer_id"].cast(pa.string()) for table in tables]
     fresh = pc.unique(pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string()))
-    for customers in known:
-        if len(fresh):
-            fresh = fresh.filter(pc.invert(pc.is_in(fresh, value_set=customers.combine_chunks())))
+    for name in dict.fromkeys([*known, *ledger.targets.destinations()]):
+        if len(fresh) == 0:
+            break
+        customers = known[name] if name in known else ledger.contacts.table(name)["customer_id"]
+        fresh = fresh.filter(pc.invert(pc.is_in(fresh, value_set=customers.combine_chunks())))
     return len(fresh)
 
 

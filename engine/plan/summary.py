@@ -37,12 +37,14 @@ class TargetSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overwritten:
-    """Values of one merge tag that would be written to contacts who were there before us, where we never wrote one.
+    """Values of one merge tag that would be written where one that is not ours may stand.
 
-    `contacts`: how many; of `looked` of them the destination was asked, and `other` hold a value that differs from ours.
+    `contacts`: who were there before us, or hold a field that was; `newcomers`: new contacts, of whom some may turn out to
+    be there. Of `looked` of all these the destination was asked, and `other` hold a value that differs from ours.
     """
 
     contacts: int
+    newcomers: int = 0
     looked: int = 0
     other: int = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from connectors.base import Connector
@@ -20,14 +20,14 @@ __all__ = ["Survey", "survey"]
 class Survey:
     """`lists`: ids found there, by segment; `known`: ids that the ledger expects, by segment (None: being created).
 
-    Pools of codes are among both, as `offers.NAME`. `fields`: merge tags whose field is there.
+    Pools of codes are among both, as `offers.NAME`. `fields`: ids of fields that are there, by merge tag.
     """
 
     destination: str
     account: Account
     lists: Mapping[str, Ref]
     known: Mapping[str, Ref | None]
-    fields: frozenset[str] = frozenset()
+    fields: Mapping[str, Ref] = field(default_factory=dict)
 
     @property
     def gone(self) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ def survey(destination: Destination, connector: Connector, ledger: Ledger) -> Su
         account=account,
         lists={by_target[target]: ref for target, ref in found.items() if target in by_target},
         known={flag_name(*key): known[key].ref for key in ours},
-        fields=frozenset(target.name for target in found if target.kind is TargetKind.FIELD),
+        fields={target.name: ref for target, ref in found.items() if target.kind is TargetKind.FIELD},
     )
 
 

@@ -26,8 +26,7 @@ Row = tuple[str, str, str]
 
 def difference(summary: DestinationSummary, lang: str, *, is_brief: bool = False) -> Part:
     """One destination; a brief one, as a terminal shows it, has its people in a line and no folded part."""
-    account = f", {summary.account}" if summary.account and not is_brief else ""
-    about = f"({summary.connector}{account}) {_cost(summary.estimate, lang)}"
+    about = f"({summary.connector}) {_cost(summary.estimate, lang)}"
     blocks = [_lists(summary, lang), _changes(summary, lang)]
     if is_brief:
         found: Sequence[Block] = [*blocks, _people_line(summary, lang), *_notes(summary, lang)]
@@ -66,7 +65,8 @@ def _changes(summary: DestinationSummary, lang: str) -> Grid:
 
 def _contacts(summary: DestinationSummary, lang: str) -> Iterator[Row]:
     if summary.contacts_new:
-        known = say("plan.known", lang, count=number(summary.contacts_before, lang))
+        before = number(summary.contacts_before, lang)
+        known = say("plan.known", lang, count=before) if summary.contacts_before else ""
         yield "+ " + say("plan.new", lang), number(summary.contacts_new, lang), known
 
 
@@ -102,7 +102,12 @@ def _warnings(summary: DestinationSummary, lang: str) -> Iterator[Row]:
     if summary.suppressed:
         yield "× " + say("plan.departures", lang), number(summary.suppressed, lang), say("plan.departures_why", lang)
     for tag, one in summary.overwritten.items():
-        yield "! " + say("plan.overwritten", lang, tag=tag), number(one.contacts, lang), _known(one, lang)
+        if one.contacts or one.other:
+            yield (
+                "! " + say("plan.overwritten", lang, tag=tag),
+                number(one.contacts + one.newcomers, lang),
+                _known(one, lang),
+            )
 
 
 def _known(one: Overwritten, lang: str) -> str:

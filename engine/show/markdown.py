@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from html import escape
 from itertools import chain
 
 from engine.show.blocks import Block, Command, Grid, Note, Page, Part, Tone
@@ -25,7 +26,13 @@ def _part(part: Part, level: int) -> Iterator[str]:
     inner = chain.from_iterable(_block(block, level) for block in part.blocks)
     about = f" <sub>{_plain(part.about)}</sub>" if part.about else ""
     if part.is_folded:
-        yield from [f"<details><summary>{_plain(part.title)}</summary>", "", *inner, "</details>", ""]
+        yield from [
+            f"<details><summary>{escape(part.title)}</summary>",
+            "",
+            *inner,
+            "</details>",
+            "",
+        ]  # HTML until the blank line
         return
     yield from [f"{'#' * level} {_plain(part.title)}{about}", "", *inner]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from engine.plan.effects import side_effects
@@ -55,7 +55,7 @@ def objections(result: Planned, lang: str, *, most: int | None = None) -> Iterat
     """What speaks against carrying it: guards, destinations left out, warnings; `most` reasons of one destination."""
     notes: list[Block] = list(refused(result.refusals, lang, most=most, told={_WAITING}))
     notes += [
-        Note(f"{say('push.unreachable', lang, name=name)}: {why}", Tone.BAD) for name, why in result.unreachable.items()
+        Note(say("plan.unreachable", lang, name=name, why=why), Tone.BAD) for name, why in result.unreachable.items()
     ]
     untold = [one for one in result.plan.destinations if not one.hears_departures]
     warnings = [*result.warnings, *(say("plan.untold", lang, name=one.name, connector=one.connector) for one in untold)]
@@ -77,9 +77,16 @@ def refused(
             yield Note(one.told(lang), Tone.WARN if one.kind == _WAITING else Tone.BAD)
         if most is not None and len(mine) > most:
             yield Note(say("guard.more", lang, count=len(mine) - most))
-        flags = " ".join(dict.fromkeys(one.flag for one in mine if one.kind not in told))
+        flags = _joined(dict.fromkeys(one.flag for one in mine if one.kind not in told))
         if flags:
             yield Note(say("guard.flag", lang, flag=flags), Tone.QUIET)
+
+
+def _joined(flags: Iterable[str]) -> str:
+    """Those of the command line as they are typed, what else there is to do after them."""
+    found = list(flags)
+    typed = " ".join(flag for flag in found if flag.startswith("--"))
+    return "; ".join([*([typed] if typed else []), *(flag for flag in found if not flag.startswith("--"))])
 
 
 def effects(plan: Plan, lang: str) -> Part:
@@ -104,10 +111,10 @@ def _billable(found: SideEffects, lang: str) -> list[str]:
 
 
 def _money(found: SideEffects, currency: str, lang: str) -> Iterator[str]:
-    if found.codes and (found.at_risk or not found.unpriced):
+    if found.codes:
         yield say("effects.risk", lang, count=found.codes, cost=amount(found.at_risk, currency, lang))
-    for offer in found.unpriced:
-        yield say("effects.unpriced", lang, offer=offer)
+    for offer, count in found.unpriced.items():
+        yield say("effects.unpriced", lang, count=count, offer=offer)
 
 
 def _created(name: str, made: Created, lang: str) -> str:
