@@ -210,8 +210,8 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
         for one in planned.plan.destinations
         if one.name not in stopped
     ]
-    passed = [one.destination.name for one in carriers if not one.is_consent_only]
-    begin(planned.plan, client.ledger, now=client.now, carried=passed)
+    passed = [one.destination for one in carriers if not one.is_consent_only]
+    begin(planned.plan, client.ledger, client.membership.table, now=client.now, carried=passed)
     issued = mint_codes(client, planned) if any(not one.is_consent_only for one in carriers) else None
     until = None if options.max_minutes is None else client.clock.monotonic() + options.max_minutes * 60
     results = carry(
