@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 from connectors.errors import UnexpectedResponse
 from connectors.types import AddCode, Batch, Change, ContactChange, Outcome, Reason, Ref, State, normal
@@ -12,12 +13,9 @@ __all__ = ["applied", "by_address", "contacts", "each", "noop", "rejected"]
 
 def contacts(batch: Batch) -> list[ContactChange]:
     """The changes of a batch, all of them of contacts. Raises UnexpectedResponse for a code."""
-    found: list[ContactChange] = []
-    for change in batch.changes:
-        if isinstance(change, AddCode):
-            raise UnexpectedResponse(f"change {change.id} is a code in a batch of contacts")
-        found.append(change)
-    return found
+    if AddCode in set(map(type, batch.changes)):
+        raise UnexpectedResponse("a code in a batch of contacts")
+    return cast("list[ContactChange]", list(batch.changes))
 
 
 def by_address(changes: Iterable[ContactChange]) -> dict[str, list[ContactChange]]:

@@ -58,9 +58,13 @@ def imports(changes: Iterable[ContactChange]) -> Iterator[Import]:
     of the same import is not documented (2026-11-22), so records of one such import have the same columns.
     """
     groups: dict[tuple[type[Change], tuple[Ref, ...]], dict[str, list[ContactChange]]] = {}
+    found: dict[str, list[ContactChange]] = {}
+    before: tuple[type[Change], tuple[Ref, ...]] | None = None
     for change in changes:
-        columns = tuple(sorted(change.fields)) if isinstance(change, ClearTraits) else ()
-        groups.setdefault((type(change), columns), {}).setdefault(change.profile.email, []).append(change)
+        kind = type(change), tuple(sorted(change.fields)) if isinstance(change, ClearTraits) else ()
+        if kind != before:
+            found, before = groups.setdefault(kind, {}), kind
+        found.setdefault(change.profile.email, []).append(change)
     return (Import(_SWITCHES.get(kind, {}), group) for (kind, _), group in groups.items())
 
 
@@ -77,7 +81,9 @@ def import_body(part: Import, list_ref: Ref) -> Json:
 
 
 def _record(email: str, changes: Sequence[ContactChange]) -> Json:
-    attributes = {name: value for change in changes for name, value in _attributes(change).items()}
+    attributes: dict[Ref, Fitted] = {}
+    for change in changes:
+        attributes.update(_attributes(change))
     return {"email": email, "attributes": attributes} if attributes else {"email": email}
 
 

@@ -200,7 +200,7 @@ def _lost(change: Change, entry: Json) -> set[str]:
     if isinstance(change, types.ClearTraits):
         return {tag for tag in change.fields if shown.get(tag) not in ("", None)}
     written: Mapping[str, object] = getattr(change, "traits", {})
-    return written.keys() - shown.keys()
+    return set() if written.keys() <= shown.keys() else written.keys() - shown.keys()
 
 
 def results(archive: bytes) -> Iterator[Json]:

@@ -93,8 +93,8 @@ def _added_contact(before: Contact | None, change: Sending, outcome: Outcome, kn
 
 def _set_traits(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact:
     packed = with_fields("" if before is None else before.packed, _fields(change, known))
-    address, customer, state, ref, members, foreign, _ = _same(before, change, outcome)
-    return Contact(address, customer, state, ref, members, foreign, packed)
+    address, _, state, ref, members, foreign, _ = before or _same(before, change, outcome)
+    return Contact(address, change.customer_id, state, outcome.ref or ref, members, foreign, packed)
 
 
 def _cleared_traits(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact | None:
@@ -107,7 +107,8 @@ def _cleared_traits(before: Contact | None, change: Sending, outcome: Outcome, k
 
 def _added_member(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact:
     target = known[change.target]
-    address, customer, state, ref, members, foreign, packed = _same(before, change, outcome)
+    address, _, state, ref, members, foreign, packed = before or _same(before, change, outcome)
+    customer, ref = change.customer_id, outcome.ref or ref
     if outcome.state is State.NOOP and not target.is_owned:
         return Contact(address, customer, state, ref, members, _with(foreign, target.position), packed)
     return Contact(address, customer, state, ref, _with(members, target.position), foreign, packed)
@@ -116,8 +117,9 @@ def _added_member(before: Contact | None, change: Sending, outcome: Outcome, kno
 def _removed_member(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact | None:
     if before is None:
         return None
-    address, customer, state, ref, members, foreign, packed = _same(before, change, outcome)
-    return Contact(address, customer, state, ref, _without(members, known[change.target].position), foreign, packed)
+    address, _, state, ref, members, foreign, packed = before
+    members = _without(members, known[change.target].position)
+    return Contact(address, change.customer_id, state, outcome.ref or ref, members, foreign, packed)
 
 
 def _suppressed(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact | None:  # noqa: ARG001 - one signature

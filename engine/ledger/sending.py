@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -51,6 +52,7 @@ class Travelling:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._open: dict[str, _Open] = {}
+        self.renamed: Mapping[str, Mapping[str, str]] = {}  # by destination: a segment's former name → its name now
 
     def begin(self, destination: str, *batches: Sequence[Sending], at: datetime, plan: str | None = None) -> None:
         """Commit that these are about to leave, each batch in a call of its own."""
@@ -120,7 +122,12 @@ class Travelling:
         columns = schema.batches.c
         query = sa.select(schema.batches).where(columns.destination == destination)
         rows = self._store.rows(query.order_by(columns.started_at, columns.id))
-        return [change for row in rows for change in batches.unpack(row)]
+        return [change for row in rows for change in batches.unpack(self._called(row))]
+
+    def _called(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A batch of a list under the name that its segment has now."""
+        new = self.renamed.get(row["destination"], {}).get(row["target"]) if row["kind"].endswith("Member") else None
+        return row if new is None else {**row, "target": new}
 
     def _mark(self, destination: str, carried: Mapping[Ref | None, list[str]], state: str, plan: str | None) -> None:
         """Which job has which changes now, and what state that is."""
@@ -156,16 +163,9 @@ class _Open:
 
     def __init__(self) -> None:
         self.changes: dict[int, dict[str, Sending]] = {}
-        self.rows: dict[str, int] = {}  # by change
 
     def keep(self, row: int, changes: Sequence[Sending]) -> None:
         self.changes[row] = {change.change_id: change for change in changes}
-        self.rows.update(dict.fromkeys(self.changes[row], row))
-
-    def drop(self, row: int) -> None:
-        for key in self.changes.pop(row):
-            if self.rows.get(key) == row:
-                del self.rows[key]
 
 
 class _Rows:
@@ -179,7 +179,7 @@ class _Rows:
         found = connection.execute(sa.select(columns.id, *shared).where(columns.destination == destination)).all()
         self._about = {row: _About(*about) for row, *about in found}
         for row in remembered.changes.keys() - self._about.keys():
-            remembered.drop(row)
+            del remembered.changes[row]
         for row in sorted(self._about.keys() - remembered.changes.keys()):
             whole = connection.execute(sa.select(schema.batches).where(columns.id == row)).mappings().one()
             remembered.keep(row, batches.unpack({str(name): value for name, value in whole.items()}))
@@ -214,18 +214,20 @@ class _Rows:
             self.add(about, [change for key, change in changes.items() if key not in keys])
             self.add(about._replace(state=state, job=job), [changes[key] for key in changes if key in keys])
 
-    def _holding(self, change_ids: Iterable[str]) -> Mapping[int, set[str]]:
+    def _holding(self, change_ids: Iterable[str]) -> Mapping[int, AbstractSet[str]]:
         """The rows that hold these changes, with those of them that each holds."""
-        found: dict[int, set[str]] = {}
-        where = self._remembered.rows
-        for key in change_ids:
-            if (row := where.get(key)) is not None:
-                found.setdefault(row, set()).add(key)
+        wanted = frozenset(change_ids)
+        found: dict[int, AbstractSet[str]] = {}
+        for row, changes in self._remembered.changes.items():
+            keys = changes.keys()
+            mine = keys if keys <= wanted else keys & wanted
+            if mine:
+                found[row] = mine
         return found
 
     def _remove(self, row: int) -> None:
         self.connection.execute(sa.delete(schema.batches).where(schema.batches.c.id == row))
-        self._remembered.drop(row)
+        del self._remembered.changes[row]
         del self._about[row]
 
 

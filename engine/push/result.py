@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any
 
 from connectors.errors import ConnectorError, Unauthorized
@@ -59,7 +60,7 @@ class Result:
                 target=change.target,
                 customer_id=change.customer_id,
                 reason=outcome.reason or Reason.OTHER,
-                words=mask(outcome.words) if outcome.words else None,
+                words=intern(mask(outcome.words)) if outcome.words else None,  # many are told the same
             )
             for change, outcome in pairs
             if outcome.state is State.REJECTED

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import logging
 import traceback
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -374,6 +376,24 @@ def test_the_log_tells_neither(caplog: pytest.LogCaptureFixture) -> None:
 
 def through(answer: Callable[[httpx.Request], httpx.Response]) -> Wire:
     return Wire(httpx.MockTransport(answer))
+
+
+def test_an_answer_is_let_go_once_it_was_read() -> None:
+    kept: list[weakref.ref[httpx.Response]] = []
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        response = httpx.Response(200, content=b"{}")
+        kept.append(weakref.ref(response))
+        return response
+
+    wire = through(answer)
+    gc.disable()
+    try:
+        assert wire.handle(Request("GET", HOME)).body == b"{}"
+        assert [one() for one in kept] == [None]
+    finally:
+        gc.enable()
+        wire.close()
 
 
 def descendants(kind: type[BaseException]) -> Iterator[type[BaseException]]:
