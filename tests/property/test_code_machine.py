@@ -15,7 +15,14 @@ import pyarrow as pa
 from code_model import PATHS, Held, Model, Offer
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from plan_lab import NOW, Crash, Frail, Fuse, Lab, Person, fragile, table
 
 from connectors.types import ValueKind
@@ -314,5 +321,5 @@ def reachable(state: str) -> set[str]:
     return {state}.union(*(reachable(then) for then in PATHS[state]))
 
 
-CodeMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
-TestTheLifeOfCodes = CodeMachine.TestCase
+def test_whatever_happens_in_whatever_order_codes_are_where_the_model_says() -> None:
+    run_state_machine_as_test(CodeMachine, settings=settings(max_examples=20, stateful_step_count=20, deadline=None))
