@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
 from engine.errors import ConfigError
 
-__all__ = ["is_in_memory", "lock_key", "open_engine", "parse", "schema_name"]
+__all__ = ["file_uri", "is_in_memory", "lock_key", "open_engine", "parse", "schema_name"]
 
 _JOURNAL = (
     8_000  # pages of 4 KB that the journal holds before they are copied into the database: commits stay as durable
@@ -46,6 +48,11 @@ def parse(url: str, place: str) -> sa.URL:
 def is_in_memory(url: sa.URL) -> bool:
     """Whether it is a SQLite database of this process alone."""
     return url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}
+
+
+def file_uri(path: Path) -> str:
+    """A file as SQLite's URIs name it, whatever stands in its name."""
+    return f"file:{quote(str(path))}"
 
 
 def schema_name(client: str) -> str:

@@ -10,12 +10,13 @@ from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 
 from engine.errors import ConfigError, EngineError
 from engine.ledger import schema
-from engine.ledger.opening import is_in_memory, lock_key, open_engine, parse, schema_name
+from engine.ledger.opening import file_uri, is_in_memory, lock_key, open_engine, parse, schema_name
 from engine.ledger.trouble import LedgerError, LedgerUnavailable, telling
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def connect(url: str, client: str = "client", *, is_readonly: bool = False, pati
     parsed = parse(url, _PLACE)
     path = None if parsed.get_backend_name() != "sqlite" or is_in_memory(parsed) else _path(parsed)
     if path is not None and is_readonly:
-        parsed = parsed.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"}) if path.exists() else _NOTHING
+        reading = {"mode": "ro", "uri": "true"}
+        parsed = parsed.set(database=file_uri(path), query=reading) if path.exists() else _NOTHING
     elif path is not None:
         parsed = parsed.set(database=str(path))
         _make(path)
@@ -129,7 +131,10 @@ class Store:
     def path(self) -> Path | None:
         """The file, where it is one."""
         url = self.engine.url
-        return None if not self.is_sqlite or is_in_memory(url) else Path(str(url.database).removeprefix("file:"))
+        if not self.is_sqlite or is_in_memory(url):
+            return None
+        file = str(url.database)
+        return Path(unquote(file.removeprefix("file:")) if "uri" in url.query else file)
 
     def schema_version(self) -> int | None:
         """The version of the tables that are there; None where there are none."""
@@ -248,7 +253,7 @@ def _tidy(path: Path) -> None:
     journal = path.with_name(f"{path.name}-wal")
     with suppress(OSError, sqlite3.Error):
         if journal.stat().st_size == 0:
-            with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=0)) as raw:
+            with closing(sqlite3.connect(f"{file_uri(path)}?mode=rw", uri=True, timeout=0)) as raw:
                 raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 

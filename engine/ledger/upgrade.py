@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from engine.errors import Locked
 from engine.ledger import lock, schema
+from engine.ledger.opening import file_uri
 from engine.ledger.store import Store, schema_version
 from engine.ledger.trouble import LedgerUnavailable
 
@@ -54,7 +55,7 @@ def _copied(path: Path, version: int) -> Path:
         part.unlink(missing_ok=True)
         part.touch(mode=0o600)
         with (
-            closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as ours,
+            closing(sqlite3.connect(f"{file_uri(path)}?mode=ro", uri=True)) as ours,
             closing(sqlite3.connect(part)) as other,
         ):
             ours.backup(other, pages=_PAGES)

@@ -149,6 +149,16 @@ def test_a_reader_leaves_every_file_as_it_was(tmp_path: Path, *, is_crashed: boo
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix != ".sqlite-shm"} == before
 
 
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "Été #1, 100% & co"
+    url = f"sqlite:///{folder}/l.sqlite"
+    with Ledger.open(url, "client") as ledger, ledger.lock("run", NOW):
+        ledger.cursors.save("news", "events", "7")
+    with Ledger.open(url, "client", is_readonly=True) as ledger:
+        assert ledger.cursors.get("news", "events") == "7"
+    assert sorted(path.name for path in folder.iterdir()) == ["l.sqlite", "l.sqlite.lock"]
+
+
 def test_an_url_that_opens_nothing_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         Ledger.open("nonsense", "client")
