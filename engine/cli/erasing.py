@@ -11,6 +11,7 @@ from engine.cli.options import (
     Config,
     Json,
     Now,
+    Out,
     app,
 )
 from engine.cli.session import session
@@ -29,3 +30,18 @@ def erase(
         from engine import run
 
         it.show(run.erase(it.client, email, yes=yes))
+
+
+@app.command()
+def person(
+    who: Annotated[str, typer.Argument(metavar="CUSTOMER|EMAIL")],
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    out: Out = None,
+) -> None:
+    """Show all that is held of one person, and how their consent came about."""
+    with session("person", config, now, json=json) as it:
+        from engine import look
+
+        it.show(look.person(it.client, who, out))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connectors.types import normal
 
@@ -66,6 +66,14 @@ class Parts:
     def held(self, addresses: Collection[str]) -> int:
         """How many events of these normal addresses are kept."""
         return sum(len(_theirs(path, addresses)) for path in self.paths())
+
+    def of_people(self, addresses: Collection[str]) -> list[dict[str, Any]]:
+        """Every event of these normal addresses, in the order of their time."""
+        import pyarrow.parquet as pq
+
+        found = [row for path in self.paths() for row in pq.read_table(path).to_pylist()
+                 if row["email"] is not None and normal(row["email"]) in addresses]  # fmt: skip
+        return sorted(found, key=lambda row: (row["happened_at"], row["event_id"]))
 
     def without(self, addresses: Collection[str]) -> tuple[int, int]:
         """Rewrite the parts that hold somebody without them; returns how many events went, and of how many parts.

@@ -12,6 +12,7 @@ from engine.errors import ConfigError
 from engine.look.codes import CodesByState, OfferCodes, RefusedCodes, RefusedPerson, codes, refused_codes
 from engine.look.conditions import Condition
 from engine.look.explanation import Explained, StandsOn, explain
+from engine.look.person import ConsentAct, ConsentState, Held, person
 from engine.look.rejections import Rejected, RejectedChange, RejectedGroup, rejected
 from engine.look.rereading import reread
 from engine.look.standing import DestinationState, HeldBack, LastRun, Read, RunRow, Status, status
@@ -29,8 +30,11 @@ __all__ = [
     "Checked",
     "CodesByState",
     "Condition",
+    "ConsentAct",
+    "ConsentState",
     "DestinationState",
     "Explained",
+    "Held",
     "HeldBack",
     "LastRun",
     "Listed",
@@ -53,6 +57,7 @@ __all__ = [
     "connectors",
     "explain",
     "members",
+    "person",
     "refused_codes",
     "rejected",
     "reread",

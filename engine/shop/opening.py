@@ -93,6 +93,15 @@ class Shop:
         )
         return [str(row[0]) for row in found]
 
+    def rows_of(self, customer_id: str) -> dict[str, list[dict[str, Any]]]:
+        """Every row of the shop that is attached to a person, by table."""
+        found = {}
+        for table in self.tables:
+            if "customer_id" in self.database.columns(table):
+                asked = f"SELECT * FROM {name(table)} WHERE customer_id = $key"
+                found[table] = self.database.query(asked, {"key": customer_id}).to_pylist()
+        return {table: rows for table, rows in found.items() if rows}
+
     def coupons(self) -> pa.Table:
         """Purchases that used a code: coupon, order_id, ordered_at (UTC-aware), customer_id."""
         import pyarrow as pa

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.text import Text
 
+from engine import look
 from engine.erasure import Erasure, Trace
 from engine.show.screen import heading, table
 from engine.show.views import stacked, view
@@ -14,6 +15,7 @@ from engine.words import knows, number, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
 __all__ = ["erasure_lines"]
 
@@ -45,6 +47,39 @@ def _erasure(result: Erasure, lang: str) -> Iterator[RenderableType]:
     yield from _destinations(result, lang)
     yield Text(say("erase.receipt", lang, file=result.receipt), overflow="fold")
     yield Text(say("erase.shop", lang), style="yellow")
+
+
+@view.register
+def _(result: look.Held, lang: str) -> RenderableType:
+    return stacked(_held(result, lang))
+
+
+def _held(result: look.Held, lang: str) -> Iterator[RenderableType]:
+    yield heading(say("erase.held", lang))
+    yield Text(", ".join([*result.customers, *result.addresses]), overflow="fold")
+    yield Text()
+    columns = [(say(f"person.{word}", lang), False) for word in ("channel", "state", "since", "source", "basis")]
+    yield table(
+        columns,
+        [(one.channel, one.state, _when(one.since), one.source or "", one.basis or "") for one in result.consent],
+    )
+    if result.history:
+        yield Text()
+        columns = [(say(f"person.{word}", lang), False) for word in ("source", "what", "since", "seen", "origin")]
+        yield table(
+            columns,
+            [(one.source, one.what, _when(one.at), _when(one.first_seen), one.origin) for one in result.history],
+        )
+    yield Text()
+    facts = {name: len(rows) for name, rows in result.shop.items()}
+    facts |= {"events": len(result.events), "codes_held": len(result.codes), "plans": len(result.plans)}
+    facts |= {f"→ {name}": len(one["contacts"]) for name, one in result.destinations.items()}
+    yield _counts(facts, lang)
+    yield Text(say("person.file", lang, file=result.file) if result.file else say("person.more", lang))
+
+
+def _when(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
 
 
 def erasure_lines(result: Erasure, lang: str) -> Iterator[RenderableType]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from sqlglot import exp
@@ -74,6 +74,16 @@ class WarehouseShop:
         rows = rows.where(exp.or_(*(column("canonical").eq(literal(key)) for key in own))) if own else rows.limit(0)
         found = self.database.query(backend(self.database.name).text(rows))["customer_id"].to_pylist()
         return [*own, *sorted(set(found) - set(own))]
+
+    def rows_of(self, customer_id: str) -> dict[str, list[dict[str, Any]]]:
+        """Every row of the shop that is attached to a person, by table."""
+        found = {}
+        for table, shape in self.tables.items():
+            if "customer_id" in shape.everything:
+                rows = exp.select(exp.Star()).from_(relation(table))
+                rows = rows.where(column("customer_id").eq(literal(customer_id)))
+                found[table] = self.database.query(backend(self.database.name).text(rows)).to_pylist()
+        return {table: rows for table, rows in found.items() if rows}
 
     def coupons(self) -> pa.Table:
         """Purchases that used a code: coupon, order_id, ordered_at (UTC-aware), customer_id."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from round_lab import PROVIDERS, Lab, contact, told
 
@@ -104,10 +105,9 @@ def test_codes_keep_their_text_for_ever_and_lose_their_owner(begun: Lab) -> None
     assert counts(after)["thanks"].get("expired", 0) == counts(before)["thanks"].get("expired", 0) + 1
 
 
-def counts(told: object) -> dict[str, dict[str, int]]:
-    assert isinstance(told, dict)
-    found = told.get("counts") or {one["offer"]: one["states"] for one in done["offers"]}
-    assert isinstance(found, dict)
+def counts(answer: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """Codes by offer and state."""
+    found: dict[str, dict[str, int]] = answer["counts"]
     return found
 
 
@@ -145,3 +145,36 @@ def test_somebody_whom_only_a_destination_knows_is_erased_there(begun: Lab) -> N
 
 def test_what_is_no_address_is_refused(begun: Lab) -> None:
     told(begun, "erase", "c04", "--yes", exit_code=2, says=["not an address"], kind="config", place="EMAIL")
+
+
+def test_all_that_is_held_of_a_person_is_one_file_for_its_reader_alone(begun: Lab) -> None:
+    mailed(begun)
+    begun.unsubscribe("klaviyo", GONE)
+    begun.later(hours=4)
+    begun.done("pull")
+    file = begun.folder / "person.json"
+    held = begun.done("person", GONE, "--out", file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert held["customers"] == ["c04"]
+    assert held["addresses"] == [GONE]
+    (mail, sms) = held["consent"]
+    assert (mail["channel"], mail["state"], mail["source"]) == ("email", "unsubscribed", "flows")
+    assert sms["channel"] == "sms"
+    assert ("flows", "unsubscribed") in {(act["source"], act["what"]) for act in held["history"]}
+    assert set(held["destinations"]) == set(PROVIDERS)
+    assert held["destinations"]["mailing"]["contacts"][0]["values"]["FIRST_NAME"]
+    assert {"customers", "orders", "order_lines"} <= held["shop"].keys()
+    assert held["events"]
+    assert held["codes"]
+    assert held["plans"], "kept plans name them by their id"
+    written = json.loads(file.read_text("utf-8"))
+    assert written["customers"] == ["c04"]
+    assert written.keys() == held.keys() - {"file"}
+    assert begun.done("person", "c04")["addresses"] == [GONE], "by the customer_id, too"
+    said = begun.ciblage("person", "c04")
+    assert "unsubscribed" in said.out
+    assert max(map(len, said.out.splitlines())) <= 80
+
+
+def test_who_is_not_known_is_told(begun: Lab) -> None:
+    told(begun, "person", "nobody", exit_code=2, says=["no such customer"], kind="config", place="WHO")
