@@ -92,14 +92,14 @@ class Ended:
         """The first reason for an end that is not good, in the run's own words."""
         if error := self.document.get("error"):
             place = f"{error['place']}: " if error.get("place") else ""
-            return f"{place}{error['message']}"
+            return f"{place}{error['message']}".partition("\n")[0]
         unreachable = dict(self._result("pushed", "unreachable") or ())
         reasons = [
             *(f"{name}: {words}" for name, words in unreachable.items()),
             *(f"{one['destination']}: {one['error']}" for one in self._result("pushed", "results") if one.get("error")),
-            *(f"{one['destination']}: {one['message']}" for one in self._result("planned", "refusals")),
+            *(one["message"] for one in self._result("planned", "refusals")),  # it names its destination
         ]
-        return reasons[0] if reasons else ""
+        return reasons[0].partition("\n")[0] if reasons else ""
 
     def _result(self, *keys: str) -> Any:  # noqa: ANN401 - JSON of our own
         found: Any = self.document.get("result") or {}
