@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Settled", "clear", "settle"]
 
 _PART = 50_000  # coupons that are looked up at one time
-_UNSENT = frozenset({CodeState.RESERVED.value, CodeState.EXPORTED.value, CodeState.CONFIRMED.value})
+_UNSENT = (CodeState.RESERVED.value, CodeState.EXPORTED.value, CodeState.CONFIRMED.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,21 +49,19 @@ def settle(ledger: Ledger, used: pa.Table, *, now: datetime, aliases: pa.Table |
     `used`: coupon (any case), order_id, ordered_at, and customer_id where it is known; the first order of a coupon
     counts. `aliases`: customer_id, canonical.
     """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    redeemed = unsent = others = 0
     first = _first(used)
-    for start in range(0, len(first), _PART):
-        part = first.slice(start, _PART)
-        found = _unused(ledger, part, aliases)
-        if not len(found):
-            continue
-        redeemed += ledger.codes.use(found)
-        others += pc.sum(found["by_another"]).as_py() or 0
-        unsent += sum(state in _UNSENT for state in found["state"].to_pylist())
+    parts = [_unused(ledger, first.slice(start, _PART), aliases) for start in range(0, len(first), _PART)]
+    found = pa.concat_tables(parts) if parts else None
+    counts = {"redeemed": 0, "unsent": 0, "by_another": 0}
+    if found is not None and len(found):
+        counts["redeemed"] = ledger.codes.use(found.sort_by("code_id"))  # as they lie in the ledger
+        counts["unsent"] = pc.sum(pc.is_in(found["state"], value_set=pa.array(_UNSENT))).as_py()
+        counts["by_another"] = pc.sum(found["by_another"]).as_py()
     expired = ledger.codes.expire(now)
-    merged = _merge(ledger, aliases, now)
-    return Settled(redeemed=redeemed, unsent=unsent, by_another=others, expired=expired, merged=merged)
+    return Settled(**counts, expired=expired, merged=_merge(ledger, aliases, now))
 
 
 def _first(used: pa.Table) -> pa.Table:
@@ -87,10 +85,9 @@ def _unused(ledger: Ledger, coupons: pa.Table, aliases: pa.Table | None) -> pa.T
     """Those of the coupons that are codes of ours and that no order has used, with their order."""
     import pyarrow.compute as pc
 
-    found = ledger.codes.find(coupons["coupon"].to_pylist(), columns=("code", "state", "customer_id", "redeemed_at"))
+    columns = ("code_id", "code", "state", "customer_id", "redeemed_at")
+    found = ledger.codes.find(coupons["coupon"].to_pylist(), columns=columns)
     found = found.filter(pc.is_null(found["redeemed_at"]))
-    if not len(found):
-        return found
     place = pc.index_in(found["code"], value_set=coupons["coupon"].combine_chunks())
     buyer = owned(coupons.select(["customer_id"]).take(place.combine_chunks()), aliases)["customer_id"]
     differs = pc.fill_null(pc.not_equal(owned(found, aliases)["customer_id"], buyer), False)
