@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -29,6 +29,7 @@ class KnownSuppression:
     origin: str = "provider"
 
 
+_NEAR = timedelta(days=1)
 _OURS = {Left.UNSUBSCRIBED, Left.OTHER}  # how a Suppress of ours reads back
 _WEIGHT = {left: weight for weight, left in enumerate(
     (Left.PENDING, Left.ARCHIVED, Left.BOUNCED, Left.OTHER, Left.UNSUBSCRIBED, Left.COMPLAINT)
@@ -45,7 +46,8 @@ class Suppressions:
     def record(self, destination: str, found: Sequence[KnownSuppression]) -> int:
         """Keep what a read brought; returns how many are new or changed.
 
-        One that is known keeps its first sight; one that matches a Suppress of ours keeps its time and origin too.
+        One that is known keeps its first sight; one that matches a Suppress of ours keeps its time and origin too,
+        unless the provider dates it days later: that is the person's own doing.
         """
         addresses = [known.suppression.email for known in found]
         before = self._before(destination, addresses)
@@ -112,11 +114,18 @@ def _row(destination: str, known: KnownSuppression, before: dict[str, object] | 
         return row
     row["first_seen"] = before["first_seen"]
     row["customer_id"] = known.customer_id or before["customer_id"]
-    if before["origin"] == "ours" and told.left in _OURS:
+    if before["origin"] == "ours" and told.left in _OURS and not _is_later(told, before["first_seen"]):
         row |= {"left": before["left"], "at": before["at"], "origin": "ours"}
     if before["left"] == Left.COMPLAINT.value and told.left is not Left.COMPLAINT:
         row |= {"left": before["left"], "at": before["at"]}
     return row
+
+
+def _is_later(told: Suppression, ours: object) -> bool:
+    """They came back there by themselves, and left again: a provider's time of our own word is near ours."""
+    if told.left is not Left.UNSUBSCRIBED or told.at is None or not isinstance(ours, datetime):
+        return False
+    return told.at > ours + _NEAR
 
 
 class Cursors:

@@ -172,3 +172,26 @@ def test_who_has_left_is_told_with_when_and_where() -> None:
     assert as_told(computed([YES], [act], [])["c1"])[:3] == (
         "unsubscribed", NOW - timedelta(hours=2), "flows",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("hours", "origin"), [(0, "ours"), (20, "ours"), (30, "provider"), (None, "ours")])
+def test_a_suppress_of_ours_reads_back_as_ours_and_a_later_departure_as_the_persons(
+    hours: int | None, origin: str
+) -> None:
+    at = None if hours is None else NOW + timedelta(hours=hours)
+    with Ledger.open("sqlite://", "client") as ledger:
+        ours = KnownSuppression(
+            suppression=Suppression(email=ANNA, left=Left.UNSUBSCRIBED, at=NOW),
+            customer_id="c1",
+            first_seen=NOW,
+            origin="ours",
+        )
+        ledger.suppressions.record("news", [ours])
+        read = Suppression(email=ANNA, left=Left.UNSUBSCRIBED, at=at)
+        later = KnownSuppression(suppression=read, customer_id=None, first_seen=NOW + timedelta(days=9))
+        ledger.suppressions.record("news", [later])
+        (row,) = ledger.suppressions.table("news").to_pylist()
+        assert row["origin"] == origin
+        assert row["at"] == (NOW if origin == "ours" else at)
+        assert row["first_seen"] == NOW
+        assert row["customer_id"] == "c1"
