@@ -86,10 +86,11 @@ def push_lines(result: run.Pushed, lang: str) -> Iterator[RenderableType]:
     yield from refusals(result.refusals, lang)
     yield from _unreachable(result.unreachable.items(), lang)
     yield from _proofs(result.proofs, lang)
-    if result.exported and not result.minted:
+    if result.exported and not (result.minted or result.renewed):
         yield Text(say("push.exported", lang, file=result.exported))
-    if result.minted:
-        yield Text(say("push.minted", lang, count=result.minted, file=result.exported))
+    for fate in ("minted", "renewed"):
+        if count := getattr(result, fate):
+            yield Text(say(f"push.{fate}", lang, count=count, file=result.exported))
 
 
 def _carried(one: Result, kinds: Sequence[str], lang: str) -> tuple[str, ...]:
