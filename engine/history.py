@@ -77,6 +77,7 @@ def recorded(client: Client, command: str) -> Iterator[Record]:
     client.write()
     ledger, started = client.ledger, client.clock.utc()
     with ledger.lock(who=command, since=started):
+        ledger.targets.rename()
         run_id = ledger.runs.begin(
             Run(command=command, started_at=started, now=client.now, config_hash=client.config.hash, summary={})
         )

@@ -1,4 +1,4 @@
-"""What happened, and what is ours at a destination: history, undo, drift."""
+"""What happened, and what is ours at a destination: history, undo, drift, adopt."""
 
 from __future__ import annotations
 
@@ -81,3 +81,18 @@ def drift(
         with it.moving(force, None, max_minutes, yes=yes) as options:
             told = upkeep.drift(it.client, options, repair=repair, values=values, out=out)
         it.show(told)
+
+
+@app.command()
+def adopt(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="DESTINATION/SEGMENT.")],
+    config: Config = HERE,
+    now: Now = None,
+    json: Json = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Take it over; otherwise only show what that means.")] = False,
+) -> None:
+    """Take over a list that somebody else made."""
+    with session("adopt", config, now, json=json) as it:
+        from engine import upkeep
+
+        it.show(upkeep.adopt(it.client, target, yes=yes))

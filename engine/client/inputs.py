@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from engine.shop import Shop
     from engine.warehouse import WarehouseShop
 
-__all__ = ["definitions", "destination", "neutral_codes", "neutral_suppressions", "policies", "vocabulary"]
+__all__ = ["definitions", "destination", "neutral_codes", "neutral_suppressions", "policies", "renamed", "vocabulary"]
 
 _KINDS = {
     Type.TEXT: ValueKind.TEXT,
@@ -272,6 +272,27 @@ def _default(text: str, kind: ValueKind, place: str) -> object:
         return Decimal(text)
     except InvalidOperation:
         raise ConfigError(f"'{text}' is not a number", place=place, hint="write keep, clear or a number") from None
+
+
+def renamed(config: Config) -> dict[str, dict[str, str]]:
+    """Segments that had another name, by destination: former → now. Raises ConfigError where it is not that one's alone."""
+    segments = config.settings.segments
+    pairs: dict[str, str] = {}
+    for name, segment in segments.items():
+        if segment.was is None:
+            continue
+        if segment.was in segments or segment.was in pairs:
+            other = segment.was if segment.was in segments else pairs[segment.was]
+            message = f"segments.{name} cannot have been '{segment.was}': segments.{other} has that name"
+            raise ConfigError(
+                message, place=config.place("segments", name, "was"), hint="a former name is one segment's"
+            )
+        pairs[segment.was] = name
+    return {
+        destination: {old: new for old, new in pairs.items() if new in one.segments}
+        for destination, one in config.settings.destinations.items()
+        if pairs
+    }
 
 
 def policies(settings: Settings, now: datetime) -> list[Policy]:

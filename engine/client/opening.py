@@ -126,10 +126,13 @@ class Client:
     @cached_property
     def ledger(self) -> Ledger:
         """The client's ledger: read-only unless the command writes."""
+        from engine.client.inputs import renamed
         from engine.ledger import Ledger
 
+        former = renamed(self.config)
         ledger = Ledger.open(self._ledger_url(), self.settings.client, is_readonly=not self.is_writing)
         self._open.callback(ledger.close)
+        ledger.call(former)
         return ledger
 
     def _ledger_url(self) -> str:

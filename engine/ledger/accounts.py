@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,7 +12,7 @@ from connectors.types import Ref, Target, TargetKind, ValueKind
 from engine.ledger import schema
 from engine.ledger.store import Store, upsert
 
-__all__ = ["Accounts", "KnownTarget", "Targets"]
+__all__ = ["Accounts", "KnownTarget", "Targets", "record_row"]
 
 
 class Accounts:
@@ -48,12 +49,13 @@ class Targets:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.renamed: Mapping[str, Mapping[str, str]] = {}  # by destination: a segment's former name → its name now
 
     def of(self, destination: str) -> Mapping[tuple[TargetKind, str], KnownTarget]:
         """All targets of a destination, by kind and our name."""
         query = sa.select(schema.targets).where(schema.targets.c.destination == destination)
         found = {}
-        for row in self._store.rows(query):
+        for row in self._called(destination, self._store.rows(query)):
             value = ValueKind(row["value"]) if row["value"] else None
             target = Target(kind=TargetKind(row["kind"]), name=row["name"], title=row["title"], value=value)
             known = KnownTarget(
@@ -65,6 +67,41 @@ class Targets:
             )
             found[target.kind, target.name] = known
         return found
+
+    def _called(self, destination: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """The rows under the names that segments have now."""
+        renamed = self.renamed.get(destination, {})
+        names = {row["name"] for row in rows if row["kind"] == TargetKind.SEGMENT.value}
+        for row in rows:
+            name = renamed.get(row["name"])
+            if row["kind"] == TargetKind.SEGMENT.value and name is not None and name not in names:
+                yield {**row, "name": name, "was": _former(row)}
+            else:
+                yield row
+
+    def rename(self) -> None:
+        """Write down the names that segments have now, everywhere: with those on their way, and no change of a state."""
+        columns, batches = schema.targets.c, schema.batches
+        for destination, renamed in self.renamed.items():
+            rows = self._store.rows(sa.select(schema.targets).where(columns.destination == destination))
+            before = {row["name"]: row for row in rows if row["kind"] == TargetKind.SEGMENT.value}
+            for old, new in renamed.items():
+                if old not in before or new in before:
+                    continue
+                here = (
+                    columns.destination == destination,
+                    columns.kind == TargetKind.SEGMENT.value,
+                    columns.name == old,
+                )
+                of_list = (
+                    batches.c.destination == destination,
+                    batches.c.target == old,
+                    batches.c.kind.like("%Member"),
+                )
+                with self._store.write() as connection:
+                    values = {"name": new, "was": _former(before[old])}
+                    connection.execute(sa.update(schema.targets).where(*here).values(values))
+                    connection.execute(sa.update(batches).where(*of_list).values(target=new))
 
     def destinations(self) -> list[str]:
         """Every destination that we have written to, those too that the config has no more."""
@@ -104,6 +141,16 @@ class Targets:
             for target, ref in refs.items():
                 same = (columns.destination == destination, columns.kind == target.kind, columns.name == target.name)
                 connection.execute(sa.update(schema.targets).where(*same).values(ref=ref))
+
+
+def _former(row: Mapping[str, Any]) -> str:
+    return " ".join([*(row["was"] or "").split(), row["name"]])
+
+
+def record_row(connection: sa.Connection, destination: str, target: Target, *, position: int, ref: Ref) -> None:
+    """A list that we did not create, within a transaction."""
+    row = _row(destination, target, position=position, is_owned=False) | {"ref": ref}
+    upsert(connection, schema.targets, [row])
 
 
 def _row(destination: str, target: Target, *, position: int, is_owned: bool) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from engine.ledger import lock, schema
 from engine.ledger.accounts import Accounts, Targets
+from engine.ledger.adoption import Adoption
 from engine.ledger.codes import Codes
 from engine.ledger.contacts import Contacts
 from engine.ledger.corrections import Corrections
@@ -36,6 +38,7 @@ class Ledger:
         self.targets = Targets(store)
         self.contacts = Contacts(store)
         self.corrections = Corrections(store)
+        self.adoption = Adoption(store, self.targets)
         self.sending = Travelling(store)
         self.rejections = Rejections(store)
         self.suppressions = Suppressions(store)
@@ -57,6 +60,15 @@ class Ledger:
     def lock(self, who: str, since: datetime) -> AbstractContextManager[None]:
         """Hold the client's run lock; `who` is the command, `since` the real time. Raises Locked."""
         return lock.hold(self._store, client=self.client, who=who, since=since)
+
+    def call(self, renamed: Mapping[str, Mapping[str, str]]) -> None:
+        """Segments have other names now, by destination: former → new. Nothing is written until `targets.rename`."""
+        known = {name: {at for _, at in self.targets.of(name)} for name in renamed}
+        fresh = {
+            name: {old: new for old, new in pairs.items() if old in known[name] and new not in known[name]}
+            for name, pairs in renamed.items()
+        }
+        self.targets.renamed = self.sending.renamed = fresh
 
     def holder(self) -> Holder | None:
         """Who holds the run lock, for `status`."""

@@ -213,8 +213,18 @@ def _leavers(sides: _Sides, difference: Difference) -> None:
     is_lost = pc.is_in(why, value_set=pa.array(["blocked", "consent"]))
     _forget_values(sides, difference, pc.and_not(goes, is_lost))
     if Suppress in sides.destination.spec.carries:
-        chosen = pc.and_(is_there, pc.equal(why, "consent"))
+        chosen = pc.and_(pc.and_not(is_there, _strangers(table)), pc.equal(why, "consent"))
         _keep(_departure(sides, Suppress.__name__, CONTACTS, chosen, why), sides.held, difference)
+
+
+def _strangers(table: pa.Table) -> Column:
+    """Contacts that are known for having been in a list that was taken over, and that we never wrote to."""
+    import pyarrow.compute as pc
+
+    is_blank = pc.and_(pc.equal(table["members"], b""), pc.equal(table["fields"], ""))
+    is_foreign = pc.fill_null(pc.greater(pc.binary_length(table["foreign_members"]), 0), False)
+    is_found = pc.equal(table["state"], "found")
+    return pc.and_(pc.and_(is_blank, is_foreign), is_found).combine_chunks()
 
 
 def _why(sides: _Sides, address: Column, customer: Column) -> Column:

@@ -109,6 +109,25 @@ def _did(did: Did, lang: str) -> Iterator[RenderableType]:
 
 
 @view.register
+def _(result: upkeep.Adopted, lang: str) -> RenderableType:
+    return stacked(_adopted(result, lang))
+
+
+def _adopted(result: upkeep.Adopted, lang: str) -> Iterator[RenderableType]:
+    if result.why is not None:
+        yield Text(f"✗ {result.destination}: {result.why}", style="red")
+        return
+    name = f"{result.destination}/{result.segment}"
+    yield heading(say("adopt.taken" if result.is_taken else "adopt.would", lang, title=result.title, name=name))
+    yield Text(say("adopt.there", lang, count=result.there))
+    yield Text(say("adopt.joins", lang, count=result.joins, ours=number(result.ours_there, lang)))
+    if result.said_no:
+        yield Text(say("adopt.said_no", lang, count=result.said_no), style="yellow")
+    if not result.is_taken:
+        yield Text(say("adopt.carry", lang, name=name))
+
+
+@view.register
 def _(result: upkeep.Drifted, lang: str) -> RenderableType:
     return stacked(_drifted(result, lang))
 

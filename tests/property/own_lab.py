@@ -14,11 +14,12 @@ from plan_lab import Crash, Frail, Fuse, Lab, Person, fragile, table
 
 from connectors.types import TargetKind
 from engine.ledger import Ledger
+from engine.ownership.adopting import found, look, people_there
 from engine.ownership.drifting import Drift, compare, unsettled
 from engine.ownership.keeping import Kept
 from engine.ownership.later import Later
 from engine.ownership.planning import as_known, planned
-from engine.ownership.reading import Seen, read_list, read_values
+from engine.ownership.reading import ListSeen, Seen, read_list, read_values
 from engine.ownership.repairing import correct, repair
 from engine.ownership.site import Site, Undone
 from engine.ownership.undoing import undo
@@ -28,7 +29,7 @@ from engine.plan.population import populate
 from engine.plan.survey import survey
 from engine.push.result import Result
 
-__all__ = ["OwnLab", "drift_of", "laboratory", "repaired", "seen", "shops", "somebody", "stranger"]
+__all__ = ["OwnLab", "adopted", "drift_of", "laboratory", "repaired", "seen", "shops", "somebody", "stranger"]
 
 
 @dataclass
@@ -78,8 +79,8 @@ class OwnLab(Lab):
     def undoing(self, run: int, people: Sequence[Person], **more: Any) -> tuple[Plan, Undone]:
         """The plan that takes a run back."""
         site = self.site(people, self.later(run), **more)
-        found = undo(site, self.kept.of(run).of(self.name))
-        return self.planned(site, found.table), found.undone
+        back = undo(site, self.kept.of(run).of(self.name))
+        return self.planned(site, back.table), back.undone
 
     def planned(self, site: Site, packed: Any) -> Plan:
         surveys = {self.name: survey(site.destination, self.connector(), self.ledger)}
@@ -104,15 +105,31 @@ def laboratory(**more: Any) -> Iterator[OwnLab]:
 def seen(lab: OwnLab, site: Site, *, most: int | None = None) -> Seen:
     """Everything that can be read there; `most`: people that the provider lists at most."""
     known = lab.ledger.targets.of(lab.name)
-    found = lab.connector().find([at.target for (kind, _), at in known.items() if kind is TargetKind.SEGMENT])
+    titled = lab.connector().find([at.target for (kind, _), at in known.items() if kind is TargetKind.SEGMENT])
     lists = {
-        name: read_list(lab.connector(), at, is_found=at.target in found)
+        name: read_list(lab.connector(), at, is_found=at.target in titled)
         for (kind, name), at in known.items()
         if kind is TargetKind.SEGMENT
     }
     if most is not None:
-        lists = {name: replace(one, addresses=one.addresses.slice(0, most)) for name, one in lists.items()}
+        lists = {name: replace(one, addresses=_first(one, most)) for name, one in lists.items()}
     return replace(read_values(lab.connector(), site.here) or Seen(), lists=lists)
+
+
+def _first(one: ListSeen, most: int) -> Any:
+    assert one.addresses is not None
+    return one.addresses.slice(0, most)
+
+
+def adopted(lab: OwnLab, segment: str, people: Sequence[Person]) -> dict[str, int]:
+    """The list of that segment, taken over."""
+    wide = table(people, sorted({*lab.segments, "loyal", "fresh"}))
+    known = found(lab.destination, segment, survey(lab.destination, lab.connector(), lab.ledger), lab.ledger)
+    listed = look(lab.connector(), known, lab.name)
+    counts, there = people_there(lab.destination, segment, listed, wide, present(lab.destination, lab.ledger))
+    assert known.ref is not None
+    lab.ledger.adoption.take(lab.name, known.target, known.ref, there)
+    return counts
 
 
 def drift_of(lab: OwnLab, people: Sequence[Person], *, recent: Sequence[Any] = (), most: int | None = None) -> Drift:
