@@ -85,7 +85,7 @@ def begin(folder: Path, wishes: Wishes, ask: Callable[[str, str], str] | None = 
     wishes = _asked(folder, wishes, ask)
     _check_client(str(wishes.client))
     shop, notes = _shop(folder, wishes)
-    destination, secrets = _destination(wishes)
+    destination, secrets = _destination(wishes, ask)
     lines = [*_head(wishes), *shop.lines, *_examples(shop), *destination, ""]
     text = _checked("\n".join(lines), secrets)
     try:
@@ -122,10 +122,21 @@ def _asked(folder: Path, wishes: Wishes, ask: Callable[[str, str], str] | None) 
     if wishes.timezone is None:
         asked["timezone"] = ask("The client's time zone", zone)
     if wishes.connector is None:
-        from connectors import registry
-
-        asked["connector"] = ask(f"The email platform ({', '.join(registry.names())}; empty: none yet)", "") or None
+        asked["connector"] = _platform(ask)
     return replace(found, **asked)
+
+
+def _platform(ask: Callable[[str, str], str]) -> str | None:
+    """One that is there, asked for until it is; None for none yet."""
+    from connectors import registry
+
+    known = registry.names()
+    question = f"The email platform ({', '.join(known)}; or none)"
+    while (said := ask(question, "none").strip().lower()) not in known:
+        if said == "none":
+            return None
+        question = f"There is no '{said}'. One of {', '.join(known)}; or none"
+    return said
 
 
 def _check_client(name: str) -> None:
@@ -320,7 +331,7 @@ def _examples(shop: _Shop) -> Iterator[str]:
         yield ""
 
 
-def _destination(wishes: Wishes) -> tuple[list[str], list[str]]:
+def _destination(wishes: Wishes, ask: Callable[[str, str], str] | None) -> tuple[list[str], list[str]]:
     """The destination's lines, and the names of the secrets that they refer to."""
     if wishes.connector is None:
         lines = ["# [destinations.newsletter]   # ciblage init --connector NAME would have written it; ciblage connectors lists them",
@@ -335,7 +346,9 @@ def _destination(wishes: Wishes) -> tuple[list[str], list[str]]:
         raise ConfigError(str(error), place="--connector") from None
     given = _given(wishes.options, known)
     lacking = [key for key, one in known.items() if one.default is Parameter.empty and key not in {*given, "api_key"}]
-    if lacking:
+    if lacking and ask is not None:
+        given |= {key: ask(f"{wishes.connector}: its {key}", "") for key in lacking}
+    elif lacking:
         hint = " ".join(f"--set {key}=…" for key in lacking)
         raise ConfigError(f"{wishes.connector} needs {', '.join(lacking)} too", place="--set", hint=hint)
     secret = f"{wishes.connector.upper()}_API_KEY"

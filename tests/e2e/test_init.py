@@ -154,7 +154,7 @@ def test_on_a_terminal_it_asks_for_what_was_not_said(shop: Path) -> None:
         stderr=theirs,
         text=True,
     ) as process:
-        os.write(ours, b"lac\n\n\n")
+        os.write(ours, b"lac\n\nklavio\nmailchimp\nNewsletter\n")
         out, _ = process.communicate(timeout=60)
     asked = os.read(ours, 10_000).decode()
     os.close(ours)
@@ -162,4 +162,7 @@ def test_on_a_terminal_it_asks_for_what_was_not_said(shop: Path) -> None:
     assert process.returncode == 0, out
     assert "client's name" in asked
     assert "boutique-du-lac" in asked
-    assert tomllib.loads((shop / "ciblage.toml").read_text("utf-8"))["client"] == "lac"
+    assert "There is no 'klavio'" in asked
+    config = tomllib.loads((shop / "ciblage.toml").read_text("utf-8"))
+    assert config["client"] == "lac"
+    assert config["destinations"]["newsletter"]["audience"] == "Newsletter"
