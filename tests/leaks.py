@@ -22,6 +22,8 @@ from urllib.parse import unquote_plus
 import pytest
 from typer.testing import CliRunner, Result
 
+from engine.shop.schema import TABLES
+
 __all__ = ["KEYS", "WATCH", "Process", "Watch", "discreet", "find", "watching"]
 
 KEYS = {"MAILCHIMP_KEY": "sandbox-us1", "KLAVIYO_KEY": "pk_sandbox", "BREVO_KEY": "xkeysib-sandbox"}
@@ -34,6 +36,7 @@ _DIGESTS = {
     for one in _PEOPLE for kind in ("md5", "sha1", "sha256")
 }  # fmt: skip
 _AT_REST = ("data", "secrets", "engagement", "pace")  # folders of a client that hold people by design
+_SHOP = re.compile(rf"^({'|'.join(TABLES)})\.(csv|tsv|parquet|jsonl)$")  # where the folder of the config is the shop's
 _STORES = re.compile(r"\.sqlite|^\.?codes.*\.csv|^confirmed\.csv|^ciblage\.toml$|\.duckdb")
 
 
@@ -103,7 +106,7 @@ def _written(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*") if folder.is_dir() else ():
         parts = path.relative_to(folder).parts
         is_at_rest = any(part in _AT_REST or part.endswith(".shop") for part in parts)
-        if path.is_file() and not is_at_rest and not _STORES.search(path.name):
+        if path.is_file() and not is_at_rest and not _STORES.search(path.name) and not _SHOP.search(path.name):
             yield path
 
 
