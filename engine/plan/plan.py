@@ -203,7 +203,7 @@ def _live_codes(ledger: Ledger, destinations: Sequence[Destination], aliases: pa
         "issued_at",
         "expires_at",
     )
-    found = ledger.codes.table(states=states, offers=sorted(offers) or ["\x00"], columns=columns)
+    found = ledger.codes.table(states=states, offers=sorted(offers) or [""], columns=columns)
     return owned(found, aliases, keeps_order=False)
 
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from homes import Home, poured
 from pace_lab import SharedHands
 
+from connectors import registry
 from connectors.http import Rate
 from connectors.types import Target, TargetKind
 from engine.errors import ConfigError, Locked
@@ -24,6 +25,8 @@ from engine.ledger.contacts import Contact, ContactState, write
 from engine.ledger.opening import schema_name
 from engine.ledger.pace import SharedPace, account_key
 from engine.ledger.store import LedgerUnavailable, Store, connect
+from engine.plan.destination import Destination, MergeTag
+from engine.plan.plan import plan
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 LOYAL = Target(kind=TargetKind.SEGMENT, name="loyal", title="Loyal")
@@ -252,3 +255,39 @@ def test_columns_read_are_those_of_a_file(there: Home) -> None:
             tables.append(Ledger(store, there.client).contacts.table("news"))
         assert tables[0] == tables[1]
         assert tables[0].schema.field("members").type == pa.binary()
+
+
+TAGS = (MergeTag(name="first_name", trait="first_name"),)
+PEOPLE = ("Zoe@é.example", "_under@shop.example", "a-b@shop.example", "ab@shop.example", "Émile@shop.example")
+
+
+def people() -> pa.Table:
+    """Everybody is in the segment, and their names have changed since."""
+    count = len(PEOPLE)
+    columns: dict[str, list[Any]] = {
+        "customer_id": [f"c{number}" for number in range(count)], "email": list(PEOPLE), "reachable_email": [True] * count,
+        "basis": ["consent"] * count, "consent_email": ["subscribed"] * count, "trait:first_name": ["Anna"] * count,
+        "segment:loyal": [True, False] * 2 + [True], "holdout:loyal": [False] * count,
+    }  # fmt: skip
+    return pa.table(columns)
+
+
+def test_a_plan_is_the_plan_of_a_file_to_the_checksum(there: Home) -> None:
+    spec = registry.load("memory").spec
+    destination = Destination(name="news", connector="memory", spec=spec, segments=("loyal",), merge_tags=TAGS)
+    known = [
+        Contact(address=address, customer_id=f"c{number}", state=ContactState.ACKNOWLEDGED, members=frozenset({0}))
+        for number, address in enumerate(PEOPLE)
+    ]
+    made = []
+    with connect(there.url, there.client) as far, connect("sqlite://", there.client) as near:
+        for store in (far, near):
+            ledger = Ledger(store, there.client)
+            ledger.targets.expect("news", [LOYAL], is_owned=True)
+            ledger.targets.record("news", {LOYAL: "r1"})
+            with store.move() as connection:
+                write(connection, "news", known)
+            made.append(plan([destination], people(), ledger, now=NOW, config_hash="h", accounts={"news": "a"}))
+    assert len(made[0].rows) > 3
+    assert made[0].rows == made[1].rows
+    assert made[0].checksum == made[1].checksum
