@@ -7,8 +7,9 @@ import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from string import ascii_letters, digits
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import orjson
 
@@ -49,13 +50,25 @@ _TARGET = re.compile(r"/data/relationships/list.*|/data/attributes/coupon-codes/
 _BAD_IDS = re.compile(r"Invalid profile IDs?:\s*(.+)")
 
 _VALUED = (AddContact, SetTraits)
+_PLAIN = frozenset(f"{ascii_letters}{digits}_.-~")
+_PLAIN_BYTES = "".join(_PLAIN).encode()
 
 fit = fitter({}, max_bytes=VALUE_BYTES)  # properties have the type that the JSON value has
 
 
 def path(route: str, query: Query) -> str:
     """A route with its query; spaces as %20."""
-    return f"{route}?{urlencode(query, quote_via=quote)}" if query else route
+    cells = [f"{_encoded(name)}={_encoded(str(value))}" for name, value in query.items()]
+    return f"{route}?{'&'.join(cells)}" if cells else route
+
+
+def _encoded(text: str) -> str:
+    """As urllib quotes it, at a small part of the cost where it is ASCII: a filter names a hundred addresses."""
+    if not text.isascii():
+        return quote(text, safe="")
+    for letter in sorted(set(text) - _PLAIN, key="%".__ne__):  # the sign itself first
+        text = text.replace(letter, f"%{ord(letter):02X}")
+    return text
 
 
 def clause(operator: str, name: str, value: str | datetime | Sequence[str]) -> str:
@@ -81,7 +94,8 @@ def chunks(texts: Iterable[str]) -> Iterator[list[str]]:
     chunk: list[str] = []
     size = 0
     for text in texts:
-        cost = len(quote(_quoted(text) + ",", safe=""))
+        raw = f"{_quoted(text)},".encode()
+        cost = len(raw) + 2 * len(raw.translate(None, _PLAIN_BYTES))  # three bytes for each that must be encoded
         if chunk and (len(chunk) == PAGE or size + cost > _FILTER_BYTES):
             yield chunk
             chunk, size = [], 0
