@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine import logs
 from engine.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -304,7 +305,7 @@ class _Shift:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment(member, self.folder, os.environ),
+            env={**environment(member, self.folder, os.environ), **logs.inherited()},
             start_new_session=True,  # Ctrl-C reaches us alone, and we ask each of them to end well
         )
 

@@ -15,9 +15,10 @@ from typing import Any
 
 from connectors.masking import mask_all
 
-__all__ = ["JsonLines", "hide", "start", "stop", "tell"]
+__all__ = ["JsonLines", "hide", "inherited", "start", "stop", "tell"]
 
 _log = logging.getLogger("ciblage")
+VARIABLE = "CIBLAGE_LOG"
 _SHORT = 4  # characters: a shorter secret would blank out words
 
 
@@ -79,6 +80,11 @@ def stop() -> None:
     for handler in _ours():
         _log.removeHandler(handler)
         _log.setLevel(handler.before)
+
+
+def inherited() -> dict[str, str]:
+    """The environment in which a process of ours logs as we do."""
+    return {VARIABLE: "json"} if _ours() else {}
 
 
 def hide(secrets: Iterable[str]) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 from round_lab import Lab, Said
+from typer.testing import CliRunner
+
+from engine.cli import app
 
 
 def lines(said: Said) -> list[dict[str, Any]]:
@@ -62,6 +65,18 @@ def test_the_environment_asks_for_it_too_and_otherwise_nothing_is_said(
     assert [one["event"] for one in lines(begun.ciblage("codes", json=True))] == ["command.begin", "command.end"]
     monkeypatch.delenv("CIBLAGE_LOG")
     assert begun.ciblage("status", json=True).err == ""
+
+
+def test_of_a_folder_every_client_logs_with_its_own_name(begun: Lab) -> None:
+    begun.later(hours=5)
+    words = ["run", "--all", str(begun.folder.parent), "--now", begun.now.isoformat(), "--log", "json", "--json"]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    told = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert {(one["command"], one.get("client")) for one in told if one["event"] == "command.end"} == {
+        ("run", "maison-lin"),
+        ("run --all", None),
+    }
 
 
 def test_another_kind_of_log_is_refused(begun: Lab) -> None:
