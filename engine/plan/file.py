@@ -35,7 +35,7 @@ _MAKE_ONE = "make one with: ciblage plan --out FILE"
 def save(plan: Plan, path: Path) -> str:
     """Write the plan, readable by its owner alone, whole or not at all; returns its checksum."""
     checksum = plan.checksum
-    document = json.dumps(plan.document(), ensure_ascii=False, sort_keys=True).encode()
+    document = json.dumps(plan.document(), ensure_ascii=False).encode()
     about = rows.schema().with_metadata({_KEY: document, _SUM: checksum.encode()})
     draft = path.with_name(path.name + ".draft")
     try:

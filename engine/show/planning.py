@@ -46,8 +46,9 @@ def _facts(plan: Plan, lang: str, zone: tzinfo) -> Iterator[tuple[str, str]]:
         yield say("plan.shop", lang), moment(plan.shop.newest.astimezone(zone), lang)
     changes = sum(one.changes for one in plan.destinations)
     yield say("plan.changes", lang), number(changes, lang)
-    for name, account in plan.accounts.items():
-        yield say("plan.account", lang, name=name), account
+    for one in plan.destinations:
+        if one.account is not None:
+            yield say("plan.account", lang, name=one.name), one.account
     yield say("plan.checksum_name", lang), plan.checksum
 
 
