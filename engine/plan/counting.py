@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -138,22 +139,33 @@ def _estimate(it: Counted, named: Mapping[tuple[TargetKind, str], Target], creat
     titles = {name: target.title for (kind, name), target in named.items() if kind is TargetKind.FIELD}
     is_sent = len(it.table) or any(target.kind is not TargetKind.CONTACTS for target in created)
     missing = created if is_sent else ()
-    return estimate(it.destination.spec, it.table, titles, missing=missing, addresses=_addresses(it))
+    return estimate(it.destination.spec, it.table, titles, missing=missing, sizes=_sizes(it))
 
 
-def _addresses(it: Counted) -> Callable[[pa.Table], Any]:
-    """What each change is weighed by: its person's address; a code weighs as much as an address of its length."""
+def _sizes(it: Counted) -> Callable[[pa.Table], Any]:
+    """What each row is weighed by: the bytes of its person's address; a code weighs as much as an address of its length."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    population, filling = it.population, it.filling
+    people, filling = it.population, it.filling
+
+    def looked_up(column: Any, keys: Any, texts: Any) -> Any:  # noqa: ANN401 - Arrow's columns carry no type
+        """By the words of all parts at once: a table of all customers is made once, not once a part."""
+        chunks = column.chunks
+        words = pa.chunked_array([chunk.dictionary for chunk in chunks], pa.string()).combine_chunks()
+        sizes = pc.binary_length(texts).take(pc.index_in(words, value_set=keys))
+        starts = itertools.accumulate((len(chunk.dictionary) for chunk in chunks), initial=0)
+        found = [
+            sizes.slice(start, len(chunk.dictionary)).take(chunk.indices)
+            for chunk, start in zip(chunks, starts, strict=False)
+        ]
+        return pa.chunked_array(found, pa.int32())
 
     def found(table: pa.Table) -> Any:  # noqa: ANN401 - Arrow's columns carry no type
-        place = pc.index_in(table["customer_id"], value_set=population.known_customers)
-        emails = population.known_emails.take(place.combine_chunks())
-        if not len(filling.table):
-            return emails
-        place = pc.index_in(table["content_hash"], value_set=filling.hashes)
-        return pc.coalesce(emails, filling.codes.take(place.combine_chunks()))
+        sizes = looked_up(table["customer_id"], people.known_customers, people.known_emails)
+        if len(filling.table):
+            sizes = pc.coalesce(sizes, looked_up(table["content_hash"], filling.hashes, filling.codes))
+        return pc.fill_null(sizes, 0)
 
     return found
 

@@ -25,6 +25,7 @@ __all__ = ["Estimate", "estimate"]
 _CALL = 1.0  # seconds that a bulk call takes, about
 _SHARE = 0.8  # of every declared window
 _ASKS = 2  # calls of one look at a job: the job, and what it tells of its changes
+_SIZE = "size"  # the column of a row's address, in bytes
 _SETTING, _CLEARING, _JOINT = '[null, null, {}, ""]', '[[], null, {}, ""]', ", "  # what spec.cut weighs around values
 _NAME = len('""') + len(_JOINT)
 _PAIR = len('"": ') + len(_JOINT)
@@ -47,19 +48,21 @@ def estimate(
     titles: Mapping[str, str],
     *,
     missing: Iterable[Target] = (),
-    addresses: Callable[[pa.Table], Any] = lambda part: part["email"],
+    sizes: Callable[[pa.Table], Any],
 ) -> Estimate:
     """`table`: a destination's rows in order; `titles`: fields there, by merge tag; `missing`: targets to create.
 
-    `addresses` gives the address of each row of a part.
+    `sizes` gives the bytes of each row's address; it is asked once, where a provider limits the bytes of a call.
     """
+    if any(limit.bytes for limit in spec.carries.values()):
+        table = table.append_column(_SIZE, sizes(table))
     calls: Counter[str] = Counter()
     jobs: Counter[str] = Counter()
     changes: Counter[str] = Counter()  # that jobs carry
     for run in runs(table):
         kind = run["kind"][0].as_py()
         limit = spec.carries[KINDS[kind]]
-        for count in _batches(run, limit, titles, addresses):
+        for count in _batches(run, limit, titles):
             is_few = limit.few is not None and count <= limit.few[0]
             calls[limit.rate] += math.ceil(count / limit.few[1]) if limit.few and is_few else 1
             if limit.is_job and not is_few:
@@ -96,12 +99,10 @@ def _last(spec: Spec, family: str, calls: int) -> float:
     return max((max(0, calls - 1) // max(1, int(rate.calls * share)) * rate.seconds for rate in windows), default=0.0)
 
 
-def _batches(
-    run: pa.Table, limit: Limit, titles: Mapping[str, str], addresses: Callable[[pa.Table], Any]
-) -> Iterator[int]:
+def _batches(run: pa.Table, limit: Limit, titles: Mapping[str, str]) -> Iterator[int]:
     """How many changes each batch holds."""
     for part in parts(run):
-        yield from _cut(_weights(unpacked(part), limit, titles, addresses), limit)
+        yield from _cut(_weights(part, limit, titles), limit)
 
 
 def _cut(weights: Sequence[int], limit: Limit) -> Iterator[int]:
@@ -116,23 +117,20 @@ def _cut(weights: Sequence[int], limit: Limit) -> Iterator[int]:
         yield count
 
 
-def _weights(
-    rows: pa.Table, limit: Limit, titles: Mapping[str, str], addresses: Callable[[pa.Table], Any]
-) -> list[int]:
+def _weights(part: pa.Table, limit: Limit, titles: Mapping[str, str]) -> list[int]:
     """What each change weighs, where calls are limited in bytes."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if not limit.bytes:
-        return [0] * len(starts(rows))
+        return [0] * len(starts(part))
+    rows = unpacked(part)
     is_clear = rows["kind"][0].as_py() == ClearTraits.__name__
     names = pa.array([len(title.encode()) + (_NAME if is_clear else _PAIR) for title in titles.values()], pa.int32())
     name = names.take(pc.index_in(rows["field"].combine_chunks(), value_set=pa.array(list(titles), pa.string())))
     text = 0 if is_clear else pc.fill_null(pc.binary_length(pc.coalesce(rows["after"], rows["before"])), 0)
     value = pc.fill_null(pc.add(text, name), 0)  # a row without a field of ours tells who, not what
-    sized = pa.table(
-        {"key": rows["change_id"], "value": value, "email": pc.binary_length(pc.fill_null(addresses(rows), ""))}
-    )
+    sized = pa.table({"key": rows["change_id"], "value": value, "email": part[_SIZE]})
     whole = sized.group_by("key", use_threads=False).aggregate([("value", "sum"), ("email", "max")])
     joints = pc.if_else(pc.greater(whole["value_sum"], 0), -len(_JOINT), 0)
     weights = pc.add(pc.add(pc.add(whole["value_sum"], joints), whole["email_max"]), limit.each)
