@@ -8,9 +8,12 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from connectors.errors import ConnectorError
+from engine.errors import EngineError
 
 _EVERY = 100  # rounds between two lines of progress
 
@@ -27,7 +30,7 @@ def main() -> int:
     with ProcessPoolExecutor(told.jobs, initializer=_ready) as pool:
         rounds = [(seed, pool.submit(_played, seed)) for seed in range(told.seed, told.seed + told.rounds)]
         for count, (seed, future) in enumerate(rounds, 1):
-            is_wrong, log = _log(future)
+            is_wrong, log = future.result()
             found += is_wrong
             if told.wire or is_wrong:
                 sys.stdout.write(f"--- round {seed}\n{log}\n")
@@ -48,18 +51,16 @@ def _ready() -> None:
     _OPENED[:] = [Opener()]
 
 
-def _played(seed: int) -> str:
-    from consent_oracle import play
-
-    return play(seed, _OPENED[0]).told()
-
-
-def _log(future: Future[str]) -> tuple[bool, str]:
+def _played(seed: int) -> tuple[bool, str]:
     """Whether a round found something, and its log; an error of the engine's is a finding like any other."""
-    error = future.exception()
-    if error is None:
-        return False, future.result()
-    return True, str(error) if isinstance(error, AssertionError) else "".join(traceback.format_exception(error))
+    from consent_oracle import Found, play
+
+    try:
+        return False, play(seed, _OPENED[0]).told()
+    except Found as error:
+        return True, str(error)
+    except (EngineError, ConnectorError, AttributeError, ArithmeticError, LookupError, OSError, TypeError, ValueError):
+        return True, traceback.format_exc()
 
 
 if __name__ == "__main__":
