@@ -93,6 +93,9 @@ def test_what_a_client_approves_is_recorded_by_name_and_pushed(fresh: Lab) -> No
     assert told["refusals"] == [], "nothing speaks against it any more"
     fresh.done("push", "--plan", again, "--checksum", checksum)
     assert fresh.members("mailchimp", TITLES["tea"]) == fresh.shop.expected("tea")
+    assert fresh.ciblage("plan", "--from", again, json=True).document["warnings"] == [], "its own push is no move"
+    fresh.confirm()
+    fresh.done("push")
     moved = fresh.ciblage("plan", "--from", again, json=True).document["warnings"]
     assert moved == ["a push of it will be refused: the ledger has moved since this plan was made"]
 
