@@ -143,7 +143,7 @@ def _drifted(result: upkeep.Drifted, lang: str) -> Iterator[RenderableType]:
         yield from plan_lines(result.planned, lang)
         yield Text(say("plan.checksum", lang, checksum=result.planned.plan.checksum))
         if result.planned.file:
-            yield Text(say("plan.file", lang, file=result.planned.file))
+            yield Text(say("plan.written", lang, file=result.planned.file))
         yield Text(say("drift.carry", lang))
     elif any(one.found for one in result.destinations):
         yield Text(say("drift.repair", lang))
@@ -213,7 +213,7 @@ def _taken_back(result: upkeep.TakenBack, lang: str) -> Iterator[RenderableType]
     if result.pushed is None:
         yield Text(say("plan.checksum", lang, checksum=result.planned.plan.checksum))
         if result.planned.file:
-            yield Text(say("plan.file", lang, file=result.planned.file))
+            yield Text(say("plan.written", lang, file=result.planned.file))
         yield Text(say("undo.carry", lang, run=result.run))
     yield Text(say("undo.again", lang), style="yellow")
 

@@ -128,3 +128,19 @@ def test_the_history_tells_each_run_and_who_agreed_to_it(fresh: Lab) -> None:
         assert all(len(line) <= 80 for line in text.splitlines())
         assert word in text
         assert "@" not in text
+
+
+@pytest.mark.parametrize("lang", ["en", "fr"])
+def test_what_an_undo_would_do_fits_the_screen_and_names_nobody(begun: Lab, lang: str) -> None:
+    begun.edit('currency = "EUR"', f'currency = "EUR"\nlang = "{lang}"')
+    run = story(begun)
+    begun.later(hours=1)
+    shown, done = (begun.ciblage("undo", run, *more, *EVERYWHERE) for more in ([], ["--yes"]))
+    drift, repair = begun.ciblage("drift"), begun.ciblage("drift", "--repair")
+    for said in (shown, done, drift, repair):
+        assert said.exit_code == 0, said
+        assert [line for line in said.out.splitlines() if len(line) > 80] == []
+        assert "@" not in said.out
+    word = {"en": "leave our lists again", "fr": "quittent de nouveau nos listes"}[lang]
+    assert word in shown.out
+    assert f"ciblage undo {run} --yes" in shown.out
