@@ -28,7 +28,8 @@ class OfferCodes:
 
     `states`: where each is in its life. `issued`, `redeemed` (in the order of somebody else: `by_another`), `ended`
     unused; `renewing`: a later end waits for the shop. `at_risk`: the most that those which can still be used may cost,
-    None where nobody knows. `budget_codes` and `budget_money` are the config's.
+    None where nobody knows. `budget_codes`, `budget_money` and `reason` (why gender, age, income or place decide) are
+    the config's.
     """
 
     offer: str
@@ -45,6 +46,7 @@ class OfferCodes:
     last_end: datetime | None = None
     budget_codes: int | None = None
     budget_money: Decimal | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,7 @@ def _offer(client: Client, name: str, found: Sequence[Tally]) -> OfferCodes:
         last_end=edge([one.last_end for one in live], is_last=True),
         budget_codes=budget.codes if budget else None,
         budget_money=budget.amount.value if budget and budget.amount else None,
+        reason=given.reason if given else None,
     )
 
 

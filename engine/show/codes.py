@@ -63,6 +63,8 @@ def _offer(one: look.OfferCodes, currency: str, lang: str) -> Iterator[str]:
         yield say("codes.renewing", lang, count=one.renewing)
     if one.budget_codes is not None:
         yield say("codes.budget", lang, issued=number(one.issued, lang), most=number(one.budget_codes, lang))
+    if one.reason is not None:
+        yield say("codes.reason", lang, reason=one.reason)
     if one.budget_money is not None:
         yield say("codes.budget_money", lang, most=amount(one.budget_money, currency, lang))
 

@@ -13,7 +13,7 @@ from random import Random
 
 import pyarrow as pa
 from code_model import PATHS, Held, Model, Offer
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -322,4 +322,6 @@ def reachable(state: str) -> set[str]:
 
 
 def test_whatever_happens_in_whatever_order_codes_are_where_the_model_says() -> None:
-    run_state_machine_as_test(CodeMachine, settings=settings(max_examples=20, stateful_step_count=20, deadline=None))
+    calm = [HealthCheck.too_slow]  # each step is a whole run, and the machine may be busy
+    often = settings(max_examples=20, stateful_step_count=20, deadline=None, suppress_health_check=calm)
+    run_state_machine_as_test(CodeMachine, settings=often)
