@@ -214,7 +214,8 @@ def _leavers(sides: _Sides, difference: Difference) -> None:
     _forget_values(sides, difference, pc.and_not(goes, is_lost))
     if Suppress in sides.destination.spec.carries:
         chosen = pc.and_(pc.and_not(is_there, _strangers(table)), pc.equal(why, "consent"))
-        _keep(_departure(sides, Suppress.__name__, CONTACTS, chosen, why), sides.held, difference)
+        nothing = sides.held.slice(0, 0)  # a refusal is told again until it is taken: nobody stays mailed for good
+        _keep(_departure(sides, Suppress.__name__, CONTACTS, chosen, why), nothing, difference)
 
 
 def _strangers(table: pa.Table) -> Column:

@@ -12,11 +12,15 @@ from consent_reference import Act, Event, Person, Row, persons
 from consent_shop import Customer, Opener
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from plan_lab import NOW as LAB_NOW
+from plan_lab import Lab, people, replace
 
-from connectors.types import EngagementEvent, EventKind, Left
+from connectors.types import EngagementEvent, EventKind, Left, Outcome, Reason, State
 from engine.client.inputs import neutral_suppressions
 from engine.engagement.parts import Parts
 from engine.ledger import Ledger
+from engine.ledger.outcomes import Sending
+from engine.ledger.sending import Settlement
 from engine.ledger.suppressions import KnownSuppression, Suppression
 from engine.shop import Overlays
 
@@ -195,3 +199,24 @@ def test_a_suppress_of_ours_reads_back_as_ours_and_a_later_departure_as_the_pers
         assert row["at"] == (NOW if origin == "ours" else at)
         assert row["first_seen"] == NOW
         assert row["customer_id"] == "c1"
+
+
+def test_a_departure_that_was_refused_is_told_again_by_every_run() -> None:
+    lab = Lab()
+    there = people(2)
+    lab.round(there)
+    left = [replace(there[0], consent="unsubscribed"), there[1]]
+    made = lab.plan(left)
+    (row,) = [one for one in made.rows.to_pylist() if one["kind"] == "Suppress"]
+    told = Sending(
+        change_id=row["change_id"], content_hash=row["content_hash"], kind="Suppress", target="contacts",
+        customer_id=there[0].id, address=str(there[0].address),
+    )  # fmt: skip
+    settlement = Settlement(destination=lab.name, at=LAB_NOW, version="1", targets=lab.ledger.targets.of(lab.name))
+    refused = Outcome(id=told.change_id, state=State.REJECTED, reason=Reason.UNKNOWN_TARGET)
+    lab.ledger.sending.settle(settlement, [(told, refused)])
+    assert lab.ledger.rejections.held(lab.name, "1", LAB_NOW) == {row["content_hash"]}
+    assert [one["kind"] for one in lab.plan(left).rows.to_pylist() if one["kind"] == "Suppress"] == ["Suppress"]
+    lab.round(left)
+    assert lab.there()[str(there[0].address)][0] == "unsubscribed"
+    lab.close()
