@@ -47,7 +47,8 @@ class Present:
 
     table: pa.Table
     targets: Mapping[tuple[TargetKind, str], KnownTarget]
-    suppressed: pa.Array[Any]
+    suppressed: pa.Array[Any]  # who left there, and whom we are about to tell it
+    told: pa.Array[Any]  # of these who left there: what is on its way falls with a new consent
     words: dict[tuple[str, int], Any] = field(default_factory=dict)  # unpacked once each
 
     def member(self, segment: str) -> pa.Array[Any]:
@@ -98,7 +99,8 @@ def present(destination: Destination, ledger: Ledger, *, recreate: frozenset[str
     known = {
         key: at for key, at in known.items() if f"{name}/{flag_name(*key)}" not in recreate or key[0] not in shelves
     }
-    return Present(table=table.combine_chunks(), targets=known, suppressed=pa.concat_arrays([gone, leaving]))
+    suppressed = pa.concat_arrays([gone, leaving])
+    return Present(table=table.combine_chunks(), targets=known, suppressed=suppressed, told=gone)
 
 
 def _with_sending(

@@ -66,7 +66,7 @@ def populate(destination: Destination, people: pa.Table, here: Present) -> Popul
     may = pc.and_(pc.fill_null(people["reachable_email"], False), pc.is_valid(people["email"]))
     may = pc.and_not(may, said_no)
     gone = here.table["address"].filter(pc.equal(here.table["state"], "left")).combine_chunks()
-    is_suppressed = pc.is_in(people["email"], value_set=here.suppressed)
+    is_suppressed = pc.is_in(people["email"], value_set=here.told)
     is_gone = pc.and_not(pc.is_in(people["email"], value_set=gone), is_suppressed)
     is_free = pc.invert(pc.or_(is_suppressed, is_gone))
     belongs: dict[str, Any] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from plan_lab import Crash, Frail, Fuse, Lab, Limits, Person, people, replace
 
@@ -470,8 +470,24 @@ def test_changes_whose_rows_lie_in_two_parts_are_whole(lab: Lab) -> None:
     assert lab.plan(who).is_empty
 
 
+def _one(key: str, *segments: str, consent: str = "subscribed", email: str = "") -> Person:
+    return Person(key, frozenset(segments), consent=consent, email=email, name=None, orders=None)
+
+
+AGAIN = "other4@shop.example"  # said no, and yes again before anybody was told: the push of the no had died
+CHANGED_MINDS = (
+    [
+        ([_one("c0"), _one("c1"), _one("c2"), _one("c3", "loyal"), _one("c4")], 2),
+        ([_one("c0", "loyal", "fresh"), _one("c4", "loyal", "fresh", email=AGAIN)], 49),
+        ([_one("c0"), _one("c1"), _one("c2"), _one("c4", consent="unsubscribed"), _one("c5")], 2),
+    ],
+    [_one("c0"), _one("c1"), _one("c4", "loyal", "fresh", email=AGAIN)],
+)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(_people(), st.integers(1, 60)), min_size=1, max_size=3), _people())
+@example(*CHANGED_MINDS)
 def test_whatever_crashes_and_changes_between_the_last_run_is_right(
     rounds: list[tuple[list[Person], int]], last: list[Person]
 ) -> None:
