@@ -11,7 +11,7 @@ from engine.ledger.contacts import Contact, ContactState
 from engine.ledger.outcomes import Sending, is_there
 from engine.ledger.packing import SEPARATOR as FIELD_SEPARATOR
 from engine.ledger.packing import scalar, value
-from engine.plan.rows import PART, SEPARATOR, content_hash, hashes, parts, phase, runs, starts, unpacked
+from engine.plan.rows import SEPARATOR, content_hash, hashes, parts, phase, runs, starts, unpacked
 from engine.push.pools import KIND, pool_groups
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ __all__ = ["groups"]
 _HEADS = ("change_id", "kind", "target", "customer_id", "content_hash", "destination")
 _TOLD = ("change_id", "customer_id", "content_hash", "email")
 _NONE: frozenset[str] = frozenset()
-_LOOKED_UP = 20 * PART  # changes whose addresses are found at one time
 _RAISES = frozenset({"AddContact", "SetTraits", "AddMember"})
 
 
@@ -45,7 +44,8 @@ def _of_people(trip: Trip, mine: pa.Table) -> Iterator[tuple[str, str, Iterator[
     suppressed = trip.ledger.suppressions.addresses(trip.name)
     for run in runs(mine):
         kind, target = run["kind"][0].as_py(), run["target"][0].as_py()
-        yield kind, target, (_ready(trip, kind, target, part, suppressed) for part in _drafts(trip, kind, target, run))
+        drafts = (_changes(trip, kind, target, unpacked(part)) for part in parts(run))
+        yield kind, target, (_ready(trip, kind, target, part, suppressed) for part in drafts)
 
 
 class _Drafts(NamedTuple):
@@ -59,29 +59,12 @@ class _Drafts(NamedTuple):
     is_today: list[bool]
 
 
-def _drafts(trip: Trip, kind: str, target: str, table: pa.Table) -> Iterator[_Drafts]:
-    """The changes, read by the column; addresses are looked up for many of them at once."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    for several in parts(table, _LOOKED_UP):
-        emails = trip.people.emails(_first_of_each(several, "customer_id"))
-        people = pa.table({"email": pc.fill_null(emails, ""), "may": trip.people.may(emails)})
-        for number, part in enumerate(map(unpacked, parts(several))):
-            yield _changes(kind, target, part, people.slice(number * PART, PART))
-
-
-def _first_of_each(table: pa.Table, name: str) -> pa.Array[Any]:
-    """One cell of each change."""
-    import pyarrow as pa
-
-    return table[name].cast(pa.string()).take(starts(table)).combine_chunks()
-
-
-def _changes(kind: str, target: str, rows: pa.Table, people: pa.Table) -> _Drafts:
+def _changes(trip: Trip, kind: str, target: str, rows: pa.Table) -> _Drafts:
+    """A part of the plan's rows as changes, read by the column."""
     import pyarrow.compute as pc
 
     first = starts(rows)
+    people = trip.people.today(rows["customer_id"].take(first).combine_chunks())
     heads = rows.select(_HEADS).take(first).append_column("email", people["email"])
     text = pc.coalesce(rows["after"], rows["before"]).combine_chunks()
     begins = first.to_pylist()

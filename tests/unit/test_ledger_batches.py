@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.types import Outcome, State
@@ -58,6 +58,7 @@ def _changes(draw: st.DrawFn) -> Sending:
 
 
 @given(st.lists(_changes(), min_size=1, max_size=6))
+@settings(deadline=None)
 def test_what_is_packed_reads_back(changes: list[Sending]) -> None:
     row = {
         "kind": "AddContact", "target": "contacts", "state": "pending", "job": "j", "plan": "p", "started_at": NOW,
@@ -167,6 +168,7 @@ FIELDS = st.dictionaries(st.integers(0, 6), SCALARS, max_size=4)
 
 
 @given(FIELDS, FIELDS)
+@settings(deadline=None)
 def test_fields_set_in_place_are_those_packed_anew(before: dict[int, str], after: dict[int, str]) -> None:
     packed = with_fields(pack_fields(before), after)
     assert packed == pack_fields({**before, **after})
