@@ -30,7 +30,7 @@ _COLLECTED = (50_000, 20, 100)  # of 4.3 CPU seconds of a run Python's own took 
 
 _ORDER = (  # as one meets them
     "init", "check", "segments", "members", "traits", "explain", "plan", "approve", "push", "pull", "run", "status", "history",
-    "rejected", "adopt", "drift", "undo", "erase", "report", "receive", "demo", "sandbox",
+    "rejected", "adopt", "drift", "undo", "person", "erase", "report", "receive", "demo", "sandbox",
 )  # fmt: skip
 
 
