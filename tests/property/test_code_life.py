@@ -251,6 +251,25 @@ def test_the_code_of_an_alias_is_pushed_to_the_person(ledger: Ledger) -> None:
 # gone from everywhere
 
 
+def test_only_a_confirmed_code_is_pushed_and_an_ended_one_is_cleared() -> None:
+    lab = Lab()
+    who = people(1)
+    given = Code(code_id="1", offer="thanks", customer_id="c0", code="AAAA", issued_at=lab.now)
+    lab.ledger.codes.reserve([given])
+    lab.round(who)
+    assert "code" not in lab.there()["c0@shop.example"][1]
+    lab.ledger.codes.advance(["aaaa"], CodeState.CONFIRMED, at=lab.now)
+    lab.round(who)
+    assert lab.there()["c0@shop.example"][1]["code"] == "AAAA"
+    assert lab.ledger.codes.counts() == {"thanks": {"pushed": 1}}
+    lab.ledger.codes.redeem({"AAAA": ("o1", lab.now)})
+    lab.round(who)
+    assert "code" not in lab.there()["c0@shop.example"][1]
+    assert clear(lab.ledger, now=lab.now) == 1
+    assert lab.ledger.codes.counts() == {"thanks": {"cleared": 1}}
+    lab.close()
+
+
 def test_a_code_is_cleared_when_no_destination_holds_it_any_more() -> None:
     lab = Lab()
     other = Lab(name="other")

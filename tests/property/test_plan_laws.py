@@ -11,8 +11,6 @@ from plan_lab import Crash, Frail, Fuse, Lab, Limits, Person, people, replace
 
 from connectors import errors
 from connectors.types import Batch, Outcome, Reason, State
-from engine.ledger.codes import Code, CodeState
-from engine.offers import clear
 from engine.plan.destination import MergeTag, WhenUnknown
 from engine.push.trip import Carrier
 from engine.push.verifying import Verdict, verify
@@ -245,23 +243,6 @@ def test_keep_leaves_a_value_when_it_becomes_unknown_and_clear_empties_it(lab: L
     lab.round(people(1))
     lab.round(people(1, name=None, orders=None))
     assert lab.there()["c0@shop.example"][1] == {"first_name": "Anna"}
-
-
-def test_only_a_confirmed_code_is_pushed_and_an_ended_one_is_cleared(lab: Lab) -> None:
-    who = people(1)
-    code = Code(code_id="1", offer="thanks", customer_id="c0", code="AAAA", issued_at=lab.now)
-    lab.ledger.codes.reserve([code])
-    lab.round(who)
-    assert "code" not in lab.there()["c0@shop.example"][1]
-    lab.ledger.codes.advance(["aaaa"], CodeState.CONFIRMED, at=lab.now)
-    lab.round(who)
-    assert lab.there()["c0@shop.example"][1]["code"] == "AAAA"
-    assert lab.ledger.codes.counts() == {"thanks": {"pushed": 1}}
-    lab.ledger.codes.redeem({"AAAA": ("o1", lab.now)})
-    lab.round(who)
-    assert "code" not in lab.there()["c0@shop.example"][1]
-    assert clear(lab.ledger, now=lab.now) == 1
-    assert lab.ledger.codes.counts() == {"thanks": {"cleared": 1}}
 
 
 def test_consent_that_fell_since_the_plan_withholds(lab: Lab) -> None:
