@@ -121,7 +121,7 @@ def _money(found: SideEffects, currency: str, lang: str) -> Iterator[str]:
 def _created(name: str, made: Created, lang: str) -> str:
     kinds = (("effects.lists", made.lists), ("effects.fields", made.fields), ("effects.pools", made.pools))
     told = [say(key, lang, names=", ".join(titles)) for key, titles in kinds if titles]
-    return say("effects.there", lang, name=name, what="; ".join(told))
+    return say("effects.there", lang, name=name, what=" · ".join(told))
 
 
 def issues(plan: Plan, lang: str) -> Iterator[Part]:

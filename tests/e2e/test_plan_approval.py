@@ -136,6 +136,27 @@ def test_r_grd_07_values_of_people_who_were_there_before_us_are_told_before_they
     } <= {one.name for one in fresh.shop.customers.values()}
 
 
+def test_newcomers_above_the_bound_wait_for_their_flag_and_departures_do_not(begun: Lab) -> None:
+    begun.edit("[merge_tags]", "[guard]\nnew_contacts = 1\n\n[merge_tags]")
+    for number in range(61, 67):
+        begun.shop.change(number, orders=4)
+    begun.shop.change(4, consent="unsubscribed")
+    begun.stock()
+    begun.later(hours=5)
+    said = begun.ciblage("run", json=True)
+    assert said.exit_code == 3
+    flags = {one["flag"] for one in said.result["planned"]["refusals"]}
+    assert flags == {f"--force {name}/guard.new_contacts" for name in ("newsletter", "flows", "mailing")}
+    assert not begun.there("mailchimp")["c04@example.com"].mailable, "who left has left"
+    assert "c61@example.com" not in begun.there("mailchimp")
+    wrong = begun.ciblage("run", "--force", "newsletter/guard.new_contact")
+    assert wrong.exit_code == 2
+    assert "did you mean 'newsletter/guard.new_contacts'?" in wrong.err
+    assert begun.ciblage("run", "--force", "newsletter/guard.new_contacts").exit_code == 3, "the others still wait"
+    assert "c61@example.com" in begun.there("mailchimp")
+    assert "c61@example.com" not in begun.there("klaviyo")
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

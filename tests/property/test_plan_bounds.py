@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plan_lab import NOW, Lab, Person, people
 
-from engine.ledger.runs import ENDED, ENDS, Run
+from engine.ledger.runs import ENDED, ENDS, SIZES, Run
 from engine.offers import Decision, Policy, Standing
 from engine.plan.counting import NEW_AT_ONCE
 from engine.plan.destination import Destination
@@ -120,6 +120,51 @@ def test_a_shop_older_or_far_smaller_is_refused_by_its_own_flag(lab: Bounded, sh
     lab.ran()
     assert lab.guarded(lab.plan(people(4), shop=replace(SHOP, rows=50))) == []
     assert_one_flag_lifts_it(lab, lab.plan(people(4), shop=shop), kind)
+
+
+@dataclass
+class Guarded(Lab):
+    """One list with the guards that every list has, and a jump of half."""
+
+    segments: tuple[str, ...] = ("loyal",)
+
+    @property
+    def destination(self) -> Destination:
+        return replace(super().destination, jumps={"loyal": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("there", "below", "above", "kind"),
+    [(10, 7, 6, "removals"), (20, 14, 13, "removals"), (9, 1, 0, "emptied"), (1, 1, 0, "emptied")],
+)
+def test_a_list_loses_up_to_its_share_and_never_everybody_unasked(
+    there: int, below: int, above: int, kind: str
+) -> None:
+    lab = Guarded()
+    lab.round(people(there))
+    assert_list_guard(lab, people(below), people(above), kind)
+    lab.close()
+
+
+@pytest.mark.parametrize(("seen", "below", "above"), [(20, 30, 31), (4, 9, 10)])
+def test_a_segment_grows_up_to_its_jump_and_no_further_unasked(seen: int, below: int, above: int) -> None:
+    lab = Guarded()
+    run = Run(command="run", started_at=NOW, now=NOW, config_hash="h", summary={})
+    lab.ledger.runs.end(lab.ledger.runs.begin(run), summary={SIZES: {"loyal": seen}}, exit_code=0)
+    assert_list_guard(lab, people(below), people(above), "jump")
+    lab.close()
+
+
+def assert_list_guard(lab: Lab, below: list[Person], above: list[Person], kind: str) -> None:
+    def found(who: list[Person], *force: str) -> list[str]:
+        permits = Permits(force=frozenset(force), is_approved=True)
+        return kinds(guard(lab.plan(who), lab.ledger, {}, permits))
+
+    assert found(below) == []
+    assert found(above) == [kind]
+    assert found(above, "news/loyal") == []
+    assert found(above, "news") == []
+    assert found(above, *(f"news/{one}" for one in (*FORCED, "fresh", "offers.thanks")), "other/loyal") == [kind]
 
 
 def offer(codes: int | None = None, money: str | None = None) -> Policy:
