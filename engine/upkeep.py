@@ -263,7 +263,14 @@ def _adopted(client: Client, target: str, *, is_taken: bool) -> Adopted:
     if is_taken and known.ref is not None:
         client.ledger.adoption.take(name, known.target, known.ref, there)
     return Adopted(
-        destination=name, segment=segment, title=known.target.title, there=len(there), is_taken=is_taken, **counts
+        destination=name,
+        segment=segment,
+        title=known.target.title,
+        there=len(there),
+        ours_there=counts["ours_there"],
+        joins=counts["joins"],
+        said_no=counts["said_no"],
+        is_taken=is_taken,
     )
 
 
