@@ -249,8 +249,9 @@ def _first_mails(tables: Sequence[pa.Table], known: Mapping[str, pa.ChunkedArray
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    parts = [rows.chosen(table, kind=AddContact.__name__)["customer_id"].cast(pa.string()) for table in tables]
-    fresh = pc.unique(pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string()))
+    parts = [rows.chosen(table, kind=AddContact.__name__)["customer_id"] for table in tables]
+    words = [chunk.dictionary.take(pc.unique(chunk.indices)) for part in parts for chunk in part.chunks]
+    fresh = pc.unique(pa.chunked_array(words, pa.string()))  # a contact has a row a field: each is looked at once
     for name in dict.fromkeys([*known, *ledger.targets.destinations()]):
         if len(fresh) == 0:
             break
