@@ -132,8 +132,12 @@ def signalled(number: signal.Signals) -> Callable[[Lab], int]:
         renamed(lab)
         sending = Signalled(number)
         lab.sandbox.world.faults = sending
-        with lab.sandbox.lock:
-            process = sending.process = lab.process("run")
+        before = signal.signal(number, signal.default_int_handler)  # what is ignored here, its child would ignore too
+        try:
+            with lab.sandbox.lock:
+                process = sending.process = lab.process("run")
+        finally:
+            signal.signal(number, before)
         process.communicate(timeout=120)
         return process.returncode
 
