@@ -140,10 +140,9 @@ def plan(
 ) -> Plan:
     """Compare what was computed with what each destination has acknowledged.
 
-    `people`: the membership's table. `accounts`: the account id that each destination's key opens. `issues`: what
-    offers give. `aliases`: customers who are one person (customer_id, canonical). `surveys`: what each destination said of itself; `reads`
-    ask it what it holds, where we would write over it.
-    `recreate`: "destination/segment" of lists that are gone there. Raises ConfigError for what a connector cannot carry.
+    `people`: the membership's table. `accounts`: the account id that each destination's key opens. `issues`: what offers
+    give. `aliases`: customer_id, canonical. `surveys`: what each destination said of itself; `reads` ask it what it holds
+    where we would write over it. `recreate`: "destination/segment" of lists gone there. Raises ConfigError.
     """
     codes = _live_codes(ledger, destinations, aliases)
     summaries, tables = [], []
