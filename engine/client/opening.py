@@ -168,6 +168,7 @@ class Client:
             email_events=self.parts.paths(),
             codes=neutral_codes(self.ledger.codes.table()),
             erased=self.erased(),
+            only_tracked=self.settings.engagement.opens == "consented",
         )
         return open_for(self.config, self.now, overlays, self.at_close, keeps=self.is_writing)
 

@@ -399,6 +399,12 @@ class Pace(_Table):
     url: str | None = Field(default=None, repr=False)
 
 
+class Engagement(_Table):
+    """Whose opens count: everybody's, or only those of people who accept tracking (`consent_tracking`)."""
+
+    opens: Literal["all", "consented"] = "all"
+
+
 class Sandbox(_Table):
     """For destinations that are all emulated on this machine: how fast their clock runs, and so ours."""
 
@@ -459,6 +465,7 @@ class Settings(BaseSettings):
     ledger: Ledger = Ledger()
     history: History = History()
     pace: Pace = Pace()
+    engagement: Engagement = Engagement()
     sandbox: Sandbox | None = None
 
     @classmethod

@@ -133,6 +133,14 @@ def finish_events(database: Database) -> None:
     database.execute(f"UPDATE email_events SET {flags} WHERE in_email_sends IS NULL")  # those that no file brought
 
 
+def keep_tracked_opens(database: Database) -> None:
+    """Let opens count only where the person accepts tracking; an answer that is not known is none."""
+    database.execute(
+        "UPDATE email_events SET in_email_opens = FALSE, in_email_opens_all = FALSE WHERE kind = 'open'"
+        " AND customer_id NOT IN (SELECT customer_id FROM customers WHERE consent_tracking)"
+    )
+
+
 def load_codes(database: Database) -> None:
     """Create `codes` from the registered overlay `given_codes`; a code of no customer is left out."""
     shape = TABLES["codes"]

@@ -259,6 +259,8 @@ def _overlay(database: Database, overlays: Overlays | None, now: datetime) -> No
     consent.place_suppressions(database, overlays, now)
     consent.add_suppressions_as_events(database, now)
     facts.finish_events(database)
+    if overlays is not None and overlays.only_tracked:
+        facts.keep_tracked_opens(database)
     consent.apply_consent(database, now)
     if overlays is not None and overlays.codes is not None:
         database.register("given_codes", overlays.codes)

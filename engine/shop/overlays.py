@@ -21,9 +21,11 @@ class Overlays:
     - `email_events`: Parquet files of the neutral table, with `email` in place of customer_id.
     - `codes`: the neutral table, ids as the ledger keeps them (an alias's id is the person's).
     - `erased`: addresses that are set aside wherever the shop still has them.
+    - `only_tracked`: opens of people who do not accept tracking are no opens.
     """
 
     suppressions: pa.Table | None = None
     email_events: Sequence[Path] | None = None
     codes: pa.Table | None = None
     erased: Erased | None = None
+    only_tracked: bool = False

@@ -99,8 +99,11 @@ def repeated_events() -> exp.Select:
     return rows.where(_is_good("t"), complement(_is_consent("t")))
 
 
-def events(shape: Table, own: str | None) -> exp.Select:
-    """email_events: what the shop has but for consent, what is known here, brands of products, and the sources of each."""
+def events(shape: Table, own: str | None, *, only_tracked: bool = False) -> exp.Select:
+    """email_events: what the shop has but for consent, what is known here, brands of products, and the sources of each.
+
+    `only_tracked`: opens of people who do not accept tracking are no opens.
+    """
     columns = list(shape.columns)
     row_id = exp.Add(this=column("row_id"), expression=literal(_LATER))
     rows: exp.Query = exp.select(named(row_id, "row_id"), *map(column, columns)).from_(relation(KNOWN_EVENTS))
@@ -109,7 +112,12 @@ def events(shape: Table, own: str | None) -> exp.Select:
         rows = exp.union(mine, rows, distinct=False)
     brand = exp.Coalesce(this=column("brand", "t"), expressions=[column("brand", "p")])
     cells = [named(brand, "brand") if name == "brand" else column(name, "t") for name in ("row_id", *columns)]
-    flags = [named(_truth(text, "t"), f"in_{source}") for source, text in EMAIL_SOURCES.items()]
+    flags = [
+        named(
+            _tracked(text) if only_tracked and source.startswith("email_opens") else _truth(text, "t"), f"in_{source}"
+        )
+        for source, text in EMAIL_SOURCES.items()
+    ]
     found = exp.select(*cells, *flags).from_(rows.subquery(exp.to_identifier("t", quoted=True)))
     return found.join(_alias("products", "p"), on=_same("t", "p", "product_id"), join_type="left")
 
@@ -223,6 +231,13 @@ def _truth(text: str, table: str) -> exp.Expr:
     for one in list(found.find_all(exp.Column)):
         one.replace(column(one.name, table))
     return exp.cast(exp.paren(found), exp.DType.BOOLEAN)
+
+
+def _tracked(text: str) -> exp.Expr:
+    """The condition, of people who accept tracking."""
+    people = exp.select(column("customer_id")).from_(relation("customers")).where(column("consent_tracking"))
+    accepts = exp.In(this=column("customer_id", "t"), query=people.subquery())
+    return exp.and_(_truth(text, "t"), accepts)
 
 
 def _alias(name: str, alias: str) -> exp.Expr:

@@ -227,9 +227,12 @@ class _Opening:
                 fresh = local.filter(pc.invert(pc.is_in(local["event_id"], value_set=twice.combine_chunks())))
                 self.host.register(facts.KNOWN_EVENTS, fresh)
         shape = people.tables["email_events"] if plan is None else plan.everything
-        self.host.define("email_events", self._text(facts.events(shape, own)))
+        self.host.define("email_events", self._text(facts.events(shape, own, only_tracked=self._is_tracked())))
         count = exp.select(named(exp.Count(this=exp.Star()), "rows")).from_(relation("email_events"))
         self.counts["email_events"] = int(self._query(count)["rows"][0].as_py())
+
+    def _is_tracked(self) -> bool:
+        return self.terms.overlays is not None and self.terms.overlays.only_tracked
 
     def _spelled(self, plans: Sequence[Plan]) -> pa.Table:
         """Whom an address means that stands in rows in place of an id: raw, customer_id."""
