@@ -23,11 +23,11 @@ WRITING = {
     "rejected --retry": (),
     "codes export": (),
     "codes confirm": (FILE,),
-    "undo": ("1", "--yes"),
+    "undo": ("4", "--yes"),  # the push of the codes
     "erase": ("c02@example.com", "--yes"),
 }
 OTHERS = {  # they read, or have nothing to do with a client's ledger
-    "check", "segments", "members", "traits", "explain", "plan", "status", "history", "rejected", "codes", "codes refused", "report", "drift", "logs",
+    "check", "segments", "members", "traits", "explain", "person", "plan", "status", "history", "rejected", "codes", "codes refused", "report", "drift", "logs",
     "connectors", "connectors new", "sandbox", "demo", "init", "schema", "schemas",
     "receive",  # runs beside the others: each delivery is a transaction of its own
 }  # fmt: skip
