@@ -25,7 +25,7 @@ def inside(lab: OwnLab) -> set[str]:
     return {address for address, (_, _, lists) in lab.there().items() if "c loyal" in lists}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.sets(st.sampled_from(ADDRESSES)), st.lists(shops(), min_size=1, max_size=4))
 def test_nobody_who_was_there_is_ever_taken_out_and_ours_come_and_go(
     there: set[str], rounds: list[list[Person]]

@@ -67,7 +67,7 @@ def _meddle(lab: OwnLab, data: st.DataObject) -> tuple[Names, dict[str, int], Na
     return out, put, written, gone
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(shops(("subscribed",)), min_size=1, max_size=2), st.data())
 def test_drift_is_what_others_changed_and_after_a_repair_there_is_none(
     rounds: list[list[Person]], data: st.DataObject

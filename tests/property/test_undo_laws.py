@@ -31,7 +31,7 @@ def reachable(who: Sequence[Person]) -> set[str]:
     return {str(one.address) for one in who if one.is_reachable}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(rounds=st.lists(shops(), min_size=1, max_size=3), has_strangers=st.booleans())
 def test_a_run_and_its_undo_leave_what_stood_before_but_for_what_is_listed(
     rounds: list[list[Person]], *, has_strangers: bool
@@ -62,7 +62,7 @@ def test_a_run_and_its_undo_leave_what_stood_before_but_for_what_is_listed(
                 assert after[address][2] == held[2]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(shops(), min_size=1, max_size=3))
 def test_undoing_twice_is_undoing_once(rounds: list[list[Person]]) -> None:
     with laboratory() as lab:
@@ -74,7 +74,7 @@ def test_undoing_twice_is_undoing_once(rounds: list[list[Person]]) -> None:
             assert lab.plan(rounds[-1]).config_hash == "h"
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(shops(REACHABLE), min_size=1, max_size=3))
 def test_an_undo_can_be_undone(rounds: list[list[Person]]) -> None:
     with laboratory() as lab:
@@ -100,7 +100,7 @@ def _effects(there: There) -> dict[tuple[str, str], object]:
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(shops(REACHABLE), min_size=2, max_size=5), st.data())
 def test_an_older_run_is_taken_back_only_where_it_had_the_last_word(
     rounds: list[list[Person]], data: st.DataObject
@@ -150,7 +150,7 @@ def test_an_undo_that_dies_anywhere_is_ended_by_the_next_one() -> None:
         wanted = lab.there()
     point, died = 0, True
     while died:
-        point += 2  # of each pair that surrounds a call or a commit, the later one
+        point += 3
         with laboratory() as lab:
             who = _story(lab)
             made, _ = lab.undoing(2, who)
@@ -164,7 +164,7 @@ def test_an_undo_that_dies_anywhere_is_ended_by_the_next_one() -> None:
 def test_a_run_that_died_is_taken_back_whole() -> None:
     point, died = 0, True
     while died:
-        point += 2  # of each pair that surrounds a call or a commit, the later one
+        point += 3
         with laboratory() as lab:
             first = people(3)
             lab.carry(first)
