@@ -225,7 +225,7 @@ class Wire:
             raise ConnectionError(type(error).__name__) from None
         headers = {name.lower(): value for name, value in answer.headers.items()}
         body = answer.content
-        answer.stream = httpx.ByteStream(b"")  # it refers back: answers of megabytes would wait for the collector of cycles
+        answer.stream = httpx.ByteStream(b"")  # it refers back: large answers would wait for the collector of cycles
         return Response(answer.status_code, headers, body)
 
 

@@ -29,7 +29,8 @@ def difference(summary: DestinationSummary, lang: str, *, is_brief: bool = False
     about = f"({summary.connector}) {_cost(summary.estimate, lang)}"
     blocks = [_lists(summary, lang), _changes(summary, lang)]
     if is_brief:
-        found: Sequence[Block] = [*blocks, _people_line(summary, lang), *_notes(summary, lang)]
+        people = [_people_line(summary, lang)] if summary.matched else []
+        found: Sequence[Block] = [*blocks, *people, *_notes(summary, lang)]
     else:
         found = [*blocks, *_notes(summary, lang), _people(summary, lang), _by_list(summary, lang)]
     return Part(summary.name, found, about)
