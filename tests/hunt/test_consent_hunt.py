@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ PART = 20
 
 
 @pytest.fixture(scope="module")
-def opener() -> Opener:
-    return Opener()
+def opener() -> Iterator[Opener]:
+    found = Opener()
+    yield found
+    found.database.close()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

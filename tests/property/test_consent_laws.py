@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -71,7 +72,16 @@ events = st.lists(
 )
 
 
-OPENER = Opener()
+@cache
+def opener() -> Opener:
+    return Opener()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    opener().database.close()
+    opener.cache_clear()
 
 
 def computed(
@@ -93,7 +103,7 @@ def computed(
             )
             parts.keep(one.destination, str(number), [event])
         suppressions = neutral_suppressions(ledger.suppressions.table())
-        people = OPENER.open(
+        people = opener().open(
             [Customer(row) for row in shop], Overlays(suppressions=suppressions, email_events=parts.paths()), now
         )
         return {row["customer_id"]: row for row in people.to_pylist()}

@@ -19,7 +19,8 @@ SQL = '[shop]\nkind = "sql"\nurl = "postgresql://u:${SHOP_PASSWORD}@db.example/s
 def settings(tmp_path: Path, text: str) -> Settings:
     path = tmp_path / "ciblage.toml"
     path.write_text(HEAD + text, "utf-8")
-    return load(path, {"SHOP_PASSWORD": SECRET, "SHOP_URL": f"clickhouse://u:{SECRET}@db.example/shop"}).settings
+    known = {"SHOP_PASSWORD": SECRET, "LEDGER_PASSWORD": SECRET, "SHOP_URL": f"clickhouse://u:{SECRET}@db.example/shop"}
+    return load(path, known).settings
 
 
 def refused(tmp_path: Path, text: str) -> str:
