@@ -20,7 +20,7 @@ from connectors.outcomes import applied, contacts, each, noop, rejected
 from connectors.spec import Settings, Spec
 from connectors.types import (
     Account, AddCode, AddContact, AddMember, Batch, Consent, ContactChange, Cursor, EngagementEvent, EventKind, Fitted,
-    Job, Outcome, Page, Profile, Reason, Ref, RemoveMember, State, Suppression, Target, TargetKind, ValueKind, normal,
+    Job, Outcome, Page, Profile, Reason, Ref, RemoveMember, State, Suppress, Suppression, Target, TargetKind, ValueKind, normal,
 )  # fmt: skip
 
 __all__ = ["Brevo", "BrevoSettings"]
@@ -179,7 +179,8 @@ class Brevo:
         held = self._reads.people(people, job.batch.ref) if is_unclear else {}
         for change in changes:
             email = change.profile.email
-            is_proven = wire.is_done(change, held.get(email)) if recalled else email in held
+            must_show = recalled or isinstance(change, Suppress)  # who is in the list may be mailed all the same
+            is_proven = wire.is_done(change, held.get(email)) if must_show else email in held
             if email in refused:
                 yield rejected(change, wire.FILES[refused[email]], refused[email])
             elif is_unclear and not is_proven:
