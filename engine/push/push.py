@@ -21,7 +21,7 @@ from engine.push.loading import groups
 from engine.push.people import People
 from engine.push.result import Result
 from engine.push.settling import go_on, settle
-from engine.push.targets import ready
+from engine.push.targets import ready, restore
 from engine.push.trip import Carrier, Limits, Progress, Trip
 
 if TYPE_CHECKING:
@@ -117,7 +117,10 @@ def _first(trip: Trip, plan: Plan, recreate: frozenset[str]) -> None:
         table = chosen(table, kind=Suppress.__name__)
     trip.total = len(starts(table))
     _count(trip, table, recreate)
+    restore(trip)
     _carry(trip, table, is_first=True)
+    if restore(trip):
+        _carry(trip, table, is_first=True)
 
 
 def _rest(trip: Trip, plan: Plan, recreate: frozenset[str]) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from connectors.types import Ref, Target, TargetKind
+from connectors.types import Reason, Ref, Target, TargetKind
 from engine.errors import GuardRefused
-from engine.plan.destination import flag_name, targets
+from engine.plan.destination import CONTACTS, flag_name, targets
 from engine.push.delivery import retrying
 from engine.push.trip import Trip
 
-__all__ = ["ready"]
+__all__ = ["ready", "restore"]
 
 _OURS = frozenset({TargetKind.SEGMENT, TargetKind.POOL})  # what is in them must be ours alone
 
@@ -32,6 +32,23 @@ def ready(trip: Trip, *, recreate: frozenset[str] = frozenset()) -> None:
         _expect(trip, unknown)
     _create(trip, [*unknown, *begun])
     trip.refresh()
+
+
+def restore(trip: Trip) -> bool:
+    """Make the list that all contacts are on again, where changes were refused because somebody deleted it there.
+
+    Departures need a place too, and nobody is in that list for its own sake. Returns whether it was made.
+    """
+    known = trip.targets.get((TargetKind.CONTACTS, CONTACTS))
+    refused = {(one.reason, one.target) for one in trip.result.rejected}
+    refused |= {(one.reason, one.target) for one in trip.ledger.rejections.of(trip.name)}
+    is_missed = (Reason.UNKNOWN_TARGET, CONTACTS) in refused
+    if known is None or known.ref is None or not is_missed or known.target in _find(trip, [known.target]):
+        return False
+    _create(trip, [known.target])
+    trip.ledger.rejections.forgive(trip.name, [Reason.UNKNOWN_TARGET])
+    trip.refresh()
+    return True
 
 
 def _expect(trip: Trip, unknown: Sequence[Target]) -> None:

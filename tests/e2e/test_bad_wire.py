@@ -136,6 +136,28 @@ def test_a_list_deleted_at_the_provider_is_made_again_only_when_somebody_says_so
     assert writes(calls) == []
 
 
+def test_who_leaves_has_left_where_somebody_deleted_the_list_of_all_contacts(begun: Lab) -> None:
+    title = next(name for name in begun.sandbox.providers["brevo"].lists().values() if name.endswith("contacts"))
+    begun.tell("POST", "/sandbox/lists/delete", {"provider": "brevo", "title": title})
+    begun.later(hours=3)
+    leaver = min(
+        email for email, one in begun.there("brevo").items() if one.mailable and email in begun.there("klaviyo")
+    )
+    begun.unsubscribe("klaviyo", leaver)
+    begun.shop.change(61, orders=3, newest=5)
+    begun.stock()
+    begun.ciblage("run")
+    assert not begun.there("brevo")[leaver].mailable
+    begun.later(hours=1)
+    begun.done("run")
+    assert title in begun.sandbox.providers["brevo"].lists().values()
+    assert begun.members("brevo", TITLES["tea"]) == begun.shop.expected("tea") - {leaver}
+    assert begun.done("rejected")["rows"] == []
+    with begun.calls() as calls:
+        begun.done("run")
+    assert writes(calls) == []
+
+
 @dataclass
 class Rival(Faults):
     """Starts another run of the same client while the first one is under way."""
