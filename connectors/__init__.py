@@ -17,7 +17,8 @@ from connectors.base import (
     Resolves,
     RunsJobs,
 )
-from connectors.http import Clock, Handler, Http, Rate, Request, Response, mask
+from connectors.http import Clock, Handler, Http, Request, Response, mask
+from connectors.pace import Rate
 from connectors.spec import Field, Limit, Names, Settings, Spec, cut
 from connectors.types import (
     Account,

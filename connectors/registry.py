@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from connectors.base import Connector
-    from connectors.http import Clock, Handler, Pace
+    from connectors.http import Clock, Handler
+    from connectors.pace import Pace
 
 __all__ = ["build", "load", "names"]
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import orjson
 
-from connectors.http import Rate
+from connectors.pace import Rate
 from connectors.types import (
     AddMember,
     Change,

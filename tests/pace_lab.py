@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from connectors.http import Pace, Rate
+from connectors.pace import Pace, Rate
 from connectors.spec import Spec
 
 START = datetime(2027, 3, 1, 9, tzinfo=UTC)

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from connectors import errors, outcomes, types
 from connectors.activecampaign import events, wire
-from connectors.http import EVERY, Http, Rate
+from connectors.http import Http
+from connectors.pace import EVERY, Rate
 from connectors.spec import Field, Limit, Names, Spec
 from connectors.types import Batch, ContactChange, Outcome, Page, Reason, Ref, Target, TargetKind, ValueKind, normal
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from connectors import fitting
 from connectors.brevo.events import ACTIONS
 from connectors.errors import SettingsError
-from connectors.http import Rate
+from connectors.pace import Rate
 from connectors.spec import Field, Limit, Names, Spec
 from connectors.types import (
     AddCode, AddContact, AddMember, ClearTraits, Fitted, Precision, Reason, RemoveMember, SetTraits, Suppress,

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 
 from connectors.errors import InvalidRequest, Unauthorized, UnexpectedResponse
-from connectors.http import Http, Rate, Response
+from connectors.http import Http, Response
+from connectors.pace import Rate
 from connectors.klaviyo import wire
 
 _XS, _S = (Rate(1, 1), Rate(15, 60)), (Rate(3, 1), Rate(60, 60))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from connectors import errors
-from connectors.http import Rate
 from connectors.memory.dictionary import MAX_BYTES, MAX_RECORDS, Dictionary, Json
 from connectors.memory.events import KINDS, LEFT, event, signed, totals
 from connectors.memory.wire import MAX_TEXT, fit, outcomes, record
+from connectors.pace import Rate
 from connectors.spec import Field, Limit, Names, Spec
 from connectors.types import (
     Account,

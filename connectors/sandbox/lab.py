@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from connectors.http import Clock, Handler, LocalPace, Pace
+from connectors.http import Clock, Handler
+from connectors.pace import LocalPace, Pace
 from connectors.sandbox.faults import FAULTS
 from connectors.sandbox.router import Sandbox
 from connectors.sandbox.world import Contact, World

@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import parse_qsl, urlsplit
 
-from connectors.http import Clock, Rate, Request, Response, SystemClock
+from connectors.http import Clock, Request, Response, SystemClock
+from connectors.pace import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

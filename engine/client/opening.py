@@ -14,7 +14,8 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from connectors.errors import ConnectorError, SettingsError, Unauthorized
-from connectors.http import LocalPace, SystemClock, Wire
+from connectors.http import SystemClock, Wire
+from connectors.pace import LocalPace
 from engine import logs
 from engine.client.clock import FastClock
 from engine.config import Config, load
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from connectors.base import Connector
-    from connectors.http import Clock, Handler, Pace
+    from connectors.http import Clock, Handler
+    from connectors.pace import Pace
     from connectors.spec import Spec
     from engine.compute import Membership
     from engine.config.settings import Settings

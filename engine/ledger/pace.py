@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
-from connectors.http import LocalPace
+from connectors.pace import LocalPace
 from engine.ledger.opening import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from connectors.http import Clock, Rate
+    from connectors.http import Clock
+    from connectors.pace import Rate
 
 __all__ = ["SharedPace", "account_key", "state_folder"]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from connectors.http import EVERY
+from connectors.pace import EVERY
 from connectors.spec import Limit, Spec
 from connectors.types import ClearTraits, Target
 from engine.plan.destination import KINDS

@@ -11,8 +11,9 @@ from typing import Any
 from connectors import registry
 from connectors.base import Connector, Erases
 from connectors.errors import ConnectorError
-from connectors.http import LocalPace, Request, Response
+from connectors.http import Request, Response
 from connectors.memory.dictionary import Dictionary
+from connectors.pace import LocalPace
 from connectors.sandbox import Contact, Sandbox
 from connectors.sandbox.lab import SandboxClock
 from connectors.types import EventKind, Profile

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.http import Http, LocalPace, Rate, Request, Response
+from connectors.http import Http, Request, Response
+from connectors.pace import LocalPace, Rate
 
 RATES = st.lists(
     st.builds(Rate, calls=st.integers(1, 40), seconds=st.sampled_from([0.1, 1.0, 3.3, 10.0, 60.0, 3600.0])),

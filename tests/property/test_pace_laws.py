@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pace_lab import TICK, SharedHands, best, call_all, most, shares, used
 
 from connectors import registry
-from connectors.http import EVERY, LocalPace, Pace, Rate
+from connectors.pace import EVERY, LocalPace, Pace, Rate
 from engine.ledger.pace import SharedPace
 
 RATES = st.lists(

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from connectors import registry
 from connectors.activecampaign import ActiveCampaign
-from connectors.http import LocalPace
+from connectors.pace import LocalPace
 from connectors.sandbox import Sandbox
 from connectors.sandbox.activecampaign import ActiveCampaignSandbox
 from connectors.sandbox.lab import SandboxClock

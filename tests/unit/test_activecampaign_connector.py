@@ -9,7 +9,8 @@ import pytest
 from activecampaign_account import BASE, CITY, KEY, LOYAL, PEOPLE, Shop, add
 
 from connectors import errors, registry
-from connectors.http import LocalPace, Request, Response
+from connectors.http import Request, Response
+from connectors.pace import LocalPace
 from connectors.sandbox.lab import SandboxClock
 from connectors.sandbox.world import World
 from connectors.types import (

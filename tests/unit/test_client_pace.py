@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.http import LocalPace, Rate, Request, Response, SystemClock
+from connectors.http import Request, Response, SystemClock
+from connectors.pace import LocalPace, Rate
 from engine.client.opening import Client, open_client
 from engine.errors import ConfigError
 from engine.ledger import Ledger

@@ -13,7 +13,8 @@ import pytest
 from http_lab import HOME, KEY, Hands, Script, api, refused
 
 from connectors import errors
-from connectors.http import EVERY, Http, LocalPace, Rate, Request, Response, SystemClock, Wire
+from connectors.http import Http, Request, Response, SystemClock, Wire
+from connectors.pace import EVERY, LocalPace, Rate
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from homes import Home, poured
 from pace_lab import SharedHands
 
 from connectors import registry
-from connectors.http import Rate
+from connectors.pace import Rate
 from connectors.types import Target, TargetKind
 from engine.errors import ConfigError, Locked
 from engine.ledger import Ledger, lock, schema

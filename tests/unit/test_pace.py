@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from connectors.http import Http, Rate, Request, Response, SystemClock
+from connectors.http import Http, Request, Response, SystemClock
+from connectors.pace import Rate
 from engine.errors import ConfigError
 from engine.ledger.pace import SharedPace, account_key, state_folder
 

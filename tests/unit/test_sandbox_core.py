@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from connectors.http import Rate, Request, Response
+from connectors.http import Request, Response
+from connectors.pace import Rate
 from connectors.sandbox import Contact, Faults, Sandbox, Windows, World, json_response
 from connectors.sandbox.lab import SandboxClock
 from connectors.types import EventKind

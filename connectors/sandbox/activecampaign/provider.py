@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from connectors.http import Rate, Request, Response
+from connectors.http import Request, Response
+from connectors.pace import Rate
 from connectors.sandbox.activecampaign.account import (
     ACTIVE,
     BOUNCED,

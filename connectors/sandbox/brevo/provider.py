@@ -7,7 +7,8 @@ from email.utils import format_datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from connectors.http import Rate, Request, Response
+from connectors.http import Request, Response
+from connectors.pace import Rate
 from connectors.sandbox.brevo import mailing
 from connectors.sandbox.brevo.account import OPTIONS, Account
 from connectors.sandbox.brevo.call import Refusal

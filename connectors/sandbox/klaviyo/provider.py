@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from connectors.http import Rate, Request, Response
+from connectors.http import Request, Response
+from connectors.pace import Rate
 from connectors.sandbox.klaviyo import coupons, engagement, jobs, reads, reports, webhooks
 from connectors.sandbox.klaviyo.shapes import MEDIA, Pager, Refused, answer, invalid, problem, throttled
 from connectors.sandbox.klaviyo.state import NEVER, SUBSCRIBED, UNSUBSCRIBED, Account
