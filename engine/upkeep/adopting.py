@@ -1,0 +1,94 @@
+"""A list that somebody else made, taken over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from connectors.errors import ConnectorError
+from engine.errors import ConfigError, nearest
+from engine.history import recorded
+from engine.results import unreachable
+
+if TYPE_CHECKING:
+    from engine.client import Client
+
+__all__ = ["Adopted", "adopt"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """A list that somebody else made, taken over (`is_taken`), or what that would mean.
+
+    People: `there` now, `ours_there` of them belong there by the segment, `joins` come with the next push; `said_no` of
+    those there told the shop that they want no mail.
+    """
+
+    destination: str
+    segment: str
+    title: str
+    there: int = 0
+    ours_there: int = 0
+    joins: int = 0
+    said_no: int = 0
+    is_taken: bool = False
+    why: str | None = None  # it does not answer
+
+    @property
+    def exit_code(self) -> int:
+        """4 where the destination does not answer."""
+        return unreachable([] if self.why is None else [self.why])
+
+
+def adopt(client: Client, target: str, *, yes: bool = False) -> Adopted:
+    """Take over the list of a segment (`DESTINATION/SEGMENT`) that somebody else made; those in it are never removed."""
+    if not yes:
+        return _adopted(client, target, is_taken=False)
+    with recorded(client, "adopt") as record:
+        adopted = _adopted(client, target, is_taken=True)
+        record.summary = {"adopted": target, "there": adopted.there}
+        record.exit_code = adopted.exit_code
+        return adopted
+
+
+def _adopted(client: Client, target: str, *, is_taken: bool) -> Adopted:
+    from engine.ownership.adopting import found, look, people_there
+    from engine.plan.columns import present
+    from engine.plan.survey import survey
+
+    name, segment = _named(client, target)
+    destination, connector = client.destination(name), client.connector(name)
+    try:
+        seen = survey(destination, connector, client.ledger)
+        known = found(destination, segment, seen, client.ledger)
+        listed = look(connector, known, name)
+    except ConnectorError as error:
+        return Adopted(
+            destination=name, segment=segment, title=destination.title(segment), why=client.told(name, error)
+        )
+    counts, there = people_there(
+        destination, segment, listed, client.membership.table, present(destination, client.ledger)
+    )
+    if is_taken and known.ref is not None:
+        client.ledger.adoption.take(name, known.target, known.ref, there)
+    return Adopted(
+        destination=name,
+        segment=segment,
+        title=known.target.title,
+        there=len(there),
+        ours_there=counts["ours_there"],
+        joins=counts["joins"],
+        said_no=counts["said_no"],
+        is_taken=is_taken,
+    )
+
+
+def _named(client: Client, target: str) -> tuple[str, str]:
+    """Which segment's list at which destination. Raises ConfigError with the nearest that there is."""
+    known = [f"{name}/{segment}" for name, one in client.settings.destinations.items() for segment in one.segments]
+    if target not in known:
+        near = nearest(target, known)
+        hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(known)}"
+        raise ConfigError(f"there is no list '{target}' to adopt", place="TARGET", hint=hint)
+    name, _, segment = target.partition("/")
+    return name, segment
