@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from connectors.types import normal
+from engine.files import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -104,12 +104,8 @@ class Parts:
         import pyarrow.parquet as pq
 
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        half = self.folder / f".{name}.half"
-        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with whole(self.folder / name) as file:
             pq.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        half.replace(self.folder / name)
 
     def _ids(self, destination: str, since: datetime) -> pa.Array:
         """Ids of the destination's events in parts that reach beyond `since`: only those can repeat."""

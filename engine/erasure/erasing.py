@@ -7,7 +7,6 @@ left to do; then each destination in turn. Until a destination has confirmed, th
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from engine.erasure.errands import DONE, FAILED, Answer, ask, worst
 from engine.erasure.key import made
 from engine.erasure.person import Person
 from engine.erasure.site import Site
+from engine.files import whole
 from engine.ledger.erasures import HERE, Errand, Receipt
 
 __all__ = ["Erasure", "erase", "resume"]
@@ -135,9 +135,5 @@ def _unknown(site: Site, addresses: Collection[str]) -> list[str]:
 
 def _write(path: Path, facts: Mapping[str, Any]) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    half = path.with_suffix(".half")
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    with whole(path, is_text=True) as file:
         json.dump(facts, file, ensure_ascii=False, indent=2, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
-    half.replace(path)

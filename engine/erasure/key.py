@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from typing import TYPE_CHECKING
 
 from engine.errors import ConfigError
+from engine.files import whole
 from engine.shop.erased import Erased
 
 if TYPE_CHECKING:
@@ -38,10 +38,6 @@ def made(file: Path) -> Erased:
     """The key, made where there is none; it is on the disk before anything relies on it."""
     if not file.exists():
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        half = file.with_suffix(".half")
-        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+        with whole(file) as target:
             target.write(secrets.token_bytes(_BYTES))
-            target.flush()
-            os.fsync(target.fileno())
-        half.replace(file)
     return Erased(file.read_bytes(), frozenset())

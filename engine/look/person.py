@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ConfigError
+from engine.files import whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -205,7 +205,7 @@ def _plans(client: Client, ids: Sequence[str]) -> list[int]:
 
 def _write(path: Path, held: Held) -> None:
     told = {name: value for name, value in asdict(held).items() if name != "file"}
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    with whole(path, is_text=True) as file:
         json.dump(told, file, ensure_ascii=False, indent=2, default=_said)
 
 

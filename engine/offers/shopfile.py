@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import DataError
+from engine.files import whole
 from engine.ledger.codes import LIVE, CodeState
 
 if TYPE_CHECKING:
@@ -71,30 +71,14 @@ def export(ledger: Ledger, path: Path, *, now: datetime) -> int:
     if not rows.num_rows:
         return 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.half")
-    with os.fdopen(
-        os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline=""
-    ) as file:
+    with whole(path, is_text=True) as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for start in range(0, len(rows), _PART):
             writer.writerows(_lines(rows.slice(start, _PART)))
-        file.flush()
-        os.fsync(file.fileno())
-    half.replace(path)
-    _sync(path.parent)
     new = waiting["code"].filter(pc.equal(waiting["state"], CodeState.RESERVED.value))
     ledger.codes.export(new.to_pylist(), renewing=renewing["code"].to_pylist(), at=now)
     return len(rows)
-
-
-def _sync(folder: Path) -> None:
-    """The new name is on the disk before the ledger says so."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _lines(rows: pa.Table) -> Iterator[tuple[object, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -29,12 +28,7 @@ class Kept:
         from engine.plan.file import save
 
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        half = self._folder / f".{run}.half"
-        checksum = save(plan, half)
-        _flush(half)
-        half.replace(self.path(run))
-        _flush(self._folder)
-        return checksum
+        return save(plan, self.path(run))
 
     def path(self, run: int) -> Path:
         """Where a run's plan is."""
@@ -79,12 +73,3 @@ class Kept:
             return False
         self.keep(run, replace(plan, packed=left))
         return True
-
-
-def _flush(path: Path) -> None:
-    """Have the disk hold what was written: a file's content, or a folder's names."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from engine.errors import ConfigError, StalePlan
+from engine.files import whole
 from engine.plan import rows
 from engine.plan.estimate import Estimate
 from engine.plan.plan import Plan, ShopFacts
@@ -33,20 +34,18 @@ _MAKE_ONE = "make one with: ciblage plan --out FILE"
 
 
 def save(plan: Plan, path: Path) -> str:
-    """Write the plan, readable by its owner alone, whole or not at all; returns its checksum."""
+    """Write the plan, as `whole` does; returns its checksum. Raises ConfigError where it cannot be opened."""
     checksum = plan.checksum
     document = json.dumps(plan.document(), ensure_ascii=False).encode()
     about = rows.schema().with_metadata({_KEY: document, _SUM: checksum.encode()})
-    draft = path.with_name(path.name + ".draft")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot write {path}: {error.strerror}", place="--out", hint="does its folder exist?"
-        ) from None
-    with os.fdopen(descriptor, "wb") as file:
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(whole(path))
+        except OSError as error:
+            raise ConfigError(
+                f"cannot write {path}: {error.strerror}", place="--out", hint="does its folder exist?"
+            ) from None
         _write(plan.packed, about, file)
-    draft.replace(path)
     return checksum
 
 

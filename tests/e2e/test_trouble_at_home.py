@@ -13,6 +13,7 @@ from round_lab import Lab, told, writes
 
 from connectors.http import Request, Response
 from connectors.sandbox import Faults
+from engine.files import half
 from engine.ledger import Ledger
 
 FULL = Path("/dev/full")  # every write to it fails as on a full disk
@@ -22,11 +23,6 @@ on_linux = pytest.mark.skipif(not FULL.exists() or not FORBIDDEN.parent.is_dir()
 troubles = pytest.mark.parametrize(
     ("place", "says"), [(FULL, "there is no room to write it"), (FORBIDDEN, "we may not write it")]
 )
-
-
-def half(file: Path) -> Path:
-    """What a file is called until it is whole."""
-    return file.with_name(f".{file.name}.half")
 
 
 @on_linux
@@ -53,7 +49,7 @@ def test_codes_that_could_not_be_exported_are_exported_by_the_next_push(fresh: L
 @pytest.mark.parametrize("place", [FULL, FORBIDDEN])
 def test_a_plan_that_could_not_be_written_is_told(begun: Lab, place: Path) -> None:
     file = begun.folder / "plan.parquet"
-    draft = file.with_name("plan.parquet.draft")
+    draft = half(file)
     draft.symlink_to(place)
     told(begun, "plan", "--out", file, exit_code=2, says=())
     assert not file.exists()
