@@ -118,8 +118,9 @@ class World:
 
     def note(self, who: str, what: str) -> None:
         """Write down what happened, with all that changed since the line before."""
-        changed = [line for watch in self.watchers for line in watch()]
-        self.lines.append(Line(self.now(), who, what, tuple(changed)))
+        self.lines.append(Line(self.now(), who, what))  # whoever watches sees it
+        changed = tuple(line for watch in self.watchers for line in watch())
+        self.lines[-1] = replace(self.lines[-1], changed=changed)
 
     def pass_time(self, **more: float) -> None:
         """Time passes while no process of ours runs."""

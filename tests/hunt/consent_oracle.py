@@ -77,6 +77,8 @@ class Story:
     deleted: dict[tuple[str, str], bool] = field(default_factory=dict)  # by hand, whom the ledger had acknowledged
     rejoined: set[tuple[str, str]] = field(default_factory=set)  # by the provider's own form, which no read tells
     before: dict[str, dict[str, tuple[str, bool]]] = field(default_factory=dict)
+    asked: set[tuple[str, str]] = field(default_factory=set)  # whom earlier runs asked to create, when they might be
+    begun: int = 0  # lines of the log before the run that goes on
     wrong: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -244,6 +246,13 @@ class Story:
         acts = [_act(row) for row in ledger.suppressions.table().to_pylist()]
         events = [event for path in self.parts.paths() for event in _events(path)]
         known = persons([one.row for one in shop], acts, events, now=now)
+        self.asked |= {
+            (account.name, change.address)
+            for account in self.accounts
+            for change in ledger.sending.of(account.name)
+            if change.kind == "AddContact" and self._might(change.address)
+        }
+        self.begun = len(self.world.lines)
         self.may = {person.email: person for person in known.values() if person.email is not None}
         if self.dice.random() < 0.8:  # what plain rules say is as good, and costs nothing
             return self.opener.told(shop, known)
@@ -298,12 +307,21 @@ class Story:
         is_up = is_[0] == "subscribed" != was[0] and was[0] not in {"never", "transactional"}
         return "the status rose" if is_up else None
 
-    def _made(self, account: Account, email: str, is_: tuple[str, bool]) -> str | None:
+    def _might(self, email: str) -> bool:
         person = self.may.get(email)
-        if is_[1] and (person is None or not person.is_reachable()):
-            return f"was created as someone to be mailed: {person}"
+        return person is not None and person.is_reachable()
+
+    def _made(self, account: Account, email: str, is_: tuple[str, bool]) -> str | None:
+        if is_[1] and not self._might(email) and not self._is_late(account, email):
+            return f"was created as someone to be mailed: {self.may.get(email)}"
         is_back = self.deleted.get((account.name, email)) and account.provider not in CREATING
         return "came back after they were deleted there" if is_back else None
+
+    def _is_late(self, account: Account, email: str) -> bool:
+        """A job that was accepted while the person might be written to ends after they left, and this run sent nothing of it."""
+        lines = map(str, self.world.lines[self.begun :])
+        is_sent = any(email in line and account.name in line and "POST" in line for line in lines)
+        return (account.name, email) in self.asked and not is_sent
 
     def _put(self, account: Account, email: str, status: str) -> None:
         """Somebody's own doing: nothing of it counts as ours."""

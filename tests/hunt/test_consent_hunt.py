@@ -57,6 +57,16 @@ def test_the_hunt_sees_an_opt_in_mail_and_somebody_made_without_consent(opener: 
             story._judge()
 
 
+def test_a_job_of_before_may_end_late_and_nothing_new_may_be_asked_for(opener: Opener, tmp_path: Path) -> None:
+    for sent, is_wrong in (("GET /jobs", False), ("POST /import nobody@example.com", True)):
+        story = Story(1238, opener, tmp_path)
+        account = next(one for one in story.accounts if one.provider == "mailchimp")
+        story.asked.add((account.name, "nobody@example.com"))
+        account.put("nobody@example.com", "subscribed")
+        story.world.note(account.name, sent)
+        assert bool(story.wrong) is is_wrong
+
+
 def test_its_log_shows_every_call_and_what_it_changed(opener: Opener) -> None:
     log = play(1238, opener).told()
     assert "POST" in log
