@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from connectors.spec import Spec
     from engine.config import Config
     from engine.config.settings import MergeTag as TagSettings
-    from engine.config.settings import Offer, Segment, Settings, Span
+    from engine.config.settings import Offer, Segment, Settings
+    from engine.config.values import Span
     from engine.offers import Policy
     from engine.plan.destination import Destination, MergeTag
     from engine.segments import Catalogue

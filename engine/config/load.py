@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from engine.config.document import Document, Keys, read
-from engine.config.settings import MergeTag, Money, Segment, Settings, engine_of
+from engine.config.settings import MergeTag, Segment, Settings
+from engine.config.values import Money, engine_of
 from engine.errors import ConfigError, nearest
 
 if TYPE_CHECKING:

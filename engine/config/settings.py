@@ -2,127 +2,36 @@
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from engine.config.values import (
+    Amount,
+    Duration,
+    Jump,
+    Length,
+    Name,
+    Share,
+    Span,
+    Stretch,
+    Table,
+    Titles,
+    Url,
+    Zone,
+    engine_of,
+    one_of,
+)
 
 __all__ = [
     "Compute", "Destination", "Group", "Guard", "History", "Holdout", "Ledger", "MergeTag", "Offer", "Pace", "Place", "Pool", "Renewal", "Sandbox", "Secrets", "Segment",
     "Settings", "Shop", "Size", "Source", "Split", "Trait",
 ]  # fmt: skip
 
-_NAME = r"^[a-z][a-z0-9_]*$"
-_MANY = 100
 _DEFINITIONS = ("where", "recipe", "customers", "file")
-_ENGINES = {
-    "postgresql": "postgres",
-    "postgres": "postgres",
-    "clickhouse": "clickhouse",
-    "clickhouses": "clickhouse",
-    "sc": "spark",
-    "spark": "spark",
-    "local": "spark",
-    "yarn": "spark",
-    "k8s": "spark",
-}
-_STRETCH = r"^\s*\d{1,3}(\.\d{1,6})?\s*%?\s+to\s+\d{1,3}(\.\d{1,6})?\s*%\s*$"
-_UNITS = ("minute", "hour", "day", "week", "month", "year")
-
-
-def _share(value: object) -> object:
-    """`"10%"` or a number between 0 and 1, as a fraction."""
-    if isinstance(value, str) and value.rstrip().endswith("%"):
-        return _decimal(value.rstrip()[:-1], value, "a share (write for example '10%')") / _MANY
-    return value
-
-
-def _decimal(number: str, value: str, what: str) -> Decimal:
-    try:
-        found = Decimal(number.strip())
-    except InvalidOperation:
-        raise ValueError(f"'{value}' is not {what}") from None
-    if not found.is_finite():
-        raise ValueError(f"'{value}' is not {what}")
-    return found
-
-
-def _money(value: object) -> object:
-    """`"60 EUR"` or a number; the currency is checked against the client's."""
-    if isinstance(value, str):
-        number, _, currency = value.strip().partition(" ")
-        what = "an amount (write for example '60 EUR')"
-        return {"value": _decimal(number, value, what), "currency": currency.strip() or None}
-    if isinstance(value, (int, float, Decimal)):
-        return {"value": Decimal(str(value)), "currency": None}
-    return value
-
-
-def _span(value: object) -> object:
-    """`"30 days"`."""
-    if isinstance(value, str):
-        number, _, unit = value.strip().partition(" ")
-        unit = unit.strip().removesuffix("s")
-        if not number.isdecimal() or unit not in _UNITS:
-            raise ValueError(f"'{value}' is not a length of time (write for example '30 days')")
-        return {"n": int(number), "unit": unit}
-    return value
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(f"'{value}' is not a time zone (write for example 'Europe/Paris')") from None
-    return value
-
-
-def _title(value: object) -> object:
-    """A title for every language, or one a language."""
-    return {"en": value, "fr": value} if isinstance(value, str) else value
-
-
-def _one_of(*names: str) -> dict[str, Any]:
-    """A table with exactly one of these keys, for editors."""
-    return {"oneOf": [{"required": [name]} for name in names]}
-
-
-class _Table(BaseModel):
-    """A table of the config: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Money(_Table):
-    """An amount in the client's currency."""
-
-    value: Decimal
-    currency: str | None = None
-
-
-class Span(_Table):
-    """A length of time in calendar units."""
-
-    n: int = Field(gt=0)
-    unit: Literal["minute", "hour", "day", "week", "month", "year"]
-
-
-def engine_of(url: str) -> str:
-    """The engine that an address names. Raises ValueError with the addresses that there are."""
-    scheme = re.split(r"[:+\[]", url, maxsplit=1)[0].lower()
-    if scheme not in _ENGINES:
-        where = f"at '{scheme}:'" if "://" in url else "there"  # what is no address at all may be a secret
-        raise ValueError(f"no engine is {where}; an address begins with {', '.join(_ENGINES)}")
-    return _ENGINES[scheme]
-
-
-def _address(url: str) -> str:
-    engine_of(url)
-    return url
 
 
 def _kinds() -> dict[str, Any]:
@@ -131,27 +40,7 @@ def _kinds() -> dict[str, Any]:
     return {"oneOf": [files, {"properties": {"kind": {"const": "sql"}, "path": False}, "required": ["kind", "url"]}]}
 
 
-Name = Annotated[str, Field(pattern=_NAME)]
-Url = Annotated[str, AfterValidator(_address)]
-_Percent = Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*%\s*$", examples=["10%"])]
-_Worth = Annotated[str, Field(pattern=r"^\d+(\.\d+)?( [A-Z]{3})?$", examples=["60 EUR"])]
-_Length = Annotated[str, Field(pattern=rf"^\d+ ({'|'.join(_UNITS)})s?$", examples=["30 days"])]
-_Stretch = Annotated[str, WithJsonSchema({"type": "string", "pattern": _STRETCH, "examples": ["0% to 50%"]})]
-_ByLanguage = dict[Annotated[str, Field(pattern="^(en|fr)$")], str]
-Share = Annotated[
-    Decimal,
-    BeforeValidator(_share, json_schema_input_type=Annotated[float, Field(ge=0, le=1)] | _Percent),
-    Field(ge=0, le=1),
-]
-Jump = Annotated[
-    Decimal, BeforeValidator(_share, json_schema_input_type=Annotated[float, Field(gt=0)] | _Percent), Field(gt=0)
-]
-Titles = Annotated[_ByLanguage, BeforeValidator(_title, json_schema_input_type=str | _ByLanguage)]
-Amount = Annotated[Money, BeforeValidator(_money, json_schema_input_type=float | _Worth)]
-Duration = Annotated[Span, BeforeValidator(_span, json_schema_input_type=_Length)]
-
-
-class Shop(_Table):
+class Shop(Table):
     """Where the shop's data is: files of a folder (`path`), or tables of a database (`url`, `schema`)."""
 
     model_config = ConfigDict(json_schema_extra=_kinds())
@@ -177,7 +66,7 @@ class Shop(_Table):
         return None if self.url is None else engine_of(self.url)
 
 
-class Source(_Table):
+class Source(Table):
     """A table of the shop that becomes countable: one of its own, or a neutral one read in the client's own way."""
 
     table: str
@@ -187,7 +76,7 @@ class Source(_Table):
     columns: dict[str, str] = Field(default_factory=dict)
 
 
-class Trait(_Table):
+class Trait(Table):
     """A named fact per customer."""
 
     value: str
@@ -197,14 +86,14 @@ class Trait(_Table):
     override: bool = False
 
 
-class Size(_Table):
+class Size(Table):
     """Bounds of a segment: people, or a share of the base."""
 
     min: int | str | None = None
     max: int | str | None = None
 
 
-class Holdout(_Table):
+class Holdout(Table):
     """People kept out of every destination, to measure against."""
 
     share: Share
@@ -214,7 +103,7 @@ class Holdout(_Table):
 class Segment(BaseModel):
     """Who: an expression, a recipe with its parameters (further keys), or fixed customers."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra=_one_of(*_DEFINITIONS))
+    model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra=one_of(*_DEFINITIONS))
 
     where: str | None = None
     recipe: str | None = None
@@ -236,38 +125,38 @@ class Segment(BaseModel):
         return self
 
 
-class Group(_Table):
+class Group(Table):
     """Segments of which a customer is in exactly one: the first that matches."""
 
     exclusive: list[str]
     otherwise: Name | None = None
 
 
-class Split(_Table):
+class Split(Table):
     """Customers drawn into arms for good: each arm is a stretch of the draw and becomes a segment `SPLIT_ARM`."""
 
     salt: str
-    arms: dict[Name, _Stretch] = Field(min_length=1)
+    arms: dict[Name, Stretch] = Field(min_length=1)
     among: str | None = None
     title: Titles | None = None
     override: bool = False
 
 
-class Place(_Table):
+class Place(Table):
     """A point, in degrees."""
 
     lat: float = Field(ge=-90, le=90)
     lon: float = Field(ge=-180, le=180)
 
 
-class Budget(_Table):
+class Budget(Table):
     """The most that an offer may issue."""
 
     codes: int | None = Field(default=None, gt=0)
     amount: Amount | None = None
 
 
-class Pool(_Table):
+class Pool(Table):
     """Codes that nobody has yet, which a provider hands out itself: where, and how many it is to have."""
 
     destination: str
@@ -279,18 +168,18 @@ def _renewal(value: object) -> object:
     return {"within": value} if isinstance(value, str) else value
 
 
-class Renewal(_Table):
+class Renewal(Table):
     """A code that its holder has not used gets a later end when it would end within this time, so often at most."""
 
     within: Duration
     times: int = Field(default=1, gt=0)
 
 
-class Offer(_Table):
+class Offer(Table):
     """A discount policy: who gets a code (the members of a segment, or whom a provider chooses), for what, how long."""
 
     model_config = ConfigDict(
-        json_schema_extra={"allOf": [_one_of("segment", "pool"), _one_of("percent", "amount", "free_shipping")]}
+        json_schema_extra={"allOf": [one_of("segment", "pool"), one_of("percent", "amount", "free_shipping")]}
     )
 
     segment: str | None = None
@@ -306,7 +195,7 @@ class Offer(_Table):
     products: str | None = Field(default=None, min_length=1)
     unless: str | None = None
     priority: int | None = Field(default=None, gt=0)
-    renew: Annotated[Renewal, BeforeValidator(_renewal, json_schema_input_type=Renewal | _Length)] | None = None
+    renew: Annotated[Renewal, BeforeValidator(_renewal, json_schema_input_type=Renewal | Length)] | None = None
     reason: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
@@ -328,10 +217,10 @@ class Offer(_Table):
         return self
 
 
-class MergeTag(_Table):
+class MergeTag(Table):
     """What a destination is told about a person: a trait, or a part of their code of an offer."""
 
-    model_config = ConfigDict(json_schema_extra=_one_of("trait", "offer"))
+    model_config = ConfigDict(json_schema_extra=one_of("trait", "offer"))
 
     trait: str | None = None
     offer: str | None = None
@@ -346,7 +235,7 @@ class MergeTag(_Table):
         return self
 
 
-class Guard(_Table):
+class Guard(Table):
     """What a run does not do until somebody confirms it; without a number, a thousand or a tenth of the contacts there."""
 
     new_contacts: int | None = Field(default=None, ge=0)
@@ -370,7 +259,7 @@ class Destination(BaseModel):
         return dict(self.model_extra or {})
 
 
-class Compute(_Table):
+class Compute(Table):
     """Where and how segments are computed; without a backend, a database computes its own shop and DuckDB files."""
 
     backend: Literal["duckdb", "postgres", "clickhouse", "spark"] | None = None
@@ -380,38 +269,38 @@ class Compute(_Table):
     threads: int | None = Field(default=None, gt=0)
 
 
-class Ledger(_Table):
+class Ledger(Table):
     """Where the memory of what was sent is kept."""
 
     url: str | None = None
 
 
-class History(_Table):
+class History(Table):
     """How many plans of past runs are kept, and for how many days: what `undo` and `drift` know them by."""
 
     plans: int = Field(default=60, ge=1)
     days: int | None = Field(default=None, ge=1)
 
 
-class Pace(_Table):
+class Pace(Table):
     """Where the calls to each account are counted, for several machines; without it, in the user's state folder."""
 
     url: str | None = Field(default=None, repr=False)
 
 
-class Engagement(_Table):
+class Engagement(Table):
     """Whose opens count: everybody's, or only those of people who accept tracking (`consent_tracking`)."""
 
     opens: Literal["all", "consented"] = "all"
 
 
-class Sandbox(_Table):
+class Sandbox(Table):
     """For destinations that are all emulated on this machine: how fast their clock runs, and so ours."""
 
     speed: float = Field(default=1.0, gt=0)
 
 
-class Secrets(_Table):
+class Secrets(Table):
     """Where `${NAME}` is looked for after the environment: one file a name."""
 
     folder: Path
@@ -440,7 +329,7 @@ class Settings(BaseSettings):
     )
 
     client: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    timezone: Zone = "UTC"
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
     lang: Literal["en", "fr"] = "en"
     week_starts: Literal["monday", "sunday"] = "monday"
