@@ -231,6 +231,8 @@ class Account:
             return False
         campaign = provider.mail(min(contact.lists), "News")
         self.world.sandbox.world.advance(60)
+        if email not in provider.contacts():  # an erasure under way came to its end in that minute
+            return False
         provider.react(campaign, email, kind, self.world.now())
         return True
 
