@@ -44,6 +44,7 @@ _TICK = 0.001  # seconds: the shortest sleep
 _DAY = 86_400.0  # seconds: the longest silence that we believe
 _SHARE = 0.8  # of every declared window: the account has other users
 _READS = frozenset({"GET", "HEAD"})
+_NOTHING = frozenset({404})
 _FAMILY = "default"
 
 
@@ -217,6 +218,11 @@ class Http:
         if method.upper() not in _READS:
             return self._send(request, rate, accept, count(1))
         return retrying(self._clock, attempts=_TRIES, patience=_PATIENCE)(self._send, request, rate, accept, count(1))
+
+    def look(self, path: str, *, params: Mapping[str, str | int] | None = None, rate: str = _FAMILY) -> Response | None:
+        """What a GET finds there; None where the provider has nothing (404)."""
+        answer = self("GET", path, params=params, rate=rate, accept=_NOTHING)
+        return None if answer.status in _NOTHING else answer
 
     def _request(
         self,

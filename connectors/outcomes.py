@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from connectors.errors import UnexpectedResponse
-from connectors.types import AddCode, Batch, Change, ContactChange, Outcome, Reason, Ref, State, normal
+from connectors.types import (
+    AddCode,
+    AddContact,
+    Batch,
+    Change,
+    ClearTraits,
+    ContactChange,
+    Fitted,
+    Outcome,
+    Reason,
+    Ref,
+    RemoveMember,
+    SetTraits,
+    State,
+    Suppress,
+    normal,
+)
 
-__all__ = ["applied", "by_address", "contacts", "each", "noop", "rejected"]
+__all__ = ["applied", "by_address", "contacts", "culprits", "each", "noop", "rejected", "shows", "values"]
 
 
 def contacts(batch: Batch) -> list[ContactChange]:
@@ -51,3 +67,29 @@ def each(
 ) -> Iterator[Outcome]:
     """The same outcome for several changes."""
     return (Outcome(id=change.id, state=state, reason=reason, words=words, job=job) for change in changes)
+
+
+def values(change: Change) -> Mapping[Ref, Fitted]:
+    """What a change writes into a contact's fields; an empty text clears."""
+    if isinstance(change, (AddContact, SetTraits)):
+        return change.traits
+    return dict.fromkeys(change.fields, "") if isinstance(change, ClearTraits) else {}
+
+
+def shows(change: ContactChange, held: Mapping[Ref, Fitted] | None, *, left: bool = False) -> bool:
+    """Whether the account, as it is read back, shows that the change took effect.
+
+    `held`: what the contact's fields hold; None where there is no such contact, or it is not in the segment that the
+    change is about. `left`: the provider does not mail the contact.
+    """
+    if held is None or isinstance(change, RemoveMember):
+        return held is None and isinstance(change, RemoveMember)
+    if isinstance(change, Suppress):
+        return left
+    return all(held.get(ref, "") == value for ref, value in values(change).items())
+
+
+def culprits(places: Iterable[tuple[int, Reason]], sent: Sequence[Sequence[Change]]) -> dict[str, Reason]:
+    """The changes that a refusal names by their place in the body (0: the first); a place that was not sent is nobody's."""
+    named = ((sent[place], reason) for place, reason in places if 0 <= place < len(sent))
+    return {change.id: reason for changes, reason in named for change in changes}

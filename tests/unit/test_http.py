@@ -57,6 +57,19 @@ def test_success_is_an_answer(status: int) -> None:
     assert http("POST", "/lists").status == status
 
 
+def test_a_look_finds_what_is_there_and_none_where_there_is_nothing() -> None:
+    there, script, _ = api(Response(200, {}, b'{"id": 1}'))
+    found = there.look("/lists/1", params={"fields": "id"})
+    assert found is not None
+    assert found.part("id") == 1
+    assert [(request.method, request.url) for request in script.seen] == [("GET", f"{HOME}/lists/1?fields=id")]
+    nowhere, _, _ = api(Response(404))
+    assert nowhere.look("/lists/1") is None
+    refused, _, _ = api(Response(410))
+    with pytest.raises(errors.InvalidRequest):
+        refused.look("/lists/1")
+
+
 def test_an_accepted_status_is_an_answer() -> None:
     http, _, _ = api(Response(404, {}, b"{}"))
     assert http("GET", "/lists/1", accept=frozenset({404})).status == 404
