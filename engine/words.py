@@ -72,14 +72,18 @@ def share(value: float | Decimal, lang: str) -> str:
 
 
 def day(value: date, lang: str) -> str:
-    """`Jan 4, 2018` or `4 janv. 2018`."""
+    """`Jan 4, 2018` or `4 janv. 2018`; French has an ordinal for the first of a month alone: `1er mars 2018`."""
     from babel.dates import format_date
 
-    return format_date(value, format="medium", locale=lang)
+    return _ordinal(format_date(value, format="medium", locale=lang), lang)
 
 
 def moment(value: datetime, lang: str) -> str:
-    """`Jan 4, 2018, 9:00 AM` or `4 janv. 2018, 09:00`, in the zone that `value` carries."""
+    """`4 Jan 2018, 09:00` or `4 janv. 2018, 09:00`, in the zone that `value` carries."""
     from babel.dates import format_datetime
 
-    return format_datetime(value, format="d MMM y, HH:mm", locale=lang)
+    return _ordinal(format_datetime(value, format="d MMM y, HH:mm", locale=lang), lang)
+
+
+def _ordinal(told: str, lang: str) -> str:
+    return f"1er {told.removeprefix('1 ')}" if lang == "fr" and told.startswith("1 ") else told

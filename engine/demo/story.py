@@ -21,7 +21,7 @@ from engine.client import open_client
 from engine.demo.shop import ROUND_ONE, ROUND_TWO, build, build_round_two, truncate
 from engine.demo.world import World, emulated
 from engine.errors import ConfigError, EngineError
-from engine.show import console, progress, view
+from engine.show import command, console, progress, view
 from engine.show.rounds import plan_lines, push_lines, refusals
 from engine.show.screen import table
 from engine.show.views import base, findings
@@ -73,7 +73,8 @@ class Stage:
 
     def say(self, key: str, **values: object) -> None:
         """A sentence between the tables."""
-        self.screen.print(Text(say(f"demo.{key}", self.lang, **values)))
+        for line in say(f"demo.{key}", self.lang, **values).split("\n"):
+            self.screen.print(command(line.strip()) if line.startswith("  ") else Text(line), crop=False)
 
     @contextmanager
     def client(self, now: datetime) -> Iterator[Client]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["Block", "Command", "Grid", "Note", "Page", "Part", "Tone"]
+__all__ = ["BOUND", "Block", "Command", "Grid", "Note", "Page", "Part", "Tone"]
+
+
+BOUND = re.compile(r"(?<=«) | (?=[»:;?!%€])")  # French keeps these on one line
 
 
 class Tone(StrEnum):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from importlib.resources import files
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from engine.show.blocks import Block, Command, Grid, Note, Page, Part, Tone
+from engine.show.blocks import BOUND, Block, Command, Grid, Note, Page, Part, Tone
 
 __all__ = ["html"]
 
 _MARKS = {Tone.PLAIN: "", Tone.QUIET: "", Tone.GOOD: "✓ ", Tone.WARN: "! ", Tone.BAD: "✗ "}
-_BOUND = re.compile(r"(?<=«) | (?=[»:;?!%€])")  # French keeps these on one line
 _VERBATIM = {"pre", "style"}
 _NOTHING_ELSE = "default-src 'none'; style-src 'unsafe-inline'"  # a browser fetches and runs nothing for this page
 
@@ -104,7 +102,7 @@ def _aligned(cell: Element, *, is_number: bool) -> None:
 
 def _text(parent: Element, tag: str, text: str) -> Element:
     made = SubElement(parent, tag)
-    made.text, *more = [text] if tag in _VERBATIM else _BOUND.sub("\u00a0", text).split("\n")
+    made.text, *more = [text] if tag in _VERBATIM else BOUND.sub("\u00a0", text).split("\n")
     for line in more:
         SubElement(made, "br").tail = line
     return made

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from engine.errors import DefinitionError
+from engine.show.blocks import BOUND
 
 if TYPE_CHECKING:
+    from rich.console import ConsoleOptions, RenderableType
+
     from engine.errors import EngineError
 
-__all__ = ["WIDTH", "bars", "console", "error", "heading", "progress", "table", "working"]
+__all__ = ["WIDTH", "bars", "command", "console", "error", "heading", "progress", "table", "working"]
 
 WIDTH = 80
+_KEPT = re.compile(rf"{BOUND.pattern}|[\u00a0\u202f]|--[a-z-]+ (?=[^\s-])")  # a flag keeps its value
+_HOLDS = {
+    " ": "\ue000",
+    "\u00a0": "\ue001",
+    "\u202f": "\ue002",
+}  # rich breaks lines at every blank, and at none of these
+_HELD = str.maketrans(_HOLDS)
+_LET_GO = str.maketrans({hold: blank for blank, hold in _HOLDS.items()})
+
+
+class _Screen(Console):
+    """A console that breaks no line where French keeps two things together, nor within a number."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        shown = renderable
+        if isinstance(shown, Text | str) and _KEPT.search(str(shown)):
+            shown = shown.copy() if isinstance(shown, Text) else Text(shown)
+            shown.plain = _KEPT.sub(lambda found: found[0].translate(_HELD), shown.plain)
+        for text, style, control in super().render(shown, options):
+            yield Segment(text.translate(_LET_GO), style, control)
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console that is as wide as the terminal, at most 100, and 80 where there is none."""
-    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    made = _Screen(stderr=stderr, highlight=False, soft_wrap=False)
     made.width = min(made.width, 100) if made.is_terminal else WIDTH
     return made
 
@@ -44,6 +69,11 @@ def error(problem: EngineError) -> None:
 def heading(text: str) -> Text:
     """A line above a table."""
     return Text(text, style="bold")
+
+
+def command(text: str) -> Group:
+    """What to type: however long, one line that can be copied; printed with `crop=False`."""
+    return Group(Text(f"  {text}", no_wrap=True, overflow="ignore"))  # rich forgets it of a text that stands alone
 
 
 def table(columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]) -> Table:

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from engine.show.blocks import Block, Command, Grid, Note, Part, Tone
-from engine.show.screen import table
+from engine.show.screen import command, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,6 +27,9 @@ def lines(part: Part) -> Iterator[RenderableType]:
         return
     yield Text.assemble((part.title, "bold"), "  " if part.about else "", (part.about, "dim"))
     for block in part.blocks:
+        if isinstance(block, Command):
+            yield from (command(line) for line in block.text.replace(" --checksum", " \\\n  --checksum").split("\n"))
+            continue
         for shown in _shown(block):
             yield Padding(shown, (0, 0, 0, _INDENT), expand=False)
 
@@ -42,8 +45,6 @@ def _shown(block: Block) -> Iterator[RenderableType]:
             yield from lines(block)
         case Note():
             yield note(block)
-        case Command():
-            yield Text(block.text.replace(" --checksum", " \\\n  --checksum"))
         case Grid():
             if block.rows:
                 yield table(block.columns, block.rows)

@@ -18,7 +18,7 @@ from engine.errors import ConfigError
 from engine.scaffold import ABOUT, Scaffold
 from engine.show.documents import plain
 from engine.show.explaining import explained, findings
-from engine.show.screen import bars, console, heading, table
+from engine.show.screen import bars, command, console, heading, table
 from engine.starter import Begun
 from engine.words import knows, number, say
 
@@ -39,7 +39,7 @@ def render(result: object, lang: str) -> None:
     if isinstance(result, look.Statement):
         sys.stdout.writelines(f"-- {warning}\n" for warning in result.warnings)
     else:
-        console().print(view(result, lang))
+        console().print(view(result, lang), crop=False)
     if isinstance(result, look.Statement | look.Explained) and result.sql is not None:
         sys.stdout.write(f"{result.sql}\n")  # as it is: a wrapped line would break its texts
 
@@ -231,7 +231,7 @@ def _config_begun(result: Begun) -> Iterator[RenderableType]:
     yield Text()
     yield heading("Next")
     for step in result.next:
-        yield Text(f"  {step}", overflow="fold")
+        yield command(step)
 
 
 @view.register

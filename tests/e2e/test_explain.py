@@ -156,7 +156,7 @@ def test_values_are_shown_as_people_write_them_in_the_clients_zone(tmp_path: Pat
     shown = " ".join(ciblage(config, "explain", "unknown", "--customer", "a").replace("\u202f", " ").split())
     assert {"en": "(36)", "fr": "(36)"}[lang] in shown
     assert {"en": "(30.6 days)", "fr": "(30,6 jours)"}[lang] in shown.replace("\u00a0", " ")
-    assert {"en": "(1 Nov 2026, 23:30)", "fr": "(1 nov. 2026, 23:30)"}[lang] in shown
+    assert {"en": "(1 Nov 2026, 23:30)", "fr": "(1er nov. 2026, 23:30)"}[lang] in shown
     money = ciblage(config, "explain", "best", "--customer", "a").replace("\u202f", " ").replace("\u00a0", " ")
     assert {"en": "(€100.50)", "fr": "(100,50 €)"}[lang] in money
     assert {"en": "(50%)", "fr": "(50 %)"}[lang] in ciblage(config, "explain", "halves", "--customer", "a").replace("\u202f", " ").replace("\u00a0", " ")  # fmt: skip

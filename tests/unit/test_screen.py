@@ -1,0 +1,80 @@
+"""How lines break on a screen, and how days look: what French keeps together stays together, what is typed stays one line."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.text import Text
+
+from engine.show import command, console
+from engine.show.blocks import Command, Part
+from engine.show.screen import table
+from engine.show.terminal import lines
+from engine.words import amount, day, moment, number
+
+FRENCH = st.lists(
+    st.sampled_from(["une", "liste", "« Clients", "fidèles »", "chez :", "vraiment ?", "oui !", "50 %", "1\u202f727", "9\u00a0€"]),
+    min_size=1, max_size=30,
+)  # fmt: skip
+
+
+def shown(capsys: pytest.CaptureFixture[str], *what: object) -> list[str]:
+    for one in what:
+        console().print(one, crop=False)
+    return capsys.readouterr().out.splitlines()
+
+
+@given(words=FRENCH)
+def test_no_line_begins_or_ends_where_french_keeps_two_things_together(words: list[str]) -> None:
+    text = " ".join(words)
+    screen = console()
+    screen.width = 20
+    with screen.capture() as caught:
+        screen.print(Text(text))
+    found = [line.strip(" ") for line in caught.get().splitlines()]
+    assert " ".join(found) == text
+    assert not [line for line in found if line[:1] in "»:?!%€" or line.endswith("«")]
+    assert "1\u202f727" in "".join(found) or "1\u202f727" not in words
+
+
+def test_a_cell_of_a_table_breaks_as_a_line_does(capsys: pytest.CaptureFixture[str]) -> None:
+    cell = "« corner-market Clients fidèles » chez newsletter : 348 personnes"
+    found = [line.strip() for line in shown(capsys, table([("", False), ("", False)], [("x" * 56, cell)]))]
+    assert not [line for line in found if line.startswith((":", "»"))], found
+
+
+@pytest.mark.parametrize("text", ["1\u202f727 clients", "« Oui » : 5 %"])
+def test_what_is_shown_is_the_text_to_the_letter(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    assert shown(capsys, Text(text), text) == [text, text]
+
+
+def test_a_command_stays_one_line_that_can_be_copied(capsys: pytest.CaptureFixture[str]) -> None:
+    typed = f"ciblage check --config {'very-' * 20}long/ciblage.toml"
+    assert shown(capsys, command(typed)) == [f"  {typed}"]
+    assert shown(capsys, *lines(Part("To agree", [Command(typed)]))) == ["To agree", f"  {typed}"]
+
+
+def test_a_flag_keeps_its_value_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = " ".join(f"--force newsletter/guard.rule_{'x' * size}" for size in range(12))
+    found = shown(capsys, Text(f"to go on: {flags}"))
+    assert len(found) > 1
+    assert not [line for line in found if line.rstrip().endswith("--force")]
+
+
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [(date(2026, 3, 1), "1er mars 2026"), (date(2026, 3, 11), "11 mars 2026"), (date(2026, 3, 2), "2 mars 2026")],
+)
+def test_the_first_of_a_month_is_an_ordinal_in_french(when: date, told: str) -> None:
+    assert day(when, "fr") == told
+    assert moment(datetime(when.year, when.month, when.day, 9, 5, tzinfo=UTC), "fr").startswith(told)
+
+
+def test_english_knows_no_ordinal_and_numbers_are_those_of_the_language() -> None:
+    assert day(date(2026, 3, 1), "en") == "Mar 1, 2026"
+    assert moment(datetime(2026, 3, 1, 9, 5, tzinfo=UTC), "en").startswith("1 Mar 2026")
+    assert (number(1727, "fr"), amount(Decimal("9.50"), "EUR", "fr")) == ("1\u202f727", "9,50\u00a0€")
