@@ -7,13 +7,14 @@ import copy
 import json as jsonlib
 import logging
 import re
+import string
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 import tenacity
@@ -44,6 +45,7 @@ _TICK = 0.001  # seconds: the shortest sleep
 _DAY = 86_400.0  # seconds: the longest silence that we believe
 _SHARE = 0.8  # of every declared window: the account has other users
 _READS = frozenset({"GET", "HEAD"})
+_UNRESERVED = frozenset(f"{string.ascii_letters}{string.digits}_.-~")  # what an address holds as it is (RFC 3986)
 _NOTHING = frozenset({404})
 _FAMILY = "default"
 
@@ -237,7 +239,7 @@ class Http:
     ) -> Request:
         url = path if path.startswith(("http://", "https://")) else f"{self.base_url}/{path.removeprefix('/')}"
         if params:
-            url += ("&" if "?" in url else "?") + urlencode(params)
+            url += ("&" if "?" in url else "?") + urlencode(params, quote_via=_quoted)
         sent = {"user-agent": "ciblage", "accept": "application/json"}
         is_home = urlsplit(url)[:2] == urlsplit(self.base_url)[:2]  # scheme and host
         if is_home:
@@ -303,6 +305,15 @@ class Http:
                     "request_id": known or f"#{next(self._numbers)}",
                 }
                 _log.info("call", extra={"about": {**self._about, **facts}})
+
+
+def _quoted(text: str, *_: object) -> str:
+    """As urllib quotes it, blanks as %20, at a small part of the cost where it is ASCII: a filter may name a hundred people."""
+    if not text.isascii():
+        return quote(text, safe="")
+    for letter in sorted(set(text) - _UNRESERVED, key="%".__ne__):  # the sign itself first
+        text = text.replace(letter, f"%{ord(letter):02X}")
+    return text
 
 
 def _plain(name: str, value: str) -> str:

@@ -7,10 +7,13 @@ import json
 import weakref
 from collections.abc import Callable, Iterator
 from datetime import UTC
+from urllib.parse import quote, urlencode
 
 import httpx
 import pytest
 from http_lab import HOME, KEY, Hands, Script, api, refused
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors import errors
 from connectors.http import Http, Request, Response, SystemClock, Wire
@@ -68,6 +71,13 @@ def test_a_look_finds_what_is_there_and_none_where_there_is_nothing() -> None:
     refused, _, _ = api(Response(410))
     with pytest.raises(errors.InvalidRequest):
         refused.look("/lists/1")
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text() | st.integers(), min_size=1, max_size=3))
+def test_parameters_are_quoted_as_urllib_quotes_them_and_blanks_are_no_plus(params: dict[str, str | int]) -> None:
+    http, script, _ = api(Response(200))
+    http("GET", "/lists", params=params)
+    assert script.seen[0].url == f"{HOME}/lists?{urlencode(params, quote_via=quote, safe='')}"
 
 
 def test_an_accepted_status_is_an_answer() -> None:
