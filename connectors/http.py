@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 import orjson
 import tenacity
@@ -239,7 +239,7 @@ class Http:
     ) -> Request:
         url = path if path.startswith(("http://", "https://")) else f"{self.base_url}/{path.removeprefix('/')}"
         if params:
-            url += ("&" if "?" in url else "?") + urlencode(params, quote_via=_quoted)
+            url += ("&" if "?" in url else "?") + _query(params)
         sent = {"user-agent": "ciblage", "accept": "application/json"}
         is_home = urlsplit(url)[:2] == urlsplit(self.base_url)[:2]  # scheme and host
         if is_home:
@@ -307,7 +307,11 @@ class Http:
                 _log.info("call", extra={"about": {**self._about, **facts}})
 
 
-def _quoted(text: str, *_: object) -> str:
+def _query(params: Mapping[str, str | int]) -> str:
+    return "&".join(f"{_quoted(name)}={_quoted(str(value))}" for name, value in params.items())
+
+
+def _quoted(text: str) -> str:
     """As urllib quotes it, blanks as %20, at a small part of the cost where it is ASCII: a filter may name a hundred people."""
     if not text.isascii():
         return quote(text, safe="")
