@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from connectors.errors import UnexpectedResponse
-from connectors.types import EventKind, Fitted, Ref
+from connectors.types import Fitted, Ref
 
 __all__ = ["Json", "figures", "inner", "instant", "oldest", "part", "record", "rows", "scalars", "stamp"]
 
@@ -15,6 +15,8 @@ Json: TypeAlias = Mapping[str, Any]
 """One JSON object of a provider's."""
 
 _ID = frozenset({"id"})
+
+K = TypeVar("K")
 
 
 def part(answer: object, *keys: str) -> Any:  # noqa: ANN401 - JSON of any kind
@@ -73,8 +75,8 @@ def scalars(values: Mapping[Ref, object] | None, *, blank: bool = False) -> dict
     }
 
 
-def figures(report: object, table: Mapping[EventKind, Sequence[str]]) -> dict[EventKind, int]:
-    """A campaign's own figures by kind: the sum of those that the table names, "opens.unique".
+def figures(report: object, table: Mapping[K, Sequence[str]]) -> dict[K, int]:
+    """A campaign's own figures by kind of event, or by any other key: the sum of those that the table names, "opens.unique".
 
     Numbers may come as text. A kind is absent when one of its figures is: what a report does not tell is not zero.
     """

@@ -60,7 +60,7 @@ def build(
 
     `about` is what the log tells of each call beside the call itself: client, destination, run.
 
-    Raises SettingsError for a key that is unknown (with the nearest valid one), missing, or no text where text belongs.
+    Raises SettingsError for a key that is unknown (with the nearest valid one), missing, empty, or no text where text belongs.
     """
     connector = load(name)
     spec = connector.spec
@@ -93,6 +93,8 @@ def _check(name: str, known: Mapping[str, Parameter], options: Mapping[str, Any]
             mistakes[key] = f"'{key}' is missing"
         elif parameter.annotation in _TEXT and not isinstance(options.get(key, ""), str):
             mistakes[key] = f"'{key}' must be text"
+        elif parameter.annotation in _TEXT and parameter.default is Parameter.empty and not options[key].strip():
+            mistakes[key] = f"'{key}' is empty"
     if mistakes:
         message = f"{name}: {'; '.join(mistakes[key] for key in sorted(mistakes))}"
         raise SettingsError(message, key=min(mistakes))

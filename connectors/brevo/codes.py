@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from hashlib import sha256
 
-from connectors.brevo.reads import Reads
+from connectors.answers import part
 from connectors.brevo.spec import OTHER
 from connectors.errors import Unavailable
+from connectors.http import Http
 from connectors.outcomes import each
-from connectors.types import AddCode, Batch, Job, Outcome, Reason, State
-
-__all__ = ["UNTOLD", "poll", "push"]
+from connectors.types import AddCode, Batch, Job, Outcome, Reason, Ref, State
 
 QUIET = timedelta(minutes=15)  # by Brevo's clock: what the total does not show by then, it will not show
 LOST = "~"  # marks the job of a call without an answer
@@ -20,18 +20,18 @@ _KNOWN = "taken, but the collection did not grow by as many: brevo had these cod
 UNTOLD = "brevo does not tell which codes it has: these may be there, and are not sent twice"
 
 
-def push(account: Reads, batch: Batch) -> Iterator[Outcome]:
+def push(http: Http, batch: Batch) -> Iterator[Outcome]:
     """204 whatever the codes; a lost answer is followed too: codes sent again might be there twice.
 
     The job's name is what was there before, how many were sent, and when by Brevo's clock.
     """
     codes = list(dict.fromkeys(change.code for change in batch.changes if isinstance(change, AddCode)))
-    before = account.coupons(batch.ref)
+    before = _held(http, batch.ref)
     if before is None:
         return each(batch.changes, State.REJECTED, Reason.UNKNOWN_TARGET)
     total, at, lost = *before, ""
     try:
-        account.call("POST", "/coupons", json={"collectionId": batch.ref, "coupons": codes}, rate=OTHER)
+        http("POST", "/coupons", json={"collectionId": batch.ref, "coupons": codes}, rate=OTHER)
     except Unavailable as error:
         if not error.ambiguous:
             raise
@@ -41,10 +41,20 @@ def push(account: Reads, batch: Batch) -> Iterator[Outcome]:
     return each(batch.changes, State.PENDING, job=job)
 
 
-def poll(account: Reads, jobs: Sequence[Job]) -> Iterator[Outcome]:
+def poll(http: Http, jobs: Sequence[Job]) -> Iterator[Outcome]:
     """One call a collection."""
     for pool in dict.fromkeys(job.batch.ref for job in jobs):
-        yield from _counted(account.coupons(pool), [job for job in jobs if job.batch.ref == pool])
+        yield from _counted(_held(http, pool), [job for job in jobs if job.batch.ref == pool])
+
+
+def _held(http: Http, collection: Ref) -> tuple[int, datetime | None] | None:
+    """How many codes a collection has ever held, and Brevo's own time of saying so; None when it is gone."""
+    answer = http.look(f"/couponCollections/{collection}", rate=OTHER)
+    if answer is None:
+        return None
+    body, date = answer.json(), answer.headers.get("date")
+    about = body[0] if isinstance(body, list) and body else body  # its examples wrap it (2026-11-22)
+    return int(part(about, "totalCoupons")), parsedate_to_datetime(date) if date else None
 
 
 def _counted(held: tuple[int, datetime | None] | None, jobs: Sequence[Job]) -> Iterator[Outcome]:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
 
-from connectors.errors import SettingsError, Unauthorized, UnexpectedResponse
+from connectors import webhooks
+from connectors.answers import Json, rows
 from connectors.types import EngagementEvent, EventKind, Precision, normal
 
-__all__ = ["ACTIONS", "TOTALS", "Action", "exported", "received", "total", "verify"]
-
-Json: TypeAlias = dict[str, Any]
-USER = "ciblage"
+USER = "ciblage"  # of an address that holds the secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +37,14 @@ ACTIONS: Mapping[str, Action] = {
 }
 
 # globalStats, in people: `uniqueClicks` are people and `clickers` all their clicks (GET /emailCampaigns, 2026-11-22).
-TOTALS: Mapping[EventKind, str] = {
-    EventKind.SEND: "sent",
-    EventKind.DELIVERED: "delivered",
-    EventKind.OPEN: "uniqueViews",
-    EventKind.CLICK: "uniqueClicks",
-    EventKind.BOUNCE: "hardBounces softBounces",
-    EventKind.COMPLAINT: "complaints",
-    EventKind.UNSUBSCRIBE: "unsubscriptions",
+TOTALS: Mapping[EventKind, tuple[str, ...]] = {
+    EventKind.SEND: ("sent",),
+    EventKind.DELIVERED: ("delivered",),
+    EventKind.OPEN: ("uniqueViews",),
+    EventKind.CLICK: ("uniqueClicks",),
+    EventKind.BOUNCE: ("hardBounces", "softBounces"),
+    EventKind.COMPLAINT: ("complaints",),
+    EventKind.UNSUBSCRIBE: ("unsubscriptions",),
 }
 
 # Names as they arrive: not those that one subscribes to (developers.brevo.com/docs/marketing-webhooks, 2026-11-22).
@@ -86,40 +82,23 @@ def exported(
         )
 
 
-def total(statistics: Json) -> dict[EventKind, int]:
-    """A campaign's figures by kind; one that the report has not is absent: it is unknown, never zero."""
-    found: dict[EventKind, int] = {}
-    for kind, names in TOTALS.items():
-        known = [statistics[name] for name in names.split() if isinstance(statistics.get(name), int)]
-        if len(known) == len(names.split()):
-            found[kind] = sum(known)
-    return found
-
-
-def verify(headers: Mapping[str, str], secret: str) -> None:
+def prove(headers: Mapping[str, str], secret: str) -> None:
     """Brevo signs nothing: the secret comes as a bearer token, or in the webhook's URL as the password of `ciblage`.
 
-    Raises SettingsError without a secret, Unauthorized for another. A delivery that is repeated brings the same ids.
+    Nothing tells when a delivery was made; one that is repeated brings the same ids. Raises as webhooks.prove_secret.
     """
-    if not secret:
-        message = 'set webhook_secret, and create the webhook with "auth": {"type": "bearer", "token": <the same>}'
-        raise SettingsError(f"brevo: {message}", key="webhook_secret")
     scheme, _, word = headers.get("authorization", "").partition(" ")
-    wanted = {"bearer": secret, "basic": base64.b64encode(f"{USER}:{secret}".encode()).decode()}.get(scheme.lower())
-    if wanted is None or not hmac.compare_digest(word.strip().encode(), wanted.encode()):
-        raise Unauthorized("brevo: a delivery without this webhook's secret")
+    basic = base64.b64encode(f"{USER}:{secret}".encode()).decode()
+    wanted = f"basic {basic}" if scheme.lower() == "basic" else f"bearer {secret}"
+    hint = 'create the webhook with "auth": {"type": "bearer", "token": <the same>}'
+    webhooks.prove_secret(secret and wanted, f"{scheme.lower()} {word.strip()}", hint=hint)
 
 
 def received(body: bytes, now: datetime) -> Sequence[EngagementEvent]:
     """The events of one delivery: an object, an array, or {"events": […]}; who is named by no address did nothing."""
-    try:
-        told = json.loads(body)
-    except ValueError:
-        raise UnexpectedResponse("brevo: a delivery that is not JSON") from None
-    rows = told.get("events", [told]) if isinstance(told, dict) else told
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UnexpectedResponse("brevo: a delivery of an unknown shape")
-    return [_event(row, email, now) for row in rows for email in _people(row.get("email"))]
+    told = webhooks.json(body)
+    found = rows(told.get("events", [told]) if isinstance(told, dict) else told, holding=frozenset())
+    return [_event(row, email, now) for row in found for email in _people(row.get("email"))]
 
 
 def _event(row: Json, address: str, now: datetime) -> EngagementEvent:

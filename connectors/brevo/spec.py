@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from connectors import fitting
 from connectors.brevo.events import ACTIONS
-from connectors.errors import SettingsError
 from connectors.pace import Rate
 from connectors.spec import Field, Limit, Names, Spec
 from connectors.types import (
@@ -15,9 +14,7 @@ from connectors.types import (
     TargetKind, ValueKind,
 )  # fmt: skip
 
-__all__ = ["AT_ONCE", "CONTACTS", "FILES", "OTHER", "SMALL", "SPEC", "TYPES", "BrevoSettings"]
-
-CONTACTS, OTHER, FILES = "contacts", "other", "files"  # families of calls: /contacts/…, all else, files elsewhere
+CONTACTS, OTHER, FILES = "default", "other", "files"  # families of calls: /contacts/…, all else, files elsewhere
 AT_ONCE = 150  # addresses in one add or remove
 SMALL = 10 * AT_ONCE  # additions go by address, which cannot create, up to here; more go as an import
 _RESERVED = "EMAIL SMS EXT_ID WHATSAPP LANDLINE_NUMBER ADDED_TIME MODIFIED_TIME"
@@ -47,10 +44,6 @@ class BrevoSettings:
     default_coupon: str = "-"
     webhook_secret: str = field(default="", repr=False)
     base_url: str = "https://api.brevo.com/v3"
-
-    def __post_init__(self) -> None:
-        if not self.api_key.strip():
-            raise SettingsError("brevo: api_key is empty", key="api_key")
 
     def headers(self) -> Mapping[str, str]:
         return {"api-key": self.api_key}

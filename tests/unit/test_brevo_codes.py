@@ -55,7 +55,7 @@ def test_collections_on_later_pages_are_found() -> None:
     shop = Till()
     for number in range(110):
         body = {"name": f"other-{number}", "defaultCoupon": "x"}
-        shop.connector._reads.call("POST", "/couponCollections", json=body, rate="files")
+        shop.connector._http("POST", "/couponCollections", json=body, rate="files")
         shop.world.advance(60)
     last = Target(kind=TargetKind.POOL, name="last", title="other-109")
     assert len(shop.connector.find([POOL, last])) == 2

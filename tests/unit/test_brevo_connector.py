@@ -50,7 +50,7 @@ def test_a_blocked_machine_is_told_from_a_refused_key() -> None:
 
 def test_an_empty_key_and_strange_settings_are_refused_before_any_call() -> None:
     shop = Shop()
-    with pytest.raises(errors.SettingsError, match="api_key is empty"):
+    with pytest.raises(errors.SettingsError, match="'api_key' is empty"):
         shop.open(shop.sandbox, api_key=" ")
     with pytest.raises(errors.SettingsError, match="audience"):
         shop.open(shop.sandbox, audience="x")
@@ -77,7 +77,7 @@ def test_a_list_of_the_same_name_elsewhere_is_not_ours() -> None:
     shop = Shop()
     account = shop.provider.account
     account.folders[99] = "Somebody else's"
-    shop.connector._reads.call("POST", "/contacts/lists", json={"name": LOYAL.title, "folderId": 99})
+    shop.connector._http("POST", "/contacts/lists", json={"name": LOYAL.title, "folderId": 99})
     assert shop.connector.find([LOYAL]) == {}
     assert shop.targets()[LOYAL] == "3"
     assert sum(mailbox.name == LOYAL.title for mailbox in account.lists.values()) == 2
@@ -88,7 +88,7 @@ def test_of_two_lists_with_one_name_the_oldest_is_ours_and_all_pages_are_read() 
     many = [Target(kind=TargetKind.SEGMENT, name=str(n), title=f"Segment {n}") for n in range(70)]
     refs = shop.connector.create(many)
     [folder] = shop.provider.account.folders
-    shop.connector._reads.call("POST", "/contacts/lists", json={"name": "Segment 3", "folderId": folder})
+    shop.connector._http("POST", "/contacts/lists", json={"name": "Segment 3", "folderId": folder})
     assert shop.connector.find(many) == refs
 
 
@@ -104,7 +104,7 @@ def test_an_attribute_of_another_type_is_an_error_before_anything_is_written(
     path: str, body: dict[str, object], there: str
 ) -> None:
     shop = Shop()
-    shop.connector._reads.call("POST", f"/contacts/attributes/{path}", json=body)
+    shop.connector._http("POST", f"/contacts/attributes/{path}", json=body)
     for act in (shop.connector.find, shop.connector.create):
         with pytest.raises(errors.SettingsError, match=f"CODE of type {there}, merge tag 'code' needs text"):
             act([CODE])
@@ -195,7 +195,7 @@ def test_nobody_is_created_who_did_not_opt_in() -> None:
 def test_a_list_that_is_gone_is_said_of_every_change(unknown_list: str) -> None:
     shop = Shop(unknown_list=unknown_list)
     ref = shop.targets()[LOYAL]
-    shop.connector._reads.call("DELETE", f"/contacts/lists/{ref}")
+    shop.connector._http("DELETE", f"/contacts/lists/{ref}")
     for change in (
         AddMember(id="1", profile=member(1)),
         RemoveMember(id="1", profile=member(1)),
@@ -375,7 +375,7 @@ def test_somebody_elses_import_is_never_taken_for_ours() -> None:
     shop = Shop()
     ref = shop.targets()[CONTACTS]
     body = {"listIds": [int(ref)], "jsonBody": [{"email": "stranger@shop.test"}]}
-    shop.connector._reads.call("POST", "/contacts/import", json=body)
+    shop.connector._http("POST", "/contacts/import", json=body)
     change = AddContact(id="1", profile=member(1), status=Consent.SUBSCRIBED, traits={"CODE": "A"})
     batch = Batch(CONTACTS, ref, (change,))
     [found] = shop.connector.recall(batch, shop.world.now())
@@ -388,7 +388,7 @@ def test_what_never_arrived_and_what_is_harmless_to_repeat_is_not_recalled() -> 
     shop = Shop()
     refs = shop.targets()
     change = SetTraits(id="1", profile=member(1), traits={"CODE": "A"})
-    shop.connector._reads.call(
+    shop.connector._http(
         "POST", "/contacts/import", json={"listIds": [int(refs[CONTACTS])], "jsonBody": [{"email": "a@shop.test"}]}
     )
     later = shop.world.now() + timedelta(hours=1)

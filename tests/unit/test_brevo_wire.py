@@ -12,9 +12,9 @@ from brevo_account import LOYAL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.answers import Json
 from connectors.brevo import Brevo, wire
 from connectors.brevo.events import exported
-from connectors.errors import UnexpectedResponse
 from connectors.outcomes import contacts
 from connectors.spec import cut
 from connectors.types import (
@@ -128,7 +128,6 @@ def test_one_address_twice_in_a_batch_is_one_record() -> None:
     ]
     [part] = wire.imports(changes)
     assert wire.import_body(part, "1")["jsonBody"] == [{"email": ADA.email, "attributes": {"A": "new", "B": "kept"}}]
-    assert [change.id for change in part.changes[ADA.email]] == ["1", "2"]
 
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -184,7 +183,7 @@ def test_refused_addresses_are_found_even_when_they_are_no_addresses() -> None:
         (None, set()),
     ],
 )
-def test_both_shapes_of_a_list_answer_are_read(answer: wire.Json | None, found: set[str]) -> None:
+def test_both_shapes_of_a_list_answer_are_read(answer: object, found: set[str]) -> None:
     assert wire.succeeded(answer) == found
 
 
@@ -209,20 +208,10 @@ def test_who_is_blocklisted_or_left_our_list_is_suppressed_without_a_time() -> N
     assert wire.suppression(contact | {"email": None}, ()) is None
 
 
-@pytest.mark.parametrize("text", ["2018-01-01T09:00:00Z", "2018-01-01T10:00:00.000+01:00", "2018-01-01T09:00:00"])
-def test_times_are_utc_whatever_their_offset(text: str) -> None:
-    assert wire.instant(text) == datetime(2018, 1, 1, 9, tzinfo=UTC)
-
-
-def test_a_time_that_is_none_is_a_broken_answer() -> None:
-    with pytest.raises(UnexpectedResponse, match="not a date-time"):
-        wire.instant("yesterday")
-
-
 def test_an_event_id_depends_on_who_what_and_which_campaign_alone() -> None:
     sent = datetime(2018, 1, 1, tzinfo=UTC)
 
-    def ids(action: str, campaign: int, email: str, at: datetime, row: wire.Json) -> dict[EventKind, str]:
+    def ids(action: str, campaign: int, email: str, at: datetime, row: Json) -> dict[EventKind, str]:
         return {event.kind: event.id for event in exported(action, campaign, at, email, row)}
 
     first = ids("openers", 1, "a@b.c", sent, {"EMAIL": "a@b.c"})

@@ -45,3 +45,13 @@ def test_a_connector_is_built_without_a_call() -> None:
 def test_settings_that_do_not_fit_are_a_settings_error(options: dict[str, object]) -> None:
     with pytest.raises(errors.SettingsError, match=r"memory: .*(store|colour)"):
         registry.build("memory", options, handler=Nobody(), clock=SystemClock())
+
+
+OWN = {"brevo": {}, "klaviyo": {}, "mailchimp": {"audience": "x"}, "activecampaign": {"base_url": "https://x.test", "list_name": "x"}}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_key_that_is_blank_is_named_before_any_call(name: str) -> None:
+    with pytest.raises(errors.SettingsError, match=f"{name}: 'api_key' is empty") as missing:
+        registry.build(name, {**OWN[name], "api_key": " "}, handler=Nobody(), clock=SystemClock())
+    assert missing.value.key == "api_key"
