@@ -32,7 +32,8 @@ def prove_signature(secret: str, given: str, told: Iterable[bytes], *, hint: str
     """
     signed = hmac.new(_key(secret, hint), b"".join(told), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(signed.encode(), given.encode("utf-8", "replace")):
-        raise Unauthorized("the delivery is not signed with webhook_secret")
+        again = "" if given else ": a webhook that signs nothing is to be deleted and made again"
+        raise Unauthorized(f"the delivery is not signed with webhook_secret{again}")
 
 
 def prove_secret(secret: str, given: str, *, hint: str = "") -> None:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import ClassVar, cast
 
-from connectors import types
+from connectors.answers import record, scalars
 from connectors.http import Http
 from connectors.mailchimp import events, reading, sdk, targets, wire, writing
 from connectors.mailchimp.spec import SPEC, MailchimpSettings
 from connectors.spec import Settings, Spec
-from connectors.types import Batch, Cursor, EngagementEvent, Fitted, Outcome, Page, Profile, Ref, State, Target, normal
+from connectors.types import (
+    Account, Batch, Cursor, EngagementEvent, EventKind, Fitted, Job, Outcome, Page, Profile, Ref, State, Suppression,
+    Target, normal,
+)  # fmt: skip
 
-_ROUTES: Mapping[type[types.Change], Callable[[Http, Batch], Iterator[Outcome]]] = {
-    types.AddContact: writing.add,
-    types.AddMember: writing.move,
-    types.RemoveMember: writing.move,
-}
+_NOWHERE = frozenset({HTTPStatus.NOT_FOUND})
 
 
 class Mailchimp:
@@ -30,12 +29,15 @@ class Mailchimp:
         self._settings = cast("MailchimpSettings", settings)
         self._http = http
 
-    def check(self) -> types.Account:
+    def _audience(self) -> Ref:
+        return targets.audience_of(self._http, self._settings.audience.strip())
+
+    def check(self) -> Account:
         """The account behind the key; its audience must exist. Two calls."""
         fields = ["account_id", "account_name", "pricing_plan_type"]
-        root = wire.record(sdk.ask(self._http, "root.get_root", fields=fields), "account_id")
+        root = record(sdk.ask(self._http, "root.get_root", fields=fields), "account_id")
         self._audience()
-        return types.Account(str(root["account_id"]), str(root.get("account_name", "")), root.get("pricing_plan_type"))
+        return Account(str(root["account_id"]), str(root.get("account_name", "")), root.get("pricing_plan_type"))
 
     def find(self, wanted: Iterable[Target]) -> Mapping[Target, Ref]:
         known = list(wanted)
@@ -47,13 +49,9 @@ class Mailchimp:
         return targets.create(self._http, self._audience(), self._settings, known) if known else {}
 
     def push(self, batch: Batch) -> Iterator[Outcome]:
-        """One call a batch, and look-ups only for what its answer leaves open."""
-        if not batch.changes:
-            return iter(())
-        route = _ROUTES.get(type(batch.changes[0]))
-        return route(self._http, batch) if route else writing.submit(self._http, batch, self._settings.store_url)
+        return writing.push(self._http, batch, self._settings.store_url) if batch.changes else iter(())
 
-    def poll(self, jobs: Sequence[types.Job]) -> Iterator[Outcome]:
+    def poll(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         return writing.poll(self._http, jobs)
 
     def recall(self, batch: Batch, since: datetime) -> Iterator[Outcome]:
@@ -61,33 +59,27 @@ class Mailchimp:
 
     def members(self, target: Target, ref: Ref) -> Iterator[Page[Profile]]:
         """Everyone there, of every status but archived; the cursor is an offset."""
-        _ = target
+        del target
         path, params = reading.where(ref)
-        params = {**params, "fields": "members.id,members.email_address,members.status,total_items"}
-        for part in reading.pages(self._http, path, "members", params=params):
-            present = [entry for entry in part.items if entry.get("status") not in wire.GONE]
-            found = [Profile(normal(str(entry["email_address"])), entry.get("id")) for entry in present]
-            yield Page(found, str(part.following or ""), last=part.following is None)
+        for entries, following in reading.shown(self._http, path, "members", ("id", "email_address", "status"), params):
+            present = [entry for entry in entries if entry.get("status") != wire.GONE]
+            found = [Profile(normal(str(entry["email_address"])), entry["id"]) for entry in present]
+            yield Page(found, str(following or ""), last=following is None)
 
     def count(self, target: Target, ref: Ref) -> int:
         """Everyone in it, whatever the status (not the cached `stats`, not `member_count`'s subscribers alone)."""
-        _ = target
+        del target
         path, params = reading.where(ref)
         return int(self._http("GET", path, params={**params, "count": 1, "fields": "total_items"}).part("total_items"))
 
     def traits(self, profiles: Sequence[Profile]) -> Mapping[str, Mapping[Ref, Fitted]]:
         """Merge fields that hold something, by address and merge tag."""
-        wanted = {wire.subscriber(profile.email): profile.email for profile in profiles}
-        entries = reading.some(self._http, self._audience(), wanted, ("id", "status", "merge_fields"))
-        return {
-            wanted[entry["id"]]: {
-                tag: value for tag, value in (entry.get("merge_fields") or {}).items() if _is_scalar(value)
-            }
-            for entry in entries
-            if entry["id"] in wanted and entry.get("status") not in wire.GONE
-        }
+        emails = (profile.email for profile in profiles)
+        found = reading.contacts(self._http, self._audience(), emails, "merge_fields")
+        present = {email: entry for email, entry in found.items() if entry["status"] != wire.GONE}
+        return {email: scalars(entry.get("merge_fields")) for email, entry in present.items()}
 
-    def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[types.Suppression]]:
+    def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[Suppression]]:
         """Unsubscribed, cleaned, archived, pending and complained; all of them when `since` is None."""
         return reading.suppressions(self._http, self._audience(), since, now)
 
@@ -95,7 +87,7 @@ class Mailchimp:
         """Reports of the campaigns of the last 90 days."""
         return reading.engagement(self._http, self._audience(), since, now)
 
-    def totals(self, campaigns: Sequence[str]) -> Mapping[str, Mapping[types.EventKind, int]]:
+    def totals(self, campaigns: Sequence[str]) -> Mapping[str, Mapping[EventKind, int]]:
         return reading.totals(self._http, campaigns)
 
     def parse(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[EngagementEvent]:
@@ -105,12 +97,5 @@ class Mailchimp:
     def erase(self, profile: Profile) -> State:
         """Deleted for good in this audience: the address can never be imported again."""
         path = f"/lists/{self._audience()}/members/{wire.subscriber(profile.email)}/actions/delete-permanent"
-        answer = self._http("POST", path, accept=frozenset({HTTPStatus.NOT_FOUND}))
-        return State.NOOP if answer.status == HTTPStatus.NOT_FOUND else State.APPLIED
-
-    def _audience(self) -> str:
-        return targets.audience_of(self._http, self._settings.audience.strip())
-
-
-def _is_scalar(value: object) -> bool:
-    return isinstance(value, (str, int, float)) and value != ""
+        answer = self._http("POST", path, accept=_NOWHERE)
+        return State.NOOP if answer.status in _NOWHERE else State.APPLIED

@@ -3,211 +3,161 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qsl
 
-from connectors.errors import SettingsError, Unauthorized, UnexpectedResponse
-from connectors.mailchimp.wire import Json, moment, subscriber
+from connectors import webhooks
+from connectors.answers import Json, instant, part, record
+from connectors.mailchimp.wire import subscriber
 from connectors.types import EngagementEvent, EventKind, Precision, normal
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
-    """One report of a campaign: `total` is the figure that moves with it, `count` its page size (0: not paged)."""
-
-    path: str
-    key: str
-    count: int = 1000
-    since: bool = False  # it can be asked for what happened after an instant
-    total: Callable[[Json], int]
-    events: Callable[[Json, Json], Iterator[EngagementEvent]]  # of (the campaign's report, one record)
-
-
 _ONCE = frozenset({EventKind.SEND, EventKind.UNSUBSCRIBE, EventKind.COMPLAINT})  # for a person and a campaign
-
-
-def _event(report: Json, record: Json, kind: EventKind, at: object, word: str = "") -> EngagementEvent:
-    """The event without its particulars; the id is made of what never changes, so that reading twice keeps one."""
-    happened = moment(at) or moment(report.get("send_time")) or datetime.fromtimestamp(0, UTC)
-    email = normal(str(record.get("email_address")))
-    name = f"{report['id']}:{word or kind.value}:{subscriber(email)}"
-    return EngagementEvent(
-        id=name if kind in _ONCE else f"{name}:{int(happened.timestamp())}",
-        kind=kind,
-        email=email,
-        happened_at=happened,
-        campaign=str(report["id"]),
-        message=str(report.get("subject_line") or "") or None,
-    )
-
-
-def _raw(entry: Mapping[str, object]) -> str:
-    return json.dumps(entry, ensure_ascii=False)
-
-
-def _sent(report: Json, record: Json) -> Iterator[EngagementEvent]:
-    event = _event(report, record, EventKind.SEND, report.get("send_time"))
-    yield replace(event, precision=Precision.CAMPAIGN, raw=_raw({"status": record.get("status")}))
-
-
-def _opens(report: Json, record: Json) -> Iterator[EngagementEvent]:
-    for entry in record.get("opens") or ():
-        event = _event(report, record, EventKind.OPEN, entry.get("timestamp"))
-        yield replace(event, is_machine=bool(entry.get("is_proxy_open")), raw=_raw(entry))
-
-
 _ACTIONS: Mapping[str, EventKind | None] = {
     "open": None,  # open-details tells the same opens, with the mark of a proxy
     "click": EventKind.CLICK,
     "bounce": EventKind.BOUNCE,
 }
-
-
-def _activity(report: Json, record: Json) -> Iterator[EngagementEvent]:
-    for entry in record.get("activity") or ():
-        kind, word = _ACTIONS.get(str(entry.get("action")), EventKind.OTHER), str(entry.get("action"))
-        if kind is None:
-            continue
-        event = _event(report, record, kind, entry.get("timestamp"), word)
-        url, is_hard = entry.get("url") or None, entry.get("type") == "hard"
-        mark = f":{hashlib.sha256(url.encode()).hexdigest()[:12]}" if url else ""
-        yield replace(
-            event,
-            id=_bounced(event) if kind is EventKind.BOUNCE and is_hard else event.id + mark,
-            url=url,
-            hard=is_hard if kind is EventKind.BOUNCE else None,
-            # the reader's IP address serves nothing here, and is personal
-            raw=_raw({name: value for name, value in entry.items() if name != "ip"}),
-        )
-
-
-def _bounced(event: EngagementEvent) -> str:
-    """The id of a hard bounce, which comes once for a person and a campaign."""
-    return f"{event.campaign}:hard:{subscriber(event.email)}"
-
-
-def _left(report: Json, record: Json) -> Iterator[EngagementEvent]:
-    event = _event(report, record, EventKind.UNSUBSCRIBE, record.get("timestamp"))
-    yield replace(event, raw=_raw({"reason": record.get("reason")}))
-
-
-def _complaint(report: Json, record: Json) -> Iterator[EngagementEvent]:
-    event = _event(report, record, EventKind.COMPLAINT, record.get("date"))
-    yield replace(event, raw=_raw({"id": record.get("id")}))
-
-
-def _figure(*paths: str) -> Callable[[Json], int]:
-    """The sum of some figures of a report, by dotted name."""
-
-    def read(report: Json) -> int:
-        return sum(_number(report, path.split(".")) for path in paths)
-
-    return read
-
-
-def _number(report: object, path: list[str]) -> int:
-    for name in path:
-        report = report.get(name) if isinstance(report, dict) else None
-    return int(report) if isinstance(report, (int, float)) else 0
-
-
 _BOUNCES = ("bounces.hard_bounces", "bounces.soft_bounces")
 
-STREAMS: tuple[Stream, ...] = (
-    Stream(path="sent-to", key="sent_to", total=_figure("emails_sent"), events=_sent),
-    Stream(path="open-details", key="members", since=True, total=_figure("opens.opens_total"), events=_opens),
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One report of a campaign; `figures` are those of the campaign that move with it.
+
+    `acts` is the list of a record that holds what the person did (empty: the record tells one thing of its own, `kind`,
+    and only `kept` of it is kept); `size` of a page (0: it has none); `since`: it can be asked for what is new.
+    """
+
+    path: str
+    key: str
+    figures: tuple[str, ...]
+    kind: EventKind | None = None
+    acts: str = ""
+    kept: str = ""
+    time: str = "timestamp"
+    size: int = 1000
+    since: bool = False
+
+    def events(self, report: Json, record: Json) -> Iterator[EngagementEvent]:
+        """What one record tells of a campaign."""
+        for act in (record.get(self.acts) or ()) if self.acts else (record,):
+            word = str(act.get("action"))
+            kind = self.kind or _ACTIONS.get(word, EventKind.OTHER)
+            if kind is not None:
+                # the reader's IP address serves nothing here, and is personal
+                raw = (
+                    {name: act[name] for name in act if name != "ip"} if self.acts else {self.kept: act.get(self.kept)}
+                )
+                happened = instant(act.get(self.time)) or instant(report.get("send_time"))
+                event = _event(report, str(record.get("email_address")), kind, happened, act)
+                yield replace(event, raw=_text(raw))
+
+
+STREAMS: Sequence[Stream] = (
+    Stream(path="sent-to", key="sent_to", figures=("emails_sent",), kind=EventKind.SEND, time="", kept="status"),
+    Stream(
+        path="open-details",
+        key="members",
+        figures=("opens.opens_total",),
+        kind=EventKind.OPEN,
+        acts="opens",
+        since=True,
+    ),
     # 500: pages of 1000 time out now and then (python-mailchimp PR#207)
     Stream(
         path="email-activity",
         key="emails",
-        count=500,
+        figures=("clicks.clicks_total", *_BOUNCES),
+        acts="activity",
+        size=500,
         since=True,
-        total=_figure("clicks.clicks_total", *_BOUNCES),
-        events=_activity,
     ),
-    Stream(path="unsubscribed", key="unsubscribes", total=_figure("unsubscribed"), events=_left),
-    Stream(path="abuse-reports", key="abuse_reports", count=0, total=_figure("abuse_reports"), events=_complaint),
+    Stream(
+        path="unsubscribed", key="unsubscribes", figures=("unsubscribed",), kind=EventKind.UNSUBSCRIBE, kept="reason"
+    ),
+    Stream(
+        path="abuse-reports",
+        key="abuse_reports",
+        figures=("abuse_reports",),
+        kind=EventKind.COMPLAINT,
+        time="date",
+        kept="id",
+        size=0,
+    ),
 )
 
-_PEOPLE: Mapping[EventKind, Callable[[Json], int]] = {
-    EventKind.SEND: _figure("emails_sent"),
-    EventKind.OPEN: _figure("opens.unique_opens"),
-    EventKind.CLICK: _figure("clicks.unique_subscriber_clicks"),
-    EventKind.BOUNCE: _figure(*_BOUNCES),
-    EventKind.COMPLAINT: _figure("abuse_reports"),
-    EventKind.UNSUBSCRIBE: _figure("unsubscribed"),
+PEOPLE: Mapping[EventKind, Sequence[str]] = {
+    EventKind.SEND: ("emails_sent",),
+    EventKind.OPEN: ("opens.unique_opens",),  # with those of machines, as they are pulled
+    EventKind.CLICK: ("clicks.unique_subscriber_clicks",),
+    EventKind.BOUNCE: _BOUNCES,
+    EventKind.COMPLAINT: ("abuse_reports",),
+    EventKind.UNSUBSCRIBE: ("unsubscribed",),
 }
+"""A campaign's own totals, in people."""
 
 
-def figures(report: Json) -> Mapping[EventKind, int]:
-    """A campaign's own totals, in people; opens with those of machines, as they are pulled."""
-    return {kind: count(report) for kind, count in _PEOPLE.items()}
+def _event(report: Json, address: str, kind: EventKind, happened: datetime | None, act: Json) -> EngagementEvent:
+    """The event without its raw words; the id is made of what never changes, so that reading twice keeps one."""
+    email, at = normal(address), happened or datetime.fromtimestamp(0, UTC)
+    hard = act.get("type") == "hard" if kind is EventKind.BOUNCE else None
+    word = str(act.get("action")) if kind is EventKind.OTHER else kind.value
+    name, url = f"{report['id']}:{'hard' if hard else word}:{subscriber(email)}", act.get("url") or None
+    apart = f":{int(at.timestamp())}" + (f":{hashlib.sha256(url.encode()).hexdigest()[:12]}" if url else "")
+    return EngagementEvent(
+        id=name if hard or kind in _ONCE else name + apart,
+        kind=kind,
+        email=email,
+        happened_at=at,
+        campaign=str(report["id"]),
+        message=str(report.get("subject_line") or "") or None,
+        url=url,
+        is_machine=bool(act.get("is_proxy_open")),
+        hard=hard,
+        precision=Precision.CAMPAIGN if kind is EventKind.SEND else Precision.EXACT,
+    )
+
+
+def _text(entry: Json) -> str:
+    return json.dumps(entry, ensure_ascii=False)
 
 
 # webhooks
 _SIGNATURE = re.compile(r"t=(\d{1,12}),\s*v1=([0-9a-f]{64})(?:,.*)?")
-_TOLERANCE = 300.0  # seconds between the signature and now (api-concepts/webhooks, 2026-10)
+_SHOWN = "it is the signing secret that Mailchimp shows once, when the webhook is made"
 _RETRIES = timedelta(minutes=90)  # a delivery is tried for 75 minutes
 _PRIVATE = frozenset({"email", "new_email", "old_email", "merges", "ip_opt", "ip_signup"})
 _HOOKS = {"unsubscribe": EventKind.UNSUBSCRIBE, "cleaned": EventKind.BOUNCE}
 
 
-def received(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> tuple[EngagementEvent, ...]:
+def received(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[EngagementEvent]:
     """What one delivery tells; nothing of one that names nobody (a campaign was sent).
 
-    Raises Unauthorized before the body is read, and UnexpectedResponse for a body of another shape.
+    A form as documented, or the JSON that the vendor's own sample reads (2026-10). Raises Unauthorized before it is
+    read, and UnexpectedResponse for a body of another shape.
     """
-    signed_at = _verified(secret, headers.get("x-mailchimp-signature", ""), body, now)
-    word, fired_at, data = _delivery(body)
-    email = data.get("email") or data.get("new_email")
+    found = _SIGNATURE.fullmatch(headers.get("x-mailchimp-signature", ""))
+    stamp, given = found.groups() if found else ("0", "")
+    webhooks.prove_signature(secret, given, [stamp.encode(), b".", body], hint=_SHOWN)
+    signed_at = datetime.fromtimestamp(int(stamp), UTC)
+    webhooks.prove_new(signed_at, now)
+    told = webhooks.json(body) if body.startswith(b"{") else webhooks.form(body)
+    word, data = str(part(told, "type")), {name: str(value) for name, value in record(part(told, "data")).items()}
+    email, campaign = data.get("email") or data.get("new_email"), data.get("campaign_id")
     if not email:
         return ()
     kind = EventKind.COMPLAINT if data.get("reason") == "abuse" else _HOOKS.get(word, EventKind.OTHER)
     if data.get("action") == "delete":  # somebody at the account archived the contact: nothing that the person did
         kind = EventKind.OTHER
     # `fired_at` names no zone; where it cannot be UTC the signature's time stands in, which is never too early
-    fired = moment(fired_at)
+    fired_at = str(told.get("fired_at", ""))
+    fired = instant(fired_at)
     happened = fired if fired is not None and timedelta(0) <= signed_at - fired <= _RETRIES else signed_at
-    campaign, told = data.get("campaign_id"), {name: data[name] for name in data if name not in _PRIVATE}
-    event = _event({"id": campaign or "webhook"}, {"email_address": email}, kind, happened.isoformat())
-    hard = True if kind is EventKind.BOUNCE else None
-    event = replace(event, campaign=campaign, hard=hard, raw=_raw({"type": word, "fired_at": fired_at, **told}))
-    if campaign and (hard or kind in _ONCE):
-        return (replace(event, id=_bounced(event) if hard else event.id),)
-    return (replace(event, id=f"webhook:{word}:{data.get('id') or subscriber(email)}:{fired_at}"),)
-
-
-def _verified(secret: str, signature: str, body: bytes, now: datetime) -> datetime:
-    """When the delivery was signed. Raises Unauthorized, and SettingsError without a secret."""
-    if not secret:
-        hint = "set it to the signing secret that Mailchimp shows once, when the webhook is made"
-        raise SettingsError(f"mailchimp: 'webhook_secret' is empty; {hint}", key="webhook_secret")
-    found = _SIGNATURE.fullmatch(signature)
-    if not found:
-        hint = "a webhook from before signing is to be deleted and made again"
-        raise Unauthorized(f"mailchimp: the delivery is not signed; {hint}")
-    wanted = hmac.new(secret.encode(), f"{found[1]}.".encode() + body, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(wanted, found[2]):
-        raise Unauthorized("mailchimp: the delivery's signature is not that of 'webhook_secret'")
-    if abs(now.timestamp() - int(found[1])) > _TOLERANCE:
-        raise Unauthorized("mailchimp: the delivery was signed more than five minutes ago, or ahead of our clock")
-    return datetime.fromtimestamp(int(found[1]), UTC)
-
-
-def _delivery(body: bytes) -> tuple[str, str, dict[str, str]]:
-    """What, when, and of whom: a form as documented, or the JSON that the vendor's own sample reads (2026-10)."""
-    try:
-        if body.startswith(b"{"):
-            told = json.loads(body)
-            data = {str(name): str(value) for name, value in told["data"].items()}
-        else:
-            told = dict(parse_qsl(body.decode(), keep_blank_values=True))
-            data = {name[5:].partition("]")[0]: told[name] for name in told if name.startswith("data[")}
-        return str(told["type"]), str(told.get("fired_at", "")), data
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UnexpectedResponse("mailchimp: a delivery of another shape than documented") from None
+    event = _event({"id": campaign}, email, kind, happened, {"type": "hard"})
+    is_pulled = campaign and (event.hard or kind in _ONCE)
+    name = event.id if is_pulled else f"webhook:{word}:{data.get('id') or subscriber(email)}:{fired_at}"
+    raw = {"type": word, "fired_at": fired_at, **{name: data[name] for name in data if name not in _PRIVATE}}
+    return (replace(event, id=name, campaign=campaign, raw=_text(raw)),)

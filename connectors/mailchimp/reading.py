@@ -1,260 +1,198 @@
-"""Reads: offset pages with an overlap, contacts a few or all, and the two incremental reads with their cursors."""
+"""Reads: offset pages, contacts a few or all, and the two incremental reads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
-from http import HTTPStatus
-from operator import attrgetter, itemgetter
-from typing import Any, Generic, TypeVar
+from operator import itemgetter
 
-import orjson
-
-from connectors.errors import SettingsError, UnexpectedResponse
+from connectors.answers import Json, figures, instant, record, rows, stamp
+from connectors.errors import UnexpectedResponse
 from connectors.http import Http
-from connectors.mailchimp.events import STREAMS, Stream, figures
-from connectors.mailchimp.wire import GONE, LEFT, Json, items, moment, record, stamp, subscriber
+from connectors.mailchimp.events import PEOPLE, STREAMS, Stream
+from connectors.mailchimp.wire import GONE, LEFT, subscriber
+from connectors.sweeps import Course, Part, Place, Slice, among, offsets, spoken, sweep
 from connectors.types import Cursor, EngagementEvent, EventKind, Left, Page, Ref, Suppression, normal
 
-T = TypeVar("T")
-COUNT = 1000
+_COUNT = 1000
 _OVERLAP = 50  # records read again on the next page: pages shift while contacts come and go
 _FEW = 25  # contacts asked for one by one; more are read as a list
 _AGAIN = timedelta(hours=1)  # of every `since`: late rows, and a clock that is not ours
 _HORIZON = timedelta(days=90)  # campaigns older than this bring nothing that matters
 _FRESH = timedelta(days=3)  # read at every pull; older ones when a total moved, and once a day
 _DAY = timedelta(days=1)
+_ALL: Mapping[str, str] = {}
 _EVERYONE = {"include_cleaned": "true", "include_transactional": "true", "include_unsubscribed": "true"}
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """One page of a list: what the page before did not have, and where the next one starts (None: the end)."""
-
-    items: Sequence[Json]
-    following: int | None
+_COMPLAINTS = "abuse"
+_FIGURES = (
+    "id", "list_id", "subject_line", "send_time", "emails_sent", "abuse_reports", "unsubscribed", "bounces", "opens",
+    "clicks",
+)  # fmt: skip
+_IDS = ("id", "email_id", "email_address", "tag")
 
 
 def pages(
-    http: Http, path: str, key: str, *, params: Mapping[str, str] | None = None, count: int = COUNT, start: int = 0
+    http: Http, path: str, key: str, params: Mapping[str, str], *, start: Place | None = None, size: int = _COUNT
 ) -> Iterator[Slice]:
-    """All pages of a list from `start` on; sizes are what the answers have, not what was asked for."""
-    offset: int | None = start
-    known: frozenset[object] = frozenset()
-    while offset is not None:
-        asked: dict[str, str | int] = dict(params or {})
-        if count:
-            asked |= {"count": count, "offset": offset}
-        answer = http("GET", path, params=asked).json()
-        found = items(answer, key)
-        end = offset + len(found)
-        is_last = not found or not count or end >= int(answer.get("total_items", end + 1))
-        offset = None if is_last else end - min(_OVERLAP, len(found) // 10)
-        yield Slice([entry for entry in found if _identity(entry) not in known], offset)
-        known = frozenset(map(_identity, found))
+    """All pages of a list from `start` on; `size` is what is asked for (0: it has no pages)."""
+
+    def ask(offset: int) -> tuple[Sequence[Json], int | None]:
+        paged = {"count": size, "offset": offset} if size else {}
+        answer = http("GET", path, params={**params, **paged}).json()
+        found = rows(answer, key, holding=frozenset())
+        return found, answer.get("total_items") if size else len(found)
+
+    return offsets(ask, start=int(start or 0), overlap=_OVERLAP, name=_identity)
 
 
 def _identity(entry: Json) -> object:
-    return next((entry[name] for name in ("id", "email_id", "email_address", "tag") if name in entry), None)
+    return next((entry[name] for name in _IDS if name in entry), None)
 
 
-def rows(http: Http, path: str, key: str, fields: Sequence[str], **params: str) -> Iterator[Json]:
-    """All records of a list, with these of their fields."""
+def shown(
+    http: Http,
+    path: str,
+    key: str,
+    fields: Iterable[str],
+    params: Mapping[str, str] = _ALL,
+    *,
+    start: Place | None = None,
+) -> Iterator[Slice]:
+    """The pages of a list, with these fields of its records."""
     names = ",".join([*(f"{key}.{name}" for name in fields), "total_items"])
-    for part in pages(http, path, key, params={**params, "fields": names}):
-        yield from part.items
+    return pages(http, path, key, {**params, "fields": names}, start=start)
+
+
+def every(http: Http, path: str, key: str, fields: Iterable[str], **params: str) -> Iterator[Json]:
+    """All records of a list, with these of their fields."""
+    return (entry for entries, _ in shown(http, path, key, fields, params) for entry in entries)
+
+
+def _stamp(at: datetime) -> str:
+    return stamp(at, zone="+00:00")
 
 
 # contacts
-def where(ref: Ref) -> tuple[str, dict[str, str]]:
+def where(ref: Ref) -> tuple[str, Mapping[str, str]]:
     """Where the members of an audience or of a segment are read; a segment leaves out the unsubscribed unless asked."""
     audience, _, segment = ref.partition("/")
-    return (
-        (f"/lists/{audience}/segments/{segment}/members", _EVERYONE) if segment else (f"/lists/{audience}/members", {})
-    )
+    path = f"/lists/{audience}/segments/{segment}/members" if segment else f"/lists/{audience}/members"
+    return path, _EVERYONE if segment else {}
 
 
-def some(http: Http, audience: str, ids: Collection[str], fields: Sequence[str]) -> Iterable[Json]:
-    """These contacts, by the cheaper way: a handful one by one; else everyone, the caller takes what it asked for."""
-    return _few(http, audience, ids, fields) if len(ids) <= _FEW else everyone(http, audience, fields)
+def contacts(http: Http, audience: str, emails: Iterable[str], *fields: str) -> dict[str, Json]:
+    """These contacts by address, with id, status and these fields: a handful one by one, more out of everyone's list."""
+    wanted, names = {subscriber(email): email for email in emails}, ("id", "status", *fields)
+    path = f"/lists/{audience}/members"
+
+    def one(ref: str) -> Json | None:
+        found = http.look(f"{path}/{ref}", params={"fields": ",".join(names)})
+        return None if found is None else record(found.json(), "id", "status")
+
+    found = among(wanted, one, shown(http, path, "members", names), lambda row: str(row["id"]), few=_FEW)
+    return {wanted[ref]: entry for ref, entry in found.items()}
 
 
-def _few(http: Http, audience: str, ids: Iterable[str], fields: Sequence[str]) -> Iterator[Json]:
-    for ref in ids:
-        path, params = f"/lists/{audience}/members/{ref}", {"fields": ",".join(fields)}
-        response = http("GET", path, params=params, accept=frozenset({HTTPStatus.NOT_FOUND}))
-        if response.status != HTTPStatus.NOT_FOUND:
-            yield record(response.json(), *fields[:2])
-
-
-def everyone(http: Http, audience: str, fields: Sequence[str], **params: str) -> Iterator[Json]:
-    """All contacts of the audience, with these of their fields."""
-    return rows(http, f"/lists/{audience}/members", "members", fields, **params)
+def changed(http: Http, audience: str, since: datetime, *fields: str) -> dict[str, Json]:
+    """By subscriber id, the contacts that were written to since then."""
+    names, path = ("id", "status", *fields), f"/lists/{audience}/members"
+    return {entry["id"]: entry for entry in every(http, path, "members", names, since_last_changed=_stamp(since))}
 
 
 def present(http: Http, ref: Ref) -> set[str]:
     """The subscriber ids in an audience or a segment."""
     path, params = where(ref)
-    return {entry["id"] for entry in rows(http, path, "members", ["id"], **params)}
+    return {entry["id"] for entry in every(http, path, "members", ["id"], **params)}
 
 
 def standing(http: Http, ref: Ref, emails: Iterable[str]) -> dict[str, bool]:
-    """By subscriber id: in the segment or not; absent when not a contact (any more)."""
+    """By address: in the segment or not; absent when not a contact (any more)."""
     audience, _, segment = ref.partition("/")
-    ids = {subscriber(email) for email in emails}
-    found = some(http, audience, ids, ("id", "status", "tags_count", "tags"))
-    entries = [entry for entry in found if entry["id"] in ids and entry.get("status") not in GONE]
-    if any(len(entry.get("tags", ())) != entry.get("tags_count", -1) for entry in entries):  # fifty are shown at most
+    found = contacts(http, audience, emails, "tags_count", "tags")
+    entries = {email: entry for email, entry in found.items() if entry["status"] != GONE}
+    if any(len(entry.get("tags", ())) != entry.get("tags_count", -1) for entry in entries.values()):  # fifty at most
         within = present(http, ref)
-        return {entry["id"]: entry["id"] in within for entry in entries}
-    return {entry["id"]: any(str(tag.get("id")) == segment for tag in entry["tags"]) for entry in entries}
+        return {email: entry["id"] in within for email, entry in entries.items()}
+    return {email: any(str(tag.get("id")) == segment for tag in entry["tags"]) for email, entry in entries.items()}
 
 
-# incremental reads: the cursor is JSON, {"t": newest instant by list, "n": [figure, when read] by list, "at": open place}
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Course(Generic[T]):
-    """One list that is read to its end: its name in the cursor, its pages from an instant and an offset on, its items.
-
-    `figure` is what moves with it (None: it is asked each time); `sent`: while a campaign is young it is read again.
-    """
-
-    name: str
-    read: Callable[[str | None, int], Iterator[Slice]]
-    items: Callable[[Json], Iterable[T]]  # of one record
-    figure: int | None = None
-    sent: datetime | None = None  # of what can be asked for what happened after an instant
-
-    def is_due(self, last: Sequence[int] | None, now: datetime) -> bool:
-        """A figure that differs from the one read last; a report of events also while it is young, and daily."""
-        if self.figure is None or last is None:
-            return self.figure != 0
-        is_fresh = timedelta(0) <= now - datetime.fromtimestamp(last[1], UTC) < _DAY
-        is_again = self.sent is not None and (now - self.sent < _FRESH or not is_fresh)
-        return self.figure != last[0] or (self.figure > 0 and is_again)
-
-
-def _state(cursor: Cursor | None) -> dict[str, Any]:
-    """What the cursor holds; where an older version left off is forgotten, and read again."""
-    try:
-        found = orjson.loads(cursor) if cursor else {}
-        place = found.get("at")
-        at = place if isinstance(place, list) and isinstance(place[0], str) else None
-        return {"t": dict(found.get("t", {})), "n": dict(found.get("n", {})), "at": at}
-    except (ValueError, LookupError, AttributeError, TypeError):
-        raise SettingsError("mailchimp: the saved cursor is not one of this connector's") from None
-
-
-def _sweep(
-    courses: Sequence[Course[T]], state: dict[str, Any], now: datetime, at: Callable[[T], datetime | None]
-) -> Iterator[Page[T]]:
-    """Every list in order, from the place that the cursor left; its instants are never after `now`.
-
-    A wrong date cannot hide what comes.
-    """
-    tops, known = state["t"], state["n"]
-    name, start, top = state.pop("at") or ("", None, None)
-    places = {course.name: place for place, course in enumerate(courses)}
-    first = places[name] + (start is None) if name in places else 0
-    for course in courses[first:]:
-        if course.name != name:
-            start, top = None, None
-        if start is None and not course.is_due(known.get(course.name), now):
-            continue
-        since = tops.get(course.name)
-        asked = None if since is None else stamp(datetime.fromtimestamp(since, UTC) - _AGAIN)
-        top = since if top is None else top
-        for part in course.read(asked, start or 0):
-            found = [item for record in part.items for item in course.items(record)]
-            seen = [int(min(moment, now).timestamp()) for moment in map(at, found) if moment]
-            top = max([*seen, *([] if top is None else [top])], default=None)
-            if part.following is None:
-                tops[course.name], known[course.name] = top, (course.figure, int(now.timestamp()))
-            state["at"] = (course.name, part.following, top)
-            if found:
-                yield Page(found, orjson.dumps(state, option=orjson.OPT_SORT_KEYS).decode())
-    state.pop("at", None)
-    yield Page((), orjson.dumps(state, option=orjson.OPT_SORT_KEYS).decode(), last=True)
-
-
+# incremental reads
 def suppressions(http: Http, audience: str, since: Cursor | None, now: datetime) -> Iterator[Page[Suppression]]:
     """Who left, by status, and who complained."""
-    courses: list[Course[Suppression]] = [
-        Course(
-            name=name, read=partial(_leavers, http, audience, name), items=partial(_suppressed, left, "last_changed")
-        )
-        for name, left in LEFT.items()
-    ]
-    params = {"fields": "abuse_reports.id,abuse_reports.email_address,abuse_reports.date,total_items"}
-    path = f"/lists/{audience}/abuse-reports"
-    complaints: Course[Suppression] = Course(
-        name="abuse",
-        read=lambda _, start: pages(http, path, "abuse_reports", params=params, start=start),
-        items=partial(_suppressed, Left.COMPLAINT, "date"),
-    )
-    return _sweep([*courses, complaints], _state(since), now, attrgetter("at"))
+    courses = [Course(name=name, read=partial(_leavers, http, audience, name)) for name in (*LEFT, _COMPLAINTS)]
+    return sweep(courses, since, now, overlap=_AGAIN)
 
 
-def _leavers(http: Http, audience: str, status: str, since: str | None, start: int) -> Iterator[Slice]:
-    params = {"status": status, "sort_field": "last_changed", "sort_dir": "ASC"}
-    params["fields"] = "members.id,members.email_address,members.last_changed,total_items"
-    params |= {"since_last_changed": since} if since else {}
-    return pages(http, f"/lists/{audience}/members", "members", params=params, start=start)
-
-
-def _suppressed(left: Left, changed: str, entry: Json) -> Iterator[Suppression]:
-    ref = None if left is Left.COMPLAINT else entry.get("id")
-    yield Suppression(email=normal(str(entry.get("email_address"))), left=left, at=moment(entry.get(changed)), ref=ref)
+def _leavers(
+    http: Http, audience: str, name: str, since: datetime | None, start: Place | None
+) -> Iterator[Part[Suppression]]:
+    """The contacts of one status; or the complaints, which cannot be asked for by time, and name a report of their own."""
+    path, key, time, params = "abuse-reports", "abuse_reports", "date", dict[str, str]()
+    if name in LEFT:
+        path, key, time = "members", "members", "last_changed"
+        params = {"status": name, "sort_field": time, "sort_dir": "ASC"}
+        params |= {"since_last_changed": _stamp(since)} if since else {}
+    left = LEFT.get(name, Left.COMPLAINT)
+    slices = shown(http, f"/lists/{audience}/{path}", key, ("id", "email_address", time), params, start=start)
+    for entries, following in slices:
+        found = [
+            Suppression(
+                email=normal(str(entry.get("email_address"))),
+                left=left,
+                at=instant(entry.get(time)),
+                ref=entry.get("id") if name in LEFT else None,
+            )
+            for entry in entries
+        ]
+        yield Part(items=found, following=following, times=[one.at for one in found])
 
 
 def engagement(http: Http, audience: str, since: Cursor | None, now: datetime) -> Iterator[Page[EngagementEvent]]:
     """Reports of the audience's campaigns, oldest first; campaigns that are too old leave the cursor."""
-    state, sent = _state(since), list[tuple[datetime, str, Json]]()
-    for report in _reports(http, stamp(now - _HORIZON)):
-        at = moment(report.get("send_time"))
-        if at is None:
-            raise UnexpectedResponse(f"mailchimp: the report of campaign {report.get('id')} has no send_time")
-        if report.get("list_id") == audience:
-            sent.append((at, str(report["id"]), report))
-    courses: list[Course[EngagementEvent]] = [
+    known = _reports(http, since_send_time=_stamp(now - _HORIZON))
+    sent = [(_sent_at(report), str(report["id"]), report) for report in known if report.get("list_id") == audience]
+    courses = [
         Course(
             name=f"{ref}/{stream.path}",
-            read=partial(_records, http, f"/reports/{ref}/{stream.path}", stream),
-            items=partial(stream.events, report),
-            figure=stream.total(report),
-            sent=at if stream.since else None,
+            read=partial(_acts, http, report, stream),
+            figure=figures(report, {stream: stream.figures}).get(stream),
+            every=(timedelta(0) if now - at < _FRESH else _DAY) if stream.since else None,
         )
         for at, ref, report in sorted(sent, key=itemgetter(0, 1))
         for stream in STREAMS
     ]
-    names = {course.name for course in courses}
-    state |= {key: {name: kept for name, kept in state[key].items() if name in names} for key in ("t", "n")}
-    return _sweep(courses, state, now, attrgetter("happened_at"))
+    return spoken(sweep(courses, since, now, overlap=_AGAIN))
 
 
-def _records(http: Http, path: str, stream: Stream, since: str | None, start: int) -> Iterator[Slice]:
-    params = {"since": since} if since and stream.since else {}
-    return pages(http, path, stream.key, params=params, count=stream.count, start=start)
+def _sent_at(report: Json) -> datetime:
+    at = instant(report.get("send_time"))
+    if at is None:
+        raise UnexpectedResponse(f"the report of campaign {report.get('id')} has no send_time")
+    return at
 
 
-_FIGURES = (
-    "id", "list_id", "subject_line", "send_time", "emails_sent", "abuse_reports", "unsubscribed", "bounces", "opens",
-    "clicks",
-)  # fmt: skip
+def _acts(
+    http: Http, report: Json, stream: Stream, since: datetime | None, start: Place | None
+) -> Iterator[Part[EngagementEvent]]:
+    params = {"since": _stamp(since)} if since and stream.since else {}
+    path = f"/reports/{report['id']}/{stream.path}"
+    for entries, following in pages(http, path, stream.key, params, start=start, size=stream.size):
+        found = [event for entry in entries for event in stream.events(report, entry)]
+        yield Part(items=found, following=following, times=[event.happened_at for event in found])
 
 
-def _reports(http: Http, since: str = "") -> Iterator[Json]:
+def _reports(http: Http, **params: str) -> Iterator[Json]:
     """The reports of the account's campaigns, newest first."""
-    return rows(http, "/reports", "reports", _FIGURES, **({"since_send_time": since} if since else {}))
+    return every(http, "/reports", "reports", _FIGURES, **params)
 
 
-def totals(http: Http, campaigns: Sequence[str]) -> dict[str, Mapping[EventKind, int]]:
+def totals(http: Http, campaigns: Collection[str]) -> dict[str, Mapping[EventKind, int]]:
     """People by kind, of those of the campaigns that have a report: a page of a thousand reports is one call."""
     wanted, found = set(campaigns), dict[str, Mapping[EventKind, int]]()
     for report in _reports(http) if wanted else ():
         if report["id"] in wanted:
-            found[report["id"]] = figures(report)
-            if len(found) == len(wanted):
-                break
+            found[report["id"]] = figures(report, PEOPLE)
+        if len(found) == len(wanted):
+            break
     return found

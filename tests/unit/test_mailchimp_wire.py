@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors import mailchimp
-from connectors.errors import UnexpectedResponse
 from connectors.mailchimp import wire
 from connectors.mailchimp.spec import SPEC
 from connectors.types import Outcome, Profile, Reason, SetTraits, State, Suppress, ValueKind
@@ -138,20 +137,6 @@ def test_a_refusal_names_its_field_before_its_words() -> None:
     change = SetTraits(id="c", profile=Profile("a@b.c"))
     assert wire.refused(change, entry).reason is Reason.INVALID_VALUE
     assert wire.refused(change, entry | {"error_code": "ERROR_CONTACT_EXISTS"}).reason is Reason.EXISTS
-
-
-def test_an_answer_of_another_shape_is_unexpected() -> None:
-    for answer in (None, [], {}, {"members": None}):
-        with pytest.raises(UnexpectedResponse):
-            wire.items(answer, "members")
-
-
-@pytest.mark.parametrize(
-    ("text", "at"), [("", None), ("soon", None), ("2018-01-01T09:00:00", 9), ("2018-01-01T10:00:00+01:00", 9)]
-)
-def test_an_instant_is_utc_or_none(text: str, at: int | None) -> None:
-    found = wire.moment(text)
-    assert (found and (found.hour, found.tzinfo)) == (at and (at, UTC))
 
 
 def test_the_readme_tells_the_declared_limits() -> None:
