@@ -1,17 +1,19 @@
-"""Values of ours as most providers take them: a connector makes its `fit` from these, and names where it differs."""
+"""Values and fields of ours as most providers take them: a connector makes its `fit` from these, and names where it differs."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TypeAlias
 
-from connectors.types import Fitted, Reason, ValueKind
+from connectors.errors import SettingsError
+from connectors.spec import Field
+from connectors.types import Fitted, Reason, Ref, Target, ValueKind
 
-__all__ = ["Fit", "boolean", "day", "digits", "fitter", "instant", "number", "text", "url", "words"]
+__all__ = ["Fit", "boolean", "day", "digits", "fitter", "instant", "number", "text", "there", "url", "words"]
 
 Fit: TypeAlias = Callable[[object], Fitted | Reason]
 """One value, or why it cannot be taken."""
@@ -100,3 +102,19 @@ _USUAL: Mapping[ValueKind, Fit] = {
     ValueKind.INSTANT: instant,
     ValueKind.URL: url,
 }
+
+
+def there(fields: Iterable[Target], known: Mapping[str, str], types: Mapping[ValueKind, Field]) -> dict[Target, Ref]:
+    """Those of the fields that the account has, by title; `known`: its own with their types.
+
+    Raises SettingsError where one of another type has the name: a type never changes, and what does not suit it is lost.
+    """
+    found = [target for target in fields if target.title in known]
+    for target in found:
+        wanted, is_there = types[target.value or ValueKind.TEXT].type, known[target.title]
+        if wanted != is_there:
+            raise SettingsError(
+                f"the account has a field {target.title} of type {is_there}, merge tag '{target.name}' needs {wanted}: "
+                "give the merge tag another name"
+            )
+    return {target: target.title for target in found}

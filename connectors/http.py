@@ -24,7 +24,7 @@ from connectors.masking import mask
 from connectors.pace import EVERY, LocalPace, Pace, Rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import httpx
 
@@ -195,11 +195,18 @@ class Http:
         self._in_flight = in_flight
         self._about = {} if about is None else about  # whose calls they are, for the log
         self._numbers = count(1)
+        self._explain: Callable[[errors.ConnectorError, str], errors.ConnectorError] = lambda error, _: error
 
     def through(self, handler: Handler) -> Http:
         """The same account, pace and clock, answered by another handler."""
         other = copy.copy(self)
         other._handler = handler  # noqa: SLF001 - a copy of ourselves
+        return other
+
+    def explaining(self, explain: Callable[[errors.ConnectorError, str], errors.ConnectorError]) -> Http:
+        """The same calls; a refused one raises what `explain` makes of the error and the call's family of rates."""
+        other = copy.copy(self)
+        other._explain = explain  # noqa: SLF001 - a copy of ourselves
         return other
 
     def __call__(
@@ -268,7 +275,7 @@ class Http:
         if isinstance(failure, errors.RateLimited):
             for name in windows:
                 self._pace.rest(name, self._clock.monotonic() + failure.wait)
-        raise failure
+        raise self._explain(failure, family)
 
     def _masked(self, response: Response) -> Response:
         """The answer without our own credentials: some providers repeat a wrong key."""

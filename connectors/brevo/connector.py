@@ -13,6 +13,7 @@ from connectors import errors
 from connectors.answers import Json, inner, instant, record, rows, scalars
 from connectors.brevo import codes, engagement, events, reads, wire
 from connectors.brevo.spec import AT_ONCE, CONTACTS, OTHER, SMALL, SPEC, TYPES, BrevoSettings
+from connectors.fitting import there
 from connectors.http import Http, mask
 from connectors.outcomes import applied, contacts, each, noop, rejected, shows
 from connectors.spec import Spec
@@ -46,16 +47,10 @@ class Brevo:
 
     def __init__(self, settings: BrevoSettings, http: Http) -> None:
         self._settings = settings
-        self._http = http
+        self._http = http.explaining(_explained)
 
     def check(self) -> Account:
-        """The organisation; a blocked machine is told from a refused key."""
-        try:
-            answer = self._http("GET", "/account", rate=OTHER)
-        except errors.Unauthorized as error:
-            if not _BLOCKED.search(str(error)):
-                raise
-            raise errors.Unauthorized(_BLOCKED_WORDS, status=error.status, request_id=error.request_id) from None
+        answer = self._http("GET", "/account", rate=OTHER)
         about = record(answer.json(), "organization_id")
         plan = next((row.get("type") for row in about.get("plan") or ()), None)
         return Account(str(about["organization_id"]), about.get("companyName") or "", plan)
@@ -85,24 +80,17 @@ class Brevo:
         known = dict.fromkeys(_LISTED, self._lists(folder) if kinds & _LISTED else {})
         if TargetKind.POOL in kinds:
             known[TargetKind.POOL] = reads.titles(self._http, "/couponCollections", "collections", 100, OTHER)
-        if TargetKind.FIELD in kinds:
-            known[TargetKind.FIELD] = self._attributes([one for one in wanted if one.kind is TargetKind.FIELD])
-        return {target: ref for target in wanted if (ref := known[target.kind].get(target.title))}
+        named = {target: known.get(target.kind, {}).get(target.title) for target in wanted}
+        fields = [target for target in wanted if target.kind is TargetKind.FIELD]
+        return there(fields, self._attributes() if fields else {}, SPEC.fields) | {
+            target: ref for target, ref in named.items() if ref
+        }
 
-    def _attributes(self, fields: Sequence[Target]) -> Mapping[str, Ref]:
-        """All attributes. Raises SettingsError where one of another type has the name of a field."""
+    def _attributes(self) -> dict[str, str]:
+        """Types of the attributes by name; one of another category is of none that is ours."""
         answer = self._http("GET", "/contacts/attributes").json()
-        found = rows(answer, "attributes", holding=frozenset({"name"}))
-        known = {row["name"]: (row.get("category"), row.get("type")) for row in found}
-        for target in fields:
-            wanted = ("normal", TYPES[target.value or ValueKind.TEXT])
-            category, there = known.get(target.title, wanted)
-            if (category, there) != wanted:
-                raise errors.SettingsError(
-                    f"brevo: the account has an attribute {target.title} of type {there or category}, merge tag "
-                    f"'{target.name}' needs {wanted[1]}: give the merge tag another name"
-                )
-        return {name: name for name in known}
+        found = rows(answer, "attributes", holding=frozenset({"name", "category"}))
+        return {row["name"]: row["type"] if row["category"] == "normal" else row["category"] for row in found}
 
     def _create(self, target: Target, folder: Ref | None) -> Ref:
         if target.kind is TargetKind.FIELD:
@@ -269,6 +257,15 @@ class Brevo:
         """A delivery of a marketing webhook: exact times and links."""
         events.prove(headers, self._settings.webhook_secret)
         return events.received(body, now)
+
+
+def _explained(error: errors.ConnectorError, family: str) -> errors.ConnectorError:
+    """A blocked machine is told from a refused key."""
+    del family
+    is_blocked = isinstance(error, errors.Unauthorized) and _BLOCKED.search(str(error))
+    return (
+        errors.Unauthorized(_BLOCKED_WORDS, status=error.status, request_id=error.request_id) if is_blocked else error
+    )
 
 
 def _process(job: Job) -> int:

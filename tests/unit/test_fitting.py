@@ -7,8 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from connectors.fitting import fitter, words
-from connectors.types import Reason, ValueKind
+from connectors.errors import SettingsError
+from connectors.fitting import fitter, there, words
+from connectors.spec import Field
+from connectors.types import Reason, Target, TargetKind, ValueKind
 
 PLAIN = fitter({}, max_bytes=10)
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -49,3 +51,12 @@ def test_a_connector_names_where_it_differs() -> None:
     assert (fit(ValueKind.BOOLEAN, True), fit(ValueKind.BOOLEAN, False)) == ("yes", "no")
     assert fit(ValueKind.BOOLEAN, 1) is Reason.INVALID_VALUE
     assert fit(ValueKind.INSTANT, NOON) == "2026-11-23T12:00:00Z"
+
+
+def test_a_field_that_is_there_is_found_and_one_of_another_type_is_refused() -> None:
+    types = {ValueKind.TEXT: Field(type="text"), ValueKind.DATE: Field(type="date")}
+    code = Target(kind=TargetKind.FIELD, name="code", title="CODE")
+    until = Target(kind=TargetKind.FIELD, name="until", title="UNTIL", value=ValueKind.DATE)
+    assert there([code, until], {"CODE": "text", "OTHER": "number"}, types) == {code: "CODE"}
+    with pytest.raises(SettingsError, match="UNTIL of type text, merge tag 'until' needs date"):
+        there([code, until], {"CODE": "text", "UNTIL": "text"}, types)

@@ -419,6 +419,15 @@ def test_a_copy_through_another_handler_keeps_the_rest() -> None:
     assert other.seen[0].headers["api-key"] == KEY
 
 
+def test_a_refusal_is_told_as_the_connector_explains_it() -> None:
+    http, _, _ = api(Response(401, {}, b"{}"), Response(500))
+    told = http.explaining(lambda error, family: errors.Unauthorized(f"{family}: {error.status}"))
+    with pytest.raises(errors.Unauthorized, match=r"^default: 401$"):
+        told("POST", "/lists")
+    with pytest.raises(errors.Unavailable):
+        http("POST", "/lists")
+
+
 def test_the_system_s_clock_is_aware_and_only_grows() -> None:
     clock = SystemClock()
     assert clock.utc().tzinfo is UTC
