@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.errors import ConnectorError, SettingsError
 from engine.errors import ConfigError, GuardRefused, WrongSetting
+from engine.words import LANGS
 
 if TYPE_CHECKING:
     from engine.engagement import Pulled
@@ -140,7 +141,12 @@ class Pushed:
         unproven = Counter(one.destination for one in self.proofs if one.segment and one.verdict.value == "unproven")
         return {
             "refusals": [
-                {**one.document(), "said": {lang: one.told(lang) for lang in ("en", "fr")}} for one in self.refusals
+                {
+                    **one.document(),
+                    "said": {lang: one.told(lang) for lang in LANGS},
+                    "ways": {lang: one.way(lang) for lang in LANGS},
+                }
+                for one in self.refusals
             ],
             "unproven": dict(unproven),
             "unreachable": {name: str(why) for name, why in self.unreachable.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
-    from decimal import Decimal
 
-__all__ = ["amount", "day", "knows", "moment", "number", "say", "share"]
+__all__ = ["LANGS", "amount", "day", "knows", "moment", "number", "say", "share"]
+
+
+LANGS = ("en", "fr")
 
 
 @cache
@@ -31,15 +34,16 @@ def knows(key: str) -> bool:
 def say(key: str, lang: str, **values: object) -> str:
     """The catalogue's sentence for `section.key`, with its `{holes}` filled.
 
-    With `count=`, an entry may hold `one` and `other` forms per language as `en_one`, `fr_one` (French: 0 and 1).
+    `count=` is written as numbers are; where an entry has `en_one`, `fr_one`, they are for one (French: and for none).
     Raises KeyError for a key that the catalogue lacks: a test walks all of them.
     """
     entry = _catalogue()[key]
     text = entry[lang]
-    if (count := values.get("count")) is not None and f"{lang}_one" in entry:
-        single = abs(count) < 2 if lang == "fr" else count == 1  # type: ignore[arg-type]  # noqa: PLR2004 - French: 0 and 1 are singular; counts are numbers
-        text = entry[f"{lang}_one"] if single else text
-        values["count"] = number(count, lang)  # type: ignore[arg-type]  # counts are numbers
+    count = values.get("count")
+    if isinstance(count, int | Decimal):
+        single = -2 < count < 2 if lang == "fr" else count == 1  # noqa: PLR2004 - French: 0 and 1 are singular
+        text = entry.get(f"{lang}_one", text) if single else text
+        values["count"] = number(count, lang)
     return text.format(**values)
 
 

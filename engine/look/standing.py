@@ -43,13 +43,17 @@ class LastRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldBack:
-    """Why the guard let nothing pass, in English and as the client reads it, and the flag, or the approval, that it waits for."""
+    """Why the guard let nothing pass, in English and as the client reads it, and the flag, or the approval, that it waits for.
+
+    `way`: the same as `flag`, as the client reads it.
+    """
 
     kind: str
     target: str | None
     message: str
     said: str
     flag: str
+    way: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +163,7 @@ def _destination(client: Client, name: str, runs: Sequence[Run]) -> DestinationS
             HeldBack(
                 kind=one["kind"], target=one["target"], message=one["message"], flag=one["flag"],
                 said=one.get("said", {}).get(client.lang, one["message"]),
+                way=one.get("ways", {}).get(client.lang, one["flag"]),
             )
             for one in held
         ],

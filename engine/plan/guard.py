@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import GuardRefused
 from engine.plan.rows import UNDO
-from engine.words import amount, number, say, share
+from engine.words import amount, knows, number, say, share
 
 if TYPE_CHECKING:
     from engine.ledger import Ledger
@@ -52,7 +52,10 @@ class Permits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """One reason not to push one destination; `facts` are what its sentence in the catalogue (`guard.KIND`) tells."""
+    """One reason not to push one destination; `facts` are what its sentence in the catalogue (`guard.KIND`) tells.
+
+    `flag`: what overrides it, in English; `way` says the same to people.
+    """
 
     destination: str
     kind: str  # removals, emptied, jump, older_shop, smaller_shop, new_contacts, budget_codes, budget_money, account, gone, foreign, unapproved, undone
@@ -78,6 +81,13 @@ class Refusal:
             destination=self.destination,
             **{name: _said(fact, lang) for name, fact in self.facts.items()},
         )
+
+    def way(self, lang: str) -> str:
+        """What to do to go on: a flag as it is typed, anything else in the marketer's words."""
+        kind = f"ways.{'pool' if self.kind == 'foreign' and str(self.target).startswith('offers.') else self.kind}"
+        if not knows(kind):
+            return self.flag
+        return say(kind, lang, destination=self.destination, target=self.target)
 
     def document(self) -> dict[str, object]:
         """Plain JSON."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from engine.plan.effects import side_effects
@@ -78,16 +78,11 @@ def refused(
             yield Note(one.told(lang), Tone.WARN if one.kind == _WAITING else Tone.BAD)
         if most is not None and len(mine) > most:
             yield Note(say("guard.more", lang, count=len(mine) - most))
-        flags = _joined(dict.fromkeys(one.flag for one in mine if one.kind not in told))
-        if flags:
-            yield Note(say("guard.flag", lang, flag=flags), Tone.QUIET)
-
-
-def _joined(flags: Iterable[str]) -> str:
-    """Those of the command line as they are typed, what else there is to do after them."""
-    found = list(flags)
-    typed = " ".join(flag for flag in found if flag.startswith("--"))
-    return "; ".join([*([typed] if typed else []), *(flag for flag in found if not flag.startswith("--"))])
+        ways = list(dict.fromkeys(one.way(lang) for one in mine if one.kind not in told))
+        typed = " ".join(way for way in ways if way.startswith("--"))
+        for way in [typed, *(way for way in ways if not way.startswith("--"))]:
+            if way:
+                yield Note(say("guard.flag", lang, flag=way), Tone.QUIET)
 
 
 def effects(plan: Plan, lang: str) -> Part:

@@ -80,7 +80,7 @@ def _destination(one: look.DestinationState, lang: str) -> Iterator[RenderableTy
         yield indented(one.error)
     for held in one.held_back:
         yield indented(held.said)
-        yield indented(say("guard.flag", lang, flag=held.flag), "dim")
+        yield indented(say("guard.flag", lang, flag=held.way), "dim")
     if one.awaits == "approval":
         yield indented(say("status.awaits", lang), "yellow")
     for key, count in (("pending", one.pending), ("unproven", one.unproven), ("refused", one.rejected)):

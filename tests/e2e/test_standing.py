@@ -135,6 +135,7 @@ def test_what_the_guard_held_back_is_there_with_its_flag(begun: Lab) -> None:
     assert flows["fine_since"] is None
     assert flows["held_back"]
     assert all(one["flag"].startswith("--force flows") for one in flows["held_back"])
+    assert all(one["way"] == one["flag"] for one in flows["held_back"])
     assert flows["held_back"][0]["flag"] in begun.ciblage("status").out
 
 

@@ -214,7 +214,7 @@ def test_the_page_holds_what_a_client_needs_to_agree(lang: str) -> None:
     assert told.plan.checksum in said
     assert "ciblage approve plan.parquet --by" in said
     assert f"ciblage push --plan plan.parquet --checksum {told.plan.checksum}" in said
-    assert all(one.flag in said for one in told.refusals if one.kind != "unapproved")
+    assert all(one.way(lang) in said for one in told.refusals if one.kind != "unapproved")
 
 
 def contrast(one: str, other: str) -> float:

@@ -14,7 +14,7 @@ from engine.show import command, console
 from engine.show.blocks import Command, Part
 from engine.show.screen import table
 from engine.show.terminal import lines
-from engine.words import amount, day, moment, number
+from engine.words import LANGS, amount, day, moment, number, say
 
 FRENCH = st.lists(
     st.sampled_from(["une", "liste", "« Clients", "fidèles »", "chez :", "vraiment ?", "oui !", "50 %", "1\u202f727", "9\u00a0€"]),
@@ -78,3 +78,10 @@ def test_english_knows_no_ordinal_and_numbers_are_those_of_the_language() -> Non
     assert day(date(2026, 3, 1), "en") == "Mar 1, 2026"
     assert moment(datetime(2026, 3, 1, 9, 5, tzinfo=UTC), "en").startswith("1 Mar 2026")
     assert (number(1727, "fr"), amount(Decimal("9.50"), "EUR", "fr")) == ("1\u202f727", "9,50\u00a0€")
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_a_count_in_a_sentence_is_written_as_numbers_are(lang: str) -> None:
+    """Whether or not the sentence has a form of its own for one."""
+    for key, words in (("effects.at", {"name": "news"}), ("plan.on_its_way", {}), ("members.written", {"file": "f"})):
+        assert number(1830, lang) in say(key, lang, count=1830, **words)
