@@ -172,17 +172,23 @@ class Brevo:
 
     def _settled(self, job: Job, process: Json) -> Iterator[Outcome]:
         """Applied: completed, in no file of refusals. A recalled job, and a count without a file, are read back."""
-        changes = contacts(job.batch)
-        people = {change.profile.email for change in changes}
-        refused: dict[str, str] = {}
-        recalled = job.ref.endswith(RECALLED)
-        is_unclear = recalled
         told = inner(process, "info", "import") or {}  # addresses of files, or counts as they are described
-        for name, about in ((name, told[name]) for name in wire.FILES if told.get(name)):
-            text = reads.file(self._http, about) if isinstance(about, str) else None
-            is_unclear = is_unclear or text is None
-            refused |= dict.fromkeys(wire.named(text or "", people), name)
-        held = reads.people(self._http, people, job.batch.ref) if is_unclear else {}
+        files = {name: told[name] for name in wire.FILES if told.get(name)}
+        recalled = job.ref.endswith(RECALLED)
+        if not files and not recalled:
+            return each(job.batch.changes, State.APPLIED)
+        return self._read_back(contacts(job.batch), job.batch.ref, files, recalled=recalled)
+
+    def _read_back(
+        self, changes: Sequence[ContactChange], list_ref: Ref, files: Json, *, recalled: bool
+    ) -> Iterator[Outcome]:
+        people = {change.profile.email for change in changes}
+        texts = {
+            name: reads.file(self._http, about) if isinstance(about, str) else None for name, about in files.items()
+        }
+        refused = {email: name for name, text in texts.items() for email in wire.named(text or "", people)}
+        is_unclear = recalled or None in texts.values()
+        held = reads.people(self._http, people, list_ref) if is_unclear else {}
         for change in changes:
             email = change.profile.email
             if email in refused:

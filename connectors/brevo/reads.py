@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import islice
 from urllib.parse import quote
 
 from connectors.answers import Json, inner, oldest, record, rows
@@ -15,7 +14,6 @@ from connectors.types import Ref
 
 FEW = 20  # contacts read one by one; more are found by paging
 OVERLAP = 20  # records that a page of contacts repeats, so that deletions during a read hide nobody
-PROCESS_PAGES = 10  # of fifty, looked through for a job
 _GONE = frozenset({403, 404, 410})  # of a file whose link lived its time
 
 
@@ -68,10 +66,9 @@ def recent(http: Http) -> Iterator[Slice]:
 def processes(http: Http, ids: Collection[int]) -> dict[int, Json]:
     """Processes by id, fifty a call; never a call a process: the window has 100 calls an hour."""
     found: dict[int, Json] = {}
-    for page in islice(recent(http), PROCESS_PAGES if ids else 0):
+    for page in recent(http) if ids else ():
         found |= {row["id"]: row for row in page.rows if row["id"] in ids}
-        missing = set(ids) - found.keys()
-        if not missing or (page.rows and page.rows[-1]["id"] < min(missing)):
+        if page.rows and page.rows[-1]["id"] <= min(ids):
             break
     return found
 
