@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from connectors.answers import record, scalars
 from connectors.http import Http
 from connectors.mailchimp import events, reading, sdk, targets, wire, writing
 from connectors.mailchimp.spec import SPEC, MailchimpSettings
-from connectors.spec import Settings, Spec
+from connectors.spec import Spec
 from connectors.types import (
     Account, Batch, Cursor, EngagementEvent, EventKind, Fitted, Job, Outcome, Page, Profile, Ref, State, Suppression,
     Target, normal,
 )  # fmt: skip
 
+_SHOWN = ("id", "email_address", "status")
 _NOWHERE = frozenset({HTTPStatus.NOT_FOUND})
 
 
@@ -25,8 +26,8 @@ class Mailchimp:
 
     spec: ClassVar[Spec] = SPEC
 
-    def __init__(self, settings: Settings, http: Http) -> None:
-        self._settings = cast("MailchimpSettings", settings)
+    def __init__(self, settings: MailchimpSettings, http: Http) -> None:
+        self._settings = settings
         self._http = http
 
     def _audience(self) -> Ref:
@@ -61,7 +62,7 @@ class Mailchimp:
         """Everyone there, of every status but archived; the cursor is an offset."""
         del target
         path, params = reading.where(ref)
-        for entries, following in reading.shown(self._http, path, "members", ("id", "email_address", "status"), params):
+        for entries, following in reading.pages(self._http, path, "members", _SHOWN, params):
             present = [entry for entry in entries if entry.get("status") != wire.GONE]
             found = [Profile(normal(str(entry["email_address"])), entry["id"]) for entry in present]
             yield Page(found, str(following or ""), last=following is None)

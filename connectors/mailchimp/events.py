@@ -44,16 +44,12 @@ class Stream:
     def events(self, report: Json, record: Json) -> Iterator[EngagementEvent]:
         """What one record tells of a campaign."""
         for act in (record.get(self.acts) or ()) if self.acts else (record,):
-            word = str(act.get("action"))
-            kind = self.kind or _ACTIONS.get(word, EventKind.OTHER)
+            kind = self.kind or _ACTIONS.get(str(act.get("action")), EventKind.OTHER)
+            at = instant(act.get(self.time)) or instant(report.get("send_time"))
+            # the reader's IP address serves nothing here, and is personal
+            raw = {name: value for name, value in act.items() if name != "ip" and (self.acts or name == self.kept)}
             if kind is not None:
-                # the reader's IP address serves nothing here, and is personal
-                raw = (
-                    {name: act[name] for name in act if name != "ip"} if self.acts else {self.kept: act.get(self.kept)}
-                )
-                happened = instant(act.get(self.time)) or instant(report.get("send_time"))
-                event = _event(report, str(record.get("email_address")), kind, happened, act)
-                yield replace(event, raw=_text(raw))
+                yield _event(report, str(record.get("email_address")), kind, at, act, raw=raw)
 
 
 STREAMS: Sequence[Stream] = (
@@ -100,15 +96,18 @@ PEOPLE: Mapping[EventKind, Sequence[str]] = {
 """A campaign's own totals, in people."""
 
 
-def _event(report: Json, address: str, kind: EventKind, happened: datetime | None, act: Json) -> EngagementEvent:
-    """The event without its raw words; the id is made of what never changes, so that reading twice keeps one."""
-    email, at = normal(address), happened or datetime.fromtimestamp(0, UTC)
+def _event(
+    report: Json, address: str, kind: EventKind, at: datetime | None, act: Json, *, raw: Json
+) -> EngagementEvent:
+    """One event; its id is made of what never changes, so that reading twice keeps one."""
+    email, at, url = normal(address), at or datetime.fromtimestamp(0, UTC), act.get("url") or None
     hard = act.get("type") == "hard" if kind is EventKind.BOUNCE else None
-    word = str(act.get("action")) if kind is EventKind.OTHER else kind.value
-    name, url = f"{report['id']}:{'hard' if hard else word}:{subscriber(email)}", act.get("url") or None
-    apart = f":{int(at.timestamp())}" + (f":{hashlib.sha256(url.encode()).hexdigest()[:12]}" if url else "")
+    word = "hard" if hard else str(act.get("action")) if kind is EventKind.OTHER else kind.value
+    name = f"{report['id']}:{word}:{subscriber(email)}"
+    if not hard and kind not in _ONCE:
+        name += f":{int(at.timestamp())}" + (f":{hashlib.sha256(url.encode()).hexdigest()[:12]}" if url else "")
     return EngagementEvent(
-        id=name if hard or kind in _ONCE else name + apart,
+        id=name,
         kind=kind,
         email=email,
         happened_at=at,
@@ -118,11 +117,8 @@ def _event(report: Json, address: str, kind: EventKind, happened: datetime | Non
         is_machine=bool(act.get("is_proxy_open")),
         hard=hard,
         precision=Precision.CAMPAIGN if kind is EventKind.SEND else Precision.EXACT,
+        raw=json.dumps(raw, ensure_ascii=False),
     )
-
-
-def _text(entry: Json) -> str:
-    return json.dumps(entry, ensure_ascii=False)
 
 
 # webhooks
@@ -156,8 +152,8 @@ def received(secret: str, headers: Mapping[str, str], body: bytes, now: datetime
     fired_at = str(told.get("fired_at", ""))
     fired = instant(fired_at)
     happened = fired if fired is not None and timedelta(0) <= signed_at - fired <= _RETRIES else signed_at
-    event = _event({"id": campaign}, email, kind, happened, {"type": "hard"})
+    raw = {"type": word, "fired_at": fired_at, **{name: data[name] for name in data if name not in _PRIVATE}}
+    event = _event({"id": campaign}, email, kind, happened, {"type": "hard"}, raw=raw)
     is_pulled = campaign and (event.hard or kind in _ONCE)
     name = event.id if is_pulled else f"webhook:{word}:{data.get('id') or subscriber(email)}:{fired_at}"
-    raw = {"type": word, "fired_at": fired_at, **{name: data[name] for name in data if name not in _PRIVATE}}
-    return (replace(event, id=name, campaign=campaign, raw=_text(raw)),)
+    return (replace(event, id=name, campaign=campaign),)

@@ -8,21 +8,18 @@ from functools import partial
 from operator import itemgetter
 
 from connectors.answers import Json, figures, instant, record, rows, stamp
-from connectors.errors import UnexpectedResponse
 from connectors.http import Http
 from connectors.mailchimp.events import PEOPLE, STREAMS, Stream
 from connectors.mailchimp.wire import GONE, LEFT, subscriber
 from connectors.sweeps import Course, Part, Place, Slice, among, offsets, spoken, sweep
 from connectors.types import Cursor, EngagementEvent, EventKind, Left, Page, Ref, Suppression, normal
 
-_COUNT = 1000
 _OVERLAP = 50  # records read again on the next page: pages shift while contacts come and go
 _FEW = 25  # contacts asked for one by one; more are read as a list
 _AGAIN = timedelta(hours=1)  # of every `since`: late rows, and a clock that is not ours
 _HORIZON = timedelta(days=90)  # campaigns older than this bring nothing that matters
 _FRESH = timedelta(days=3)  # read at every pull; older ones when a total moved, and once a day
 _DAY = timedelta(days=1)
-_ALL: Mapping[str, str] = {}
 _EVERYONE = {"include_cleaned": "true", "include_transactional": "true", "include_unsubscribed": "true"}
 _COMPLAINTS = "abuse"
 _FIGURES = (
@@ -33,15 +30,26 @@ _IDS = ("id", "email_id", "email_address", "tag")
 
 
 def pages(
-    http: Http, path: str, key: str, params: Mapping[str, str], *, start: Place | None = None, size: int = _COUNT
+    http: Http,
+    path: str,
+    key: str,
+    fields: Iterable[str] = (),
+    params: Mapping[str, str] | None = None,
+    *,
+    start: Place | None = None,
+    count: int = 1000,
 ) -> Iterator[Slice]:
-    """All pages of a list from `start` on; `size` is what is asked for (0: it has no pages)."""
+    """All pages of a list from `start` on, with these fields of its records (none named: all).
+
+    `count`: how many to ask for; 0 where a list has no pages, which is then told whole.
+    """
+    names = ",".join(f"{key}.{name}" for name in fields)
+    asked = {**(params or {}), **({"fields": f"{names},total_items"} if names else {})}
 
     def ask(offset: int) -> tuple[Sequence[Json], int | None]:
-        paged = {"count": size, "offset": offset} if size else {}
-        answer = http("GET", path, params={**params, **paged}).json()
-        found = rows(answer, key, holding=frozenset())
-        return found, answer.get("total_items") if size else len(found)
+        place = {"count": count, "offset": offset} if count else {}
+        answer = http("GET", path, params={**asked, **place}).json()
+        return rows(answer, key, holding=frozenset()), answer.get("total_items")
 
     return offsets(ask, start=int(start or 0), overlap=_OVERLAP, name=_identity)
 
@@ -50,26 +58,13 @@ def _identity(entry: Json) -> object:
     return next((entry[name] for name in _IDS if name in entry), None)
 
 
-def shown(
-    http: Http,
-    path: str,
-    key: str,
-    fields: Iterable[str],
-    params: Mapping[str, str] = _ALL,
-    *,
-    start: Place | None = None,
-) -> Iterator[Slice]:
-    """The pages of a list, with these fields of its records."""
-    names = ",".join([*(f"{key}.{name}" for name in fields), "total_items"])
-    return pages(http, path, key, {**params, "fields": names}, start=start)
-
-
 def every(http: Http, path: str, key: str, fields: Iterable[str], **params: str) -> Iterator[Json]:
     """All records of a list, with these of their fields."""
-    return (entry for entries, _ in shown(http, path, key, fields, params) for entry in entries)
+    return (entry for entries, _ in pages(http, path, key, fields, params) for entry in entries)
 
 
-def _stamp(at: datetime) -> str:
+def stamped(at: datetime) -> str:
+    """An instant as Mailchimp's filters read it."""
     return stamp(at, zone="+00:00")
 
 
@@ -90,14 +85,8 @@ def contacts(http: Http, audience: str, emails: Iterable[str], *fields: str) -> 
         found = http.look(f"{path}/{ref}", params={"fields": ",".join(names)})
         return None if found is None else record(found.json(), "id", "status")
 
-    found = among(wanted, one, shown(http, path, "members", names), lambda row: str(row["id"]), few=_FEW)
+    found = among(wanted, one, pages(http, path, "members", names), lambda row: str(row["id"]), few=_FEW)
     return {wanted[ref]: entry for ref, entry in found.items()}
-
-
-def changed(http: Http, audience: str, since: datetime, *fields: str) -> dict[str, Json]:
-    """By subscriber id, the contacts that were written to since then."""
-    names, path = ("id", "status", *fields), f"/lists/{audience}/members"
-    return {entry["id"]: entry for entry in every(http, path, "members", names, since_last_changed=_stamp(since))}
 
 
 def present(http: Http, ref: Ref) -> set[str]:
@@ -132,9 +121,9 @@ def _leavers(
     if name in LEFT:
         path, key, time = "members", "members", "last_changed"
         params = {"status": name, "sort_field": time, "sort_dir": "ASC"}
-        params |= {"since_last_changed": _stamp(since)} if since else {}
+        params |= {"since_last_changed": stamped(since)} if since else {}
     left = LEFT.get(name, Left.COMPLAINT)
-    slices = shown(http, f"/lists/{audience}/{path}", key, ("id", "email_address", time), params, start=start)
+    slices = pages(http, f"/lists/{audience}/{path}", key, ("id", "email_address", time), params, start=start)
     for entries, following in slices:
         found = [
             Suppression(
@@ -150,8 +139,9 @@ def _leavers(
 
 def engagement(http: Http, audience: str, since: Cursor | None, now: datetime) -> Iterator[Page[EngagementEvent]]:
     """Reports of the audience's campaigns, oldest first; campaigns that are too old leave the cursor."""
-    known = _reports(http, since_send_time=_stamp(now - _HORIZON))
-    sent = [(_sent_at(report), str(report["id"]), report) for report in known if report.get("list_id") == audience]
+    known = every(http, "/reports", "reports", _FIGURES, since_send_time=stamped(now - _HORIZON))
+    ours = [record(report, "send_time") for report in known if report.get("list_id") == audience]
+    sent = [(instant(report["send_time"]) or now, str(report["id"]), report) for report in ours]
     courses = [
         Course(
             name=f"{ref}/{stream.path}",
@@ -165,32 +155,20 @@ def engagement(http: Http, audience: str, since: Cursor | None, now: datetime) -
     return spoken(sweep(courses, since, now, overlap=_AGAIN))
 
 
-def _sent_at(report: Json) -> datetime:
-    at = instant(report.get("send_time"))
-    if at is None:
-        raise UnexpectedResponse(f"the report of campaign {report.get('id')} has no send_time")
-    return at
-
-
 def _acts(
     http: Http, report: Json, stream: Stream, since: datetime | None, start: Place | None
 ) -> Iterator[Part[EngagementEvent]]:
-    params = {"since": _stamp(since)} if since and stream.since else {}
+    params = {"since": stamped(since)} if since and stream.since else {}
     path = f"/reports/{report['id']}/{stream.path}"
-    for entries, following in pages(http, path, stream.key, params, start=start, size=stream.size):
+    for entries, following in pages(http, path, stream.key, (), params, start=start, count=stream.size):
         found = [event for entry in entries for event in stream.events(report, entry)]
         yield Part(items=found, following=following, times=[event.happened_at for event in found])
-
-
-def _reports(http: Http, **params: str) -> Iterator[Json]:
-    """The reports of the account's campaigns, newest first."""
-    return every(http, "/reports", "reports", _FIGURES, **params)
 
 
 def totals(http: Http, campaigns: Collection[str]) -> dict[str, Mapping[EventKind, int]]:
     """People by kind, of those of the campaigns that have a report: a page of a thousand reports is one call."""
     wanted, found = set(campaigns), dict[str, Mapping[EventKind, int]]()
-    for report in _reports(http) if wanted else ():
+    for report in every(http, "/reports", "reports", _FIGURES) if wanted else ():
         if report["id"] in wanted:
             found[report["id"]] = figures(report, PEOPLE)
         if len(found) == len(wanted):

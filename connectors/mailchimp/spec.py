@@ -43,10 +43,6 @@ class MailchimpSettings:
 
     def __post_init__(self) -> None:
         found = _KEY.fullmatch(self.api_key.strip())
-        if not self.audience.strip():
-            raise SettingsError(
-                "mailchimp: 'audience' is empty; give the id or the name of an audience", key="audience"
-            )
         if not found and not self.base_url:
             raise SettingsError("mailchimp: 'api_key' does not end in a data centre such as '-us19'", key="api_key")
         if not self.base_url and found:

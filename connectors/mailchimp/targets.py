@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from connectors.answers import Json, oldest, record
 from connectors.errors import InvalidRequest, SettingsError, UnexpectedResponse
+from connectors.fitting import there
 from connectors.http import Http
 from connectors.mailchimp import reading, sdk, wire
 from connectors.mailchimp.spec import FIELDS, FIELDS_AT_MOST, SPEC, MailchimpSettings
@@ -32,8 +33,7 @@ def find(http: Http, audience: Ref, settings: MailchimpSettings, targets: Sequen
     by_kind = {kind: [target for target in targets if target.kind is kind] for kind in TargetKind}
     found: dict[Target, Ref] = dict.fromkeys(by_kind[TargetKind.CONTACTS], audience)
     if segments := by_kind[TargetKind.SEGMENT]:
-        there = reading.every(http, f"/lists/{audience}/segments", "segments", ["id", "name"], type="static")
-        refs = oldest(there)
+        refs = oldest(reading.every(http, f"/lists/{audience}/segments", "segments", ["id", "name"], type="static"))
         found |= {target: f"{audience}/{refs[target.title]}" for target in segments if target.title in refs}
     if fields := by_kind[TargetKind.FIELD]:
         found |= _fields(http, audience, settings.max_merge_fields, fields)
@@ -45,26 +45,16 @@ def find(http: Http, audience: Ref, settings: MailchimpSettings, targets: Sequen
 
 
 def _fields(http: Http, audience: Ref, limit: int, targets: Sequence[Target]) -> dict[Target, Ref]:
-    there = reading.every(http, f"/lists/{audience}/merge-fields", "merge_fields", ["tag", "type"])
-    types = {str(entry["tag"]): str(entry["type"]) for entry in there}
-    for target in targets:
-        wanted = _type(target)
-        if types.get(target.title, wanted) != wanted:
-            raise SettingsError(
-                f"mailchimp: merge field {target.title} exists with type {types[target.title]}, "
-                f"and '{target.name}' needs {wanted}; give the merge tag another name"
-            )
-    missing = sum(target.title not in types for target in targets)
+    present = reading.every(http, f"/lists/{audience}/merge-fields", "merge_fields", ["tag", "type"])
+    types = {str(entry["tag"]): str(entry["type"]) for entry in present}
+    found = there(targets, types, SPEC.fields)
+    missing = len(targets) - len(found)
     room = FIELDS_AT_MOST if len(types) > FIELDS else min(limit, FIELDS_AT_MOST)  # more than 30: it is Premium
     if missing and len(types) + missing > room:
         hint = f"on the Premium plan say max_merge_fields = {FIELDS_AT_MOST}" if room < FIELDS_AT_MOST else "drop some"
         words = f"the audience has {len(types)} merge fields, takes {room} at most, and {missing} more are needed"
         raise SettingsError(f"mailchimp: {words}; {hint}", key="max_merge_fields")
-    return {target: target.title for target in targets if target.title in types}
-
-
-def _type(target: Target) -> str:
-    return SPEC.fields[target.value or ValueKind.TEXT].type
+    return found
 
 
 def _store(http: Http, audience: Ref, settings: MailchimpSettings) -> Ref | None:
@@ -95,7 +85,13 @@ def _segment(http: Http, audience: Ref, settings: MailchimpSettings, target: Tar
 
 def _field(http: Http, audience: Ref, settings: MailchimpSettings, target: Target) -> Ref:
     del settings
-    body = {"tag": target.title, "name": target.name[:50], "type": _type(target), "public": False, "required": False}
+    body = {
+        "tag": target.title,
+        "name": target.name[:50],
+        "type": SPEC.fields[target.value or ValueKind.TEXT].type,
+        "public": False,
+        "required": False,
+    }
     made = _made(http, f"/lists/{audience}/merge-fields", body, f"merge field {target.title}")
     if made["tag"] != target.title:
         raise UnexpectedResponse(f"merge field {target.title} was created as {made['tag']}")

@@ -9,7 +9,7 @@ import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import orjson
@@ -215,12 +215,8 @@ def settled(change: Change, result: Json) -> Outcome:
     if status // 100 == 2:  # noqa: PLR2004 - HTTP's own number
         return outcomes.applied(change) if isinstance(change, AddCode) else _patched(change, body)
     errors = _errors(body)
-    said = [
-        body.get("title"),
-        body.get("detail"),
-        *(f"{error.get('field')}: {error.get('message')}" for error in errors),
-    ]
-    text = " ".join(str(words) for words in said if words)
+    named = [f"{error.get('field')}: {error.get('message')}" for error in errors]
+    text = " ".join(str(words) for words in (body.get("title"), body.get("detail"), *named) if words)
     unknown = Reason.INVALID_VALUE if any(error.get("field") for error in errors) else Reason.OTHER
     reason, wait = _cause(text, unknown)
     if status == HTTPStatus.NOT_FOUND:
@@ -243,9 +239,9 @@ def _patched(change: ContactChange, body: Json) -> Outcome:
     return outcomes.rejected(change, reason, f"{what} {', '.join(sorted(lost))}")
 
 
-def _parsed(response: object) -> Json:
+def _parsed(response: Any) -> Json:  # noqa: ANN401 - what stands for an answer: JSON as text, or what is no JSON
     try:
-        body = orjson.loads(response) if isinstance(response, str) and response else response
+        body = orjson.loads(response)
     except ValueError:
         return {"detail": response}
     return body if isinstance(body, dict) else {}

@@ -181,7 +181,8 @@ def _recall_moved(http: Http, batch: Batch) -> Iterator[Outcome]:
 
 
 def _recall_added(http: Http, batch: Batch, since: datetime) -> Iterator[Outcome]:
-    changed = reading.changed(http, batch.ref, since - SKEW, "merge_fields")
+    path, names, at = f"/lists/{batch.ref}/members", ("id", "status", "merge_fields"), reading.stamped(since - SKEW)
+    changed = {entry["id"]: entry for entry in reading.every(http, path, "members", names, since_last_changed=at)}
     for change in contacts(batch):
         entry = changed.get(wire.subscriber(change.profile.email))
         if entry is not None and entry.get("status") != wire.GONE:

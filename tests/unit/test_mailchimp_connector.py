@@ -48,7 +48,9 @@ def test_the_data_centre_comes_from_the_key() -> None:
 @pytest.mark.parametrize("options", [{"api_key": "no centre"}, {"audience": " "}])
 def test_wrong_settings_are_named(options: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=next(iter(options))):
-        MailchimpSettings(**{"api_key": "k-us1", "audience": "x", **options})
+        registry.build(
+            "mailchimp", {"api_key": "k-us1", "audience": "x", **options}, handler=Shop(), clock=Shop().clock
+        )
 
 
 def test_the_account_is_known_by_its_id() -> None:
@@ -114,7 +116,7 @@ def test_of_two_segments_with_one_name_the_older_is_ours() -> None:
 def test_a_field_of_another_type_is_a_setting_to_change() -> None:
     shop = Shop()
     wanted = Target(kind=TargetKind.FIELD, name="address", title="ADDRESS", value=ValueKind.TEXT)
-    with pytest.raises(SettingsError, match=r"ADDRESS exists with type address, and 'address' needs text"):
+    with pytest.raises(SettingsError, match=r"ADDRESS of type address, merge tag 'address' needs text"):
         shop.connector.find([wanted])
 
 
