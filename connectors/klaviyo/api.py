@@ -1,93 +1,81 @@
-"""Calls to one account: what each family of calls may cost, which scopes it needs, and every page of an answer."""
+"""Calls to one account: in Klaviyo's media type, to the last page, a hundred people at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 
-from connectors.errors import InvalidRequest, Unauthorized, UnexpectedResponse
+from connectors.answers import Json
+from connectors.errors import ConnectorError, Unauthorized, UnexpectedResponse
 from connectors.http import Http, Response
-from connectors.pace import Rate
 from connectors.klaviyo import wire
+from connectors.klaviyo.spec import FAMILIES, MEDIA, REVISION
+from connectors.types import Ref
 
-_XS, _S = (Rate(1, 1), Rate(15, 60)), (Rate(3, 1), Rate(60, 60))
-_M, _L = (Rate(10, 1), Rate(150, 60)), (Rate(75, 1), Rate(700, 60))  # L: 750 in the description, 700 in the guide
-_XL, _REPORT = (Rate(350, 1), Rate(3500, 60)), (Rate(1, 1), Rate(2, 60), Rate(225, 86_400))
-FAMILIES: Mapping[str, tuple[tuple[Rate, ...], str]] = {
-    "accounts": (_XS, "accounts:read"),
-    "lists": (_L, "lists:read"),
-    "list-create": ((*_M, Rate(150, 86_400)), "lists:write"),
-    "list-count": (_XS, "lists:read"),  # one list with its profile_count: a tier of its own
-    "list-profiles": (_L, "lists:read profiles:read"),
-    "list-members": (_L, "lists:read profiles:read"),
-    "list-remove": (_M, "lists:write profiles:write"),
-    "profiles": (_L, "profiles:read"),
-    "import": (_M, "lists:write profiles:write"),
-    "import-job": (_M, "lists:read profiles:read"),
-    "import-jobs": (_M, "lists:read profiles:read"),
-    "import-errors": (_M, "profiles:read"),
-    "suppress": (_L, "profiles:write subscriptions:write"),
-    "suppress-job": (_L, "subscriptions:read"),
-    "erase": (_S, "data-privacy:write"),
-    "coupons": (_L, "coupons:read"),
-    "coupon-create": (_S, "coupons:write"),
-    "codes": (_L, "coupon-codes:write"),
-    "codes-job": (_L, "coupon-codes:read"),
-    "codes-jobs": (_L, "coupon-codes:read"),
-    "code": (_XL, "coupon-codes:read"),
-    "metrics": (_M, "metrics:read"),
-    "events": (_XL, "events:read"),
-    "report": (_REPORT, "campaigns:read"),
-}
-"""Windows and scopes by family (description of 2026-07-15); all keys of an account share the windows."""
+ADDRESS: wire.Query = {"fields[profile]": "email"}
+VALUES: wire.Query = {"fields[profile]": ",".join(("email", "properties", *sorted(wire.NAMED)))}
+CONSENT: wire.Query = {"additional-fields[profile]": "subscriptions"}
+"""What a call shows of profiles: the address alone, with what merge tags hold, or everything with the suppressions."""
+_SENT = {"content-type": MEDIA}
 
 
 class Api:
-    """`http` in Klaviyo's media type; a call that the key's scopes do not allow says which it needs."""
+    """`http` in Klaviyo's words."""
 
     def __init__(self, http: Http) -> None:
-        self._http = http
+        self._http = http.explaining(_explained)
         self.base_url = http.base_url
 
     def __call__(
-        self, method: str, route: str, rate: str, body: bytes | None = None, *, accept: frozenset[int] = frozenset()
+        self, method: str, route: str, rate: str, body: object = None, *, query: wire.Query | None = None
     ) -> Response:
-        """The answer. Raises what `http` raises; a retired revision is UnexpectedResponse, as no change is to blame."""
-        sent = {"content-type": wire.MEDIA} if body is not None else None
-        try:
-            return self._http(method, route, body=body, headers=sent, rate=rate, accept=accept)
-        except Unauthorized as error:
-            if error.status != HTTPStatus.FORBIDDEN:
-                raise
-            message = (
-                f"klaviyo: the private key lacks a scope: this needs {FAMILIES[rate][1]}. "
-                f"Make a new key with it (Klaviyo: Settings, API keys) and put it into api_key ({error})"
-            )
-            raise Unauthorized(message, status=error.status, request_id=error.request_id) from None
-        except InvalidRequest as error:
-            if error.status != HTTPStatus.GONE:
-                raise
-            message = f"klaviyo: revision {wire.REVISION} of the API is retired: install a newer ciblage ({error})"
-            raise UnexpectedResponse(message, status=error.status, request_id=error.request_id) from None
+        """The answer. Raises what `http` raises."""
+        return self._http(method, route, json=body, params=query, headers=_SENT if body else None, rate=rate)
 
-    def one(self, route: str, rate: str) -> wire.Document | None:
+    def one(self, route: str, rate: str, query: wire.Query | None = None) -> Json | None:
         """One resource, or None where Klaviyo has none."""
-        answer = self("GET", route, rate, accept=frozenset({HTTPStatus.NOT_FOUND}))
-        return None if answer.status == HTTPStatus.NOT_FOUND else wire.resource(answer.json())
+        answer = self._http.look(route, params=query, rate=rate)
+        return wire.row(answer.part("data")) if answer else None
 
-    def pages(self, route: str, rate: str, query: wire.Query) -> Iterator[wire.Document]:
-        """Every page of a collection, by the cursors of the answers."""
-        cursor: str | None = None
-        while True:
-            asked = {**query, "page[cursor]": cursor} if cursor else query
-            page = self("GET", wire.path(route, asked), rate).json()
-            wire.items(page)  # a page of another shape is an error, not the last one
+    def pages(self, route: str, rate: str, query: wire.Query | None = None, body: object = None) -> Iterator[Json]:
+        """Every page of a collection, or of a report, which is asked for with a body."""
+        following: str | None = route
+        while following is not None:
+            page = self("POST" if body else "GET", following, rate, body, query=query).json()
+            following, query = wire.following(page), None
             yield page
-            cursor = wire.cursor(page)
-            if cursor is None:
-                return
 
-    def all(self, route: str, rate: str, query: wire.Query) -> Iterator[wire.Document]:
+    def all(self, route: str, rate: str, query: wire.Query | None = None) -> Iterator[Json]:
         """Every resource of a collection."""
-        for page in self.pages(route, rate, query):
-            yield from wire.items(page)
+        return (row for page in self.pages(route, rate, query) for row in wire.rows(page))
+
+    def profiles(
+        self, wanted: Iterable[str], shown: wire.Query = ADDRESS, *, by: str = "email", list_ref: Ref | None = None
+    ) -> Iterator[tuple[str, Json]]:
+        """Those of the account or of one list with their addresses, a hundred a call; unknown ones are absent."""
+        route, rate, shown = place(list_ref, shown)
+        for chunk in wire.chunks(dict.fromkeys(wanted)):
+            query = {"filter": wire.clause("any", by, chunk), "page[size]": wire.PAGE, **shown}
+            for profile in self.all(route, rate, query):
+                yield wire.email(profile), profile
+
+
+def place(list_ref: Ref | None, shown: wire.Query = ADDRESS) -> tuple[str, str, wire.Query]:
+    """Route, family and fields of the account's profiles or a list's, where the description requires one more field."""
+    if list_ref is None:
+        return "/profiles", "profiles", shown
+    return f"/lists/{list_ref}/profiles", "list-profiles", {"fields[profile]": "email,joined_group_at"}
+
+
+def _explained(error: ConnectorError, family: str) -> ConnectorError:
+    """Which scopes the key lacks; a retired revision is UnexpectedResponse, as no change is to blame."""
+    if isinstance(error, Unauthorized) and error.status == HTTPStatus.FORBIDDEN:
+        message = (
+            f"klaviyo: the private key lacks a scope: this needs {FAMILIES[family][1]}. "
+            f"Make a new key with it (Klaviyo: Settings, API keys) and put it into api_key ({error})"
+        )
+        return Unauthorized(message, status=error.status, request_id=error.request_id)
+    if error.status == HTTPStatus.GONE:
+        message = f"klaviyo: revision {REVISION} of the API is retired: install a newer ciblage ({error})"
+        return UnexpectedResponse(message, status=error.status, request_id=error.request_id)
+    return error

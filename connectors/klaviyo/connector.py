@@ -2,100 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
+from itertools import islice
+from operator import itemgetter
 from typing import Any, ClassVar
 
-from connectors.errors import SettingsError, UnexpectedResponse
+from connectors.answers import oldest, part
+from connectors.errors import UnexpectedResponse
 from connectors.http import Http
-from connectors.klaviyo import events, wire
-from connectors.klaviyo.api import FAMILIES, Api
-from connectors.klaviyo.reading import Reading
-from connectors.klaviyo.writing import Writing
-from connectors.spec import Field, Limit, Names, Settings, Spec
+from connectors.klaviyo import events, results, wire, writing
+from connectors.klaviyo.api import CONSENT, VALUES, Api, place
+from connectors.klaviyo.spec import SPEC, KlaviyoSettings
+from connectors.spec import Spec
+from connectors.sweeps import Course, Part, Place, spoken, sweep
 from connectors.types import (
-    Account, AddCode, AddContact, AddMember, ClearTraits, Precision, Ref, RemoveMember, SetTraits, Suppress, Target,
-    TargetKind, ValueKind,
+    Account, Batch, Cursor, EngagementEvent, EventKind, Fitted, Job, Outcome, Page, Profile, Ref, State, Suppression,
+    Target, TargetKind,
 )  # fmt: skip
 
-_STANDARD = "email phone_number external_id id anonymous_id image locale location created updated consent subscriptions"  # a profile's own fields that are not ours to write: a property of the same name would hide behind them in templates
-_KEY_START = "pk_"
-_SECRET_LENGTH = 16  # characters that Klaviyo asks of a webhook's secret_key
+_OVERLAP = timedelta(hours=24)  # Klaviyo's own events arrive up to a day late (airbyte#27498)
+_EVENTS = 200  # a page: the description names 200 and 1,000 as the most (2026-11-22)
+_COUNTED_PAGES = 10
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_SUPPRESSED_AT = "subscriptions.email.marketing.suppression.timestamp"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KlaviyoSettings:
-    """A private API key and where the API is; `prefix` belongs to the plan, which names our lists with it."""
-
-    api_key: str = field(repr=False)
-    base_url: str = "https://a.klaviyo.com/api"
-    prefix: str = ""
-    webhook_secret: str = field(default="", repr=False)
-
-    def __post_init__(self) -> None:
-        if not self.api_key.startswith(_KEY_START):
-            raise SettingsError(
-                "klaviyo: api_key must be a private key (pk_…), not the public one of six letters", key="api_key"
-            )
-        if self.webhook_secret and len(self.webhook_secret) < _SECRET_LENGTH:
-            message = (
-                f"klaviyo: webhook_secret must be the webhook's secret_key, of {_SECRET_LENGTH} characters or more"
-            )
-            raise SettingsError(message, key="webhook_secret")
-        url = self.base_url.rstrip("/")
-        object.__setattr__(self, "base_url", url if url.endswith("/api") else f"{url}/api")
-
-    def headers(self) -> dict[str, str]:
-        """The key, and the revision of the API that this connector was written against."""
-        return {
-            "authorization": f"Klaviyo-API-Key {self.api_key}",
-            "revision": wire.REVISION,
-            "accept": wire.MEDIA,
-        }
-
-
-_IMPORT = Limit(items=10_000, bytes=wire.IMPORT_BYTES, each=100, rate="import", is_job=True)
-SPEC = Spec(
-    name="klaviyo",
-    version="2",
-    settings=KlaviyoSettings,
-    carries={
-        AddContact: _IMPORT,
-        SetTraits: _IMPORT,
-        ClearTraits: _IMPORT,
-        AddMember: replace(_IMPORT, after=frozenset({AddContact})),
-        RemoveMember: Limit(items=1_000, rate="list-remove"),
-        Suppress: Limit(items=100, rate="suppress", is_job=True),
-        AddCode: Limit(items=1_000, rate="codes", is_job=True),
-    },
-    fields={
-        ValueKind.TEXT: Field(type="string", max_bytes=wire.VALUE_BYTES),
-        ValueKind.URL: Field(type="string", max_bytes=wire.VALUE_BYTES),
-        ValueKind.NUMBER: Field(type="number"),
-        ValueKind.BOOLEAN: Field(type="boolean"),
-        ValueKind.DATE: Field(type="date"),
-        ValueKind.INSTANT: Field(type="date"),
-    },
-    fit=wire.fit,
-    field_names=Names(length=64, reserved=frozenset(_STANDARD.split())),
-    max_fields=400,  # of an event's properties; a profile's most is not documented (2026-11-22)
-    rates={family: windows for family, (windows, _) in FAMILIES.items()},
-    in_flight=4,
-    creates={TargetKind.SEGMENT: 1, TargetKind.POOL: 1},  # properties come with their first value
-    reports=dict.fromkeys(events.KINDS.values(), Precision.EXACT),
-)
-
-
-class Klaviyo(Reading, Writing):
+class Klaviyo:
     """The connector; README.md has limits, choices and quirks with their sources."""
 
     spec: ClassVar[Spec] = SPEC
 
-    def __init__(self, settings: Settings, http: Http) -> None:
-        if not isinstance(settings, KlaviyoSettings):
-            raise SettingsError("klaviyo: these are another connector's settings")
-        self._secret = events.Secret(settings.webhook_secret)
+    def __init__(self, settings: KlaviyoSettings, http: Http) -> None:
+        self._settings = settings
         self._api = Api(http)  # `http` already carries the credentials and the address
 
     @cached_property
@@ -108,9 +48,9 @@ class Klaviyo(Reading, Writing):
 
     def check(self) -> Account:
         """The account that the key opens. Raises Unauthorized."""
-        for account in wire.items(self._sdk.Accounts.get_accounts()):
-            contact = wire.attributes(account).get("contact_information") or {}
-            return Account(account["id"], str(contact.get("organization_name") or account["id"]))
+        for account in wire.rows(self._sdk.Accounts.get_accounts()):
+            contact = account.get("contact_information") or {}
+            return Account(account["id"], contact.get("organization_name") or account["id"])
         raise UnexpectedResponse("the key opens no account")
 
     @cached_property
@@ -128,28 +68,138 @@ class Klaviyo(Reading, Writing):
         if target.kind is TargetKind.FIELD:
             return target.title
         if target.kind is TargetKind.SEGMENT:
-            return self._list(target.title)
+            query: wire.Query = {"filter": wire.clause("equals", "name", target.title), "page[size]": 10}
+            return oldest(self._api.all("/lists", "lists", query), age=itemgetter("created", "id")).get(target.title)
         found = self._api.one(f"/coupons/{wire.coupon(target.title)}", "coupons")
         return found["id"] if found else None
-
-    def _list(self, title: str) -> Ref | None:
-        query: wire.Query = {"filter": wire.clause("equals", "name", title), "page[size]": 10}
-        named = [item for item in self._api.all("/lists", "lists", query) if wire.attributes(item).get("name") == title]
-        oldest = min(named, key=lambda item: (str(wire.attributes(item).get("created")), item["id"]), default=None)
-        return oldest["id"] if oldest else None
 
     def create(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
         """Create the lists and coupons that are missing: lists single opt-in, which no call of ours uses."""
         wanted = list(targets)
         found = dict(self.find(wanted))
-        for target in wanted:
-            if target in found:
-                continue
-            if target.kind is TargetKind.SEGMENT:
-                named = {"name": target.title, "opt_in_process": "single_opt_in"}
-                made = self._sdk.Lists.create_list({"data": {"type": "list", "attributes": named}})
-            else:
-                named = {"external_id": wire.coupon(target.title), "description": target.title}
-                made = self._sdk.Coupons.create_coupon({"data": {"type": "coupon", "attributes": named}})
-            found[target] = made["data"]["id"]
-        return found
+        return found | {target: self._create(target) for target in wanted if target not in found}
+
+    def _create(self, target: Target) -> Ref:
+        if target.kind is TargetKind.SEGMENT:
+            named = {"name": target.title, "opt_in_process": "single_opt_in"}
+            made = self._sdk.Lists.create_list({"data": {"type": "list", "attributes": named}})
+        else:
+            named = {"external_id": wire.coupon(target.title), "description": target.title}
+            made = self._sdk.Coupons.create_coupon({"data": {"type": "coupon", "attributes": named}})
+        return str(part(made, "data", "id"))
+
+    # writes
+
+    def push(self, batch: Batch) -> Iterator[Outcome]:
+        return writing.push(self._api, batch)
+
+    def poll(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        return results.poll(self._api, jobs)
+
+    def recall(self, batch: Batch, since: datetime) -> Iterator[Outcome]:
+        return results.recall(self._api, batch, since)
+
+    def erase(self, profile: Profile) -> State:
+        """Ask for the deletion of every profile of the address, or of the one that has another address by now."""
+        whom: dict[str, object] = {"attributes": {"email": profile.email}}
+        found = list(self._api.profiles([profile.email]))
+        if not found and profile.ref:
+            whom = {"id": profile.ref, "attributes": {}}
+            found = list(self._api.profiles([profile.ref], by="id"))
+        if not found:
+            return State.NOOP
+        body = wire.body("data-privacy-deletion-job", {"profile": {"data": {"type": "profile", **whom}}})
+        self._api("POST", "/data-privacy-deletion-jobs", "erase", body)
+        return State.PENDING
+
+    # reads
+
+    def resolve(self, profiles: Sequence[Profile]) -> Mapping[str, Ref]:
+        """Profile ids by address, a hundred a call; unknown ones are absent."""
+        return {email: found["id"] for email, found in self._api.profiles(profile.email for profile in profiles)}
+
+    def traits(self, profiles: Sequence[Profile]) -> Mapping[str, Mapping[Ref, Fitted]]:
+        """Custom properties that are scalars, by address."""
+        emails = (profile.email for profile in profiles)
+        return {email: wire.traits(found) for email, found in self._api.profiles(emails, VALUES)}
+
+    def members(self, target: Target, ref: Ref) -> Iterator[Page[Profile]]:
+        """Everyone on a list, or in the account for CONTACTS."""
+        route, rate, shown = place(None if target.kind is TargetKind.CONTACTS else ref)
+        for page in self._api.pages(route, rate, {"page[size]": wire.PAGE, **shown}):
+            found = [Profile(email, row["id"]) for row in wire.rows(page) if (email := wire.email(row))]
+            following = wire.following(page)
+            yield Page(found, following or "", last=not following)
+
+    def count(self, target: Target, ref: Ref) -> int:
+        """Ids of a list while they fit ten pages, else its own figure, of which a minute allows fifteen."""
+        if target.kind is TargetKind.CONTACTS:
+            return sum(len(page.items) for page in self.members(target, ref))
+        found = 0
+        pages = self._api.pages(f"/lists/{ref}/relationships/profiles", "list-members", {"page[size]": wire.PAGE})
+        for page in islice(pages, _COUNTED_PAGES):
+            found += len(wire.rows(page))
+            if wire.following(page) is None:
+                return found
+        listed = self._api.one(f"/lists/{ref}", "list-count", {"additional-fields[list]": "profile_count"})
+        return int(part(listed, "profile_count"))
+
+    def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[Suppression]]:
+        """Everyone with an account-wide suppression of any reason, the oldest first; all of them without a cursor."""
+        course = Course(name="suppressed", read=self._suppressed, is_ordered=True)
+        return sweep([course], since, now, overlap=_OVERLAP)
+
+    def _suppressed(self, since: datetime | None, _: Place | None) -> Iterator[Part[Suppression]]:
+        wanted = wire.clause("greater-or-equal", _SUPPRESSED_AT, since or _BEGINNING)
+        query = {"filter": wanted, "sort": _SUPPRESSED_AT, "page[size]": wire.PAGE, **CONSENT}
+        for page in self._api.pages("/profiles", "profiles", query):
+            found = [reasons for row in wire.rows(page) if (reasons := wire.suppressions(row))]
+            times = [min((one.at for one in reasons if one.at), default=None) for reasons in found]
+            yield Part(items=[one for reasons in found for one in reasons], following=wire.following(page), times=times)
+
+    def pull(self, since: Cursor | None, now: datetime) -> Iterator[Page[EngagementEvent]]:
+        """Events metric by metric, the oldest first.
+
+        Future-dated events (up to a year, by the description of POST /events) are told, and again until they are past.
+        """
+        query = {"filter": wire.clause("equals", "integration.name", events.INTEGRATION)}
+        metrics = {row["id"]: events.kind_of(row) for row in self._api.all("/metrics", "metrics", query)}
+        courses = [
+            Course(name=ref, read=partial(self._events, ref, kind), is_ordered=True)
+            for ref, kind in sorted(metrics.items())
+            if kind
+        ]
+        return spoken(sweep(courses, since, now, overlap=_OVERLAP))
+
+    def _events(
+        self, metric: Ref, kind: EventKind, since: datetime | None, _: Place | None
+    ) -> Iterator[Part[EngagementEvent]]:
+        wanted = [wire.clause("equals", "metric_id", metric)]
+        wanted += [wire.clause("greater-or-equal", "datetime", since)] if since else []
+        query = {"filter": ",".join(wanted), "sort": "datetime", "include": "profile", "fields[profile]": "email"}
+        for page in self._api.pages("/events", "events", {**query, "page[size]": _EVENTS}):
+            emails = events.emails(page)
+            found = [event for row in wire.rows(page) if (event := events.event(row, kind, emails))]
+            yield Part(items=found, following=wire.following(page), times=[event.happened_at for event in found])
+
+    def totals(self, campaigns: Sequence[str]) -> Mapping[str, Mapping[EventKind, int]]:
+        """People by kind as the report of the last 365 days says, by the id of a campaign or of its message.
+
+        One report for all: a minute allows two, a day 225. It wants a metric of conversions, of which nothing is read.
+        """
+        named = {row["id"]: row.get("name") for row in self._api.all("/metrics", "metrics")} if campaigns else {}
+        if not named:
+            return {}
+        conversion = next((ref for ref, name in named.items() if name == events.CONVERSION), min(named))
+        body = wire.body("campaign-values-report", events.report(conversion))
+        pages = self._api.pages("/campaign-values-reports", "report", body=body)
+        told = (row for page in pages for row in part(page, "data", "attributes", "results"))
+        return events.totals(told, set(campaigns))
+
+    def parse(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[EngagementEvent]:
+        """The events of a system webhook; it names people by id, so that addresses are looked up, a hundred a call."""
+        told = list(events.delivered(self._settings.webhook_secret, headers, body, now))
+        known = {ref: email for _, _, emails in told for ref, email in emails.items()}
+        unknown = {owner for row, _, _ in told if (owner := events.owner(row)) and owner not in known}
+        known |= {found["id"]: email for email, found in self._api.profiles(sorted(unknown), by="id")}
+        return [event for row, kind, _ in told if (event := events.event(row, kind, known))]

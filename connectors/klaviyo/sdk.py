@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
-from connectors.klaviyo import wire
+from connectors.klaviyo.spec import REVISION
 from connectors.klaviyo.api import Api
 
 _FAMILIES = {"accounts": "accounts", "lists": "list-create", "coupons": "coupon-create"}
@@ -23,7 +22,7 @@ class Transport:
         """Send a call of the client as one of ours; failures leave as `connectors.errors`."""
         path = url.removeprefix(self._api.base_url)
         family = _FAMILIES[urlsplit(path).path.strip("/")]
-        answer = self._api(method, path, family, None if body is None else json.dumps(body).encode())
+        answer = self._api(method, path, family, body)
         answer.json()  # a body that is none leaves as UnexpectedResponse: the client trips over it with an AttributeError
         reads = {"read": lambda: answer.body, "getheader": answer.headers.get, "getheaders": lambda: answer.headers}
         return SimpleNamespace(status=answer.status, reason="", data=answer.body, **reads)
@@ -35,6 +34,6 @@ def client(api: Api) -> Any:  # noqa: ANN401 - the SDK ships no types
 
     options = {"USE_DICTIONARY_FOR_RESPONSE_DATA": True}
     found = KlaviyoAPI("unused", max_retries=1, test_host=api.base_url.removesuffix("/api"), options=options)
-    found.api_client.default_headers["revision"] = wire.REVISION
+    found.api_client.default_headers["revision"] = REVISION
     found.api_client.rest_client = Transport(api)
     return found

@@ -26,7 +26,7 @@ from connectors import registry
 from connectors.base import Erases, ReadsTotals, ReceivesEvents
 from connectors.errors import SettingsError, Unauthorized, UnexpectedResponse
 from connectors.http import Request, Response
-from connectors.klaviyo.api import FAMILIES
+from connectors.klaviyo.spec import FAMILIES
 from connectors.sandbox.klaviyo.webhooks import sign
 from connectors.sandbox.lab import SandboxClock, SandboxLab
 from connectors.types import EventKind, Precision, Profile, State, Suppress
@@ -252,13 +252,6 @@ def test_an_account_without_anything_is_read_to_its_end_and_a_key_that_opens_non
     assert connector.totals(["01M"]) == {}
     with pytest.raises(UnexpectedResponse, match="no account"):
         connector.check()
-
-
-def test_the_settings_of_another_connector_are_refused() -> None:
-    lab = open_account()
-    spec = registry.load("memory").spec
-    with pytest.raises(SettingsError, match="another connector"):
-        registry.load("klaviyo")(spec.settings(store={}), lab.connector._api._http)
 
 
 def test_without_a_secret_nothing_is_received_and_a_short_one_is_refused() -> None:

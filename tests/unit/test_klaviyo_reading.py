@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from klaviyo_account import (
@@ -16,11 +16,8 @@ from klaviyo_account import (
 )
 
 from connectors.sandbox.lab import SandboxLab
-from connectors.types import (
-    EventKind,
-    Left,
-    Profile,
-)
+from connectors.testing import carry
+from connectors.types import EventKind, Left, Profile, Suppress
 
 # reading
 
@@ -72,8 +69,21 @@ def test_suppressions_are_swept_whole_then_read_on_with_an_overlap() -> None:
     again = [e for page in lab.connector.suppressions(cursor, lab.now()) for e in page.items]
     assert email(999) in {entry.email for entry in again}
     latest = list(lab.connector.suppressions(cursor, lab.now()))[-1].cursor
-    (only,) = lab.connector.suppressions(latest, lab.now())
+    (only, end) = lab.connector.suppressions(latest, lab.now())
     assert [entry.email for entry in only.items] == [email(999)]
+    assert (end.items, end.last) == ((), True)
+
+
+def test_a_sweep_that_broke_off_misses_nobody_who_has_an_older_reason_beside_a_new_one() -> None:
+    lab = open_account()
+    for number in range(150):
+        lab.seed(email(number), status="unsubscribed")
+        lab.sandbox.world.advance(86_400)
+    carry(lab, [Suppress(id="s", profile=Profile(email(1)))], CONTACTS, "")  # of the first page, and newer than all
+    first = next(iter(lab.connector.suppressions(None, lab.now())))
+    assert {entry.email for entry in first.items} == {email(number) for number in range(100)}
+    rest = [entry.email for page in lab.connector.suppressions(first.cursor, lab.now()) for entry in page.items]
+    assert {email(number) for number in range(100, 150)} <= set(rest)
 
 
 # engagement
@@ -141,7 +151,7 @@ def test_late_events_are_caught_and_future_ones_never_freeze_the_cursor() -> Non
     found, cursor = _pulled(lab, cursor)
     new = {event.id for event in found} - {event.id for event in first}
     assert len(new) == 2
-    assert all(datetime.fromisoformat(mark) <= lab.now() for mark in json.loads(cursor).values())
+    assert all(mark <= lab.now().timestamp() for mark in json.loads(cursor)["t"].values())
 
 
 def test_another_integrations_metric_of_the_same_name_is_not_read() -> None:

@@ -5,15 +5,31 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from urllib.parse import quote
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import InvalidRequest, UnexpectedResponse
 from connectors.klaviyo import wire
+from connectors.klaviyo.spec import PROFILE_BYTES, SPEC
 from connectors.sandbox.klaviyo.shapes import clauses
-from connectors.types import AddContact, AddMember, ClearTraits, Consent, Left, Profile, Reason, SetTraits, ValueKind
+from connectors.spec import cut
+from connectors.types import (
+    AddCode,
+    AddContact,
+    AddMember,
+    ClearTraits,
+    Consent,
+    ContactChange,
+    Left,
+    Profile,
+    Reason,
+    SetTraits,
+    ValueKind,
+)
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30)
 
@@ -48,7 +64,7 @@ TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30)
     ],
 )
 def test_a_value_is_fitted_or_refused_with_the_reason(kind: ValueKind, value: object, fitted: object) -> None:
-    found = wire.fit(kind, value)
+    found = SPEC.fit(kind, value)
     assert found == fitted
     assert type(found) is type(fitted)
 
@@ -72,9 +88,7 @@ def test_addresses_are_asked_for_by_the_hundred_within_the_length_of_a_line(emai
     assert [email for chunk in chunks for email in chunk] == emails
     for chunk in chunks:
         assert 0 < len(chunk) <= 100
-        query = {"filter": wire.clause("any", "email", chunk), "page[size]": 100, "fields[profile]": "email"}
-        path = wire.path("/profiles", query)
-        assert len(path) < 8_000 or len(chunk) == 1
+        assert len(quote(wire.clause("any", "email", chunk), safe="")) < 7_000 or len(chunk) == 1
 
 
 def test_a_thousand_ordinary_addresses_are_ten_chunks() -> None:
@@ -82,41 +96,34 @@ def test_a_thousand_ordinary_addresses_are_ten_chunks() -> None:
     assert [len(chunk) for chunk in wire.chunks(emails)] == [100] * 10
 
 
-def test_brackets_commas_and_blanks_are_escaped_in_an_address() -> None:
-    path = wire.path(
-        "/profiles", {"page[size]": 100, "fields[profile]": "email,properties", "additional-fields[list]": "x y"}
-    )
-    assert (
-        path == "/profiles?page%5Bsize%5D=100&fields%5Bprofile%5D=email%2Cproperties&additional-fields%5Blist%5D=x%20y"
-    )
-
-
-def test_the_cursor_is_read_from_links_of_any_host() -> None:
+def test_the_next_page_is_asked_for_at_our_own_host_whatever_host_the_link_names() -> None:
     link = "http://127.0.0.1:8025/api/lists?page%5Bsize%5D=10&page%5Bcursor%5D=bmV4dA%3D%3D"
-    assert wire.cursor({"data": [], "links": {"next": link}}) == "bmV4dA=="
-    assert wire.cursor({"data": [], "links": {"self": link, "next": None}}) is None
+    following = wire.following({"data": [], "links": {"next": link}})
+    assert following == "/lists?page%5Bsize%5D=10&page%5Bcursor%5D=bmV4dA%3D%3D"
+    assert wire.following({"data": [], "links": {"self": link, "next": None}}) is None
+    assert wire.following({"data": []}) is None
 
 
-def _sized(sizes: list[int]) -> list[tuple[list[SetTraits], bytes]]:
-    groups = [
-        [SetTraits(id=str(number), profile=Profile(f"{number}@example.com"), traits={"x": "é" * size})]
-        for number, size in enumerate(sizes)
-    ]
-    return [(group, wire.profile(group)) for group in groups]
+def _changed(number: int, kind: int, size: int) -> ContactChange:
+    """A change with as little around its values as is told of it, or as much as there may be."""
+    profile = Profile(f"{number}@example.com")
+    if kind == 0:
+        names = ("first_name", "last_name", "organization", "title", *(f"tag_{tag}" for tag in range(size % 40)))
+        return ClearTraits(id=str(number), profile=profile, fields=names)
+    return SetTraits(id=str(number), profile=profile, traits={"first_name": 1, "x": 'é"\\' * (size // 6), "y": size})
 
 
-@given(st.lists(st.integers(0, 49_000), max_size=120))
-@settings(max_examples=10, deadline=None)
-def test_every_profile_travels_once_in_a_body_within_the_size(sizes: list[int]) -> None:
-    sized = _sized(sizes)
-    sent = list(wire.imports(sized, "list-1"))
-    assert [group for part, _ in sent for group in part] == [group for group, _ in sized]
-    for part, body in sent:
-        assert len(body) <= wire.IMPORT_BYTES
-        data = json.loads(body)["data"]
-        named = [profile["attributes"]["email"] for profile in data["attributes"]["profiles"]["data"]]
-        assert named == [f"{group[0].id}@example.com" for group in part]
-        assert data["relationships"] == {"lists": {"data": [{"type": "list", "id": "list-1"}]}}
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 97_000)), max_size=150))
+@settings(max_examples=15, deadline=None)
+def test_no_body_of_an_import_is_bigger_than_its_limit_says(asked: list[tuple[int, int]]) -> None:
+    changes = [_changed(number, kind, size) for number, (kind, size) in enumerate(asked)]
+    limit = SPEC.carries[SetTraits]
+    for part in cut(changes, limit):
+        profiles = [wire.profile([change]) for change in part if not isinstance(change, AddCode)]
+        related = {"relationships": {"lists": {"data": [{"type": "list", "id": "list-1"}]}}}
+        records = {"profiles": {"data": [*map(orjson.Fragment, profiles)]}}
+        assert len(orjson.dumps(wire.body("profile-bulk-import-job", records, **related))) <= (limit.bytes or 0)
+    assert all(len(wire.profile([change])) <= PROFILE_BYTES for change in changes)
 
 
 def test_of_several_changes_of_one_address_the_later_value_wins() -> None:
@@ -182,7 +189,7 @@ def test_an_import_error_names_its_address_flat_nested_or_not_at_all() -> None:
             "source": {},
             "original_payload": payload,
         }
-        return {"id": "1", "attributes": told}
+        return wire.row({"id": "1", "attributes": told})
 
     for payload in ({"email": "A@Example.com"}, {"type": "profile", "attributes": {"email": "A@Example.com"}}):
         named, (_, words) = wire.import_error(item(payload))
@@ -195,7 +202,7 @@ def test_every_reason_of_a_suppression_is_told_with_its_time_and_unknown_ones_ar
     reasons = ["HARD_BOUNCE", "SPAM_COMPLAINT", "SPAM_REPORT", "UNSUBSCRIBE", "USER_SUPPRESSED", "NEW_REASON"]
     entries = [{"reason": reason, "timestamp": "2026-11-01T10:00:00+02:00"} for reason in reasons]
     marketing = {"email": {"marketing": {"suppression": entries}}}
-    found = wire.suppressions({"id": "01", "attributes": {"email": "A@Example.com", "subscriptions": marketing}})
+    found = wire.suppressions({"id": "01", "email": "A@Example.com", "subscriptions": marketing})
     lefts = [Left.BOUNCED, Left.COMPLAINT, Left.COMPLAINT, Left.UNSUBSCRIBED, Left.OTHER, Left.OTHER]
     assert [entry.left for entry in found] == lefts
     assert {(entry.email, entry.at, entry.ref) for entry in found} == {
@@ -208,12 +215,12 @@ def test_every_reason_of_a_suppression_is_told_with_its_time_and_unknown_ones_ar
 )
 def test_a_collection_of_another_shape_is_an_error_not_an_empty_one(part: object) -> None:
     with pytest.raises(UnexpectedResponse):
-        wire.items(part)
+        wire.rows(part)
 
 
 def test_a_job_without_an_id_is_an_error_since_its_changes_would_be_lost() -> None:
     with pytest.raises(UnexpectedResponse):
-        wire.resource({"data": {"type": "profile-bulk-import-job"}})
+        wire.row({"type": "profile-bulk-import-job"})
 
 
 def test_a_first_name_is_the_profiles_own_and_the_rest_are_properties() -> None:
