@@ -18,7 +18,7 @@ from connectors.http import Request, Response
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["MAX_BYTES", "MAX_RECORDS", "TOLERANCE", "Dictionary", "Json", "signature"]
+__all__ = ["MAX_BYTES", "MAX_RECORDS", "Dictionary", "Json", "signature"]
 
 Json: TypeAlias = dict[str, Any]
 MAX_RECORDS = 200
@@ -26,7 +26,6 @@ MAX_BYTES = 64_000
 PAGE = 100
 SHORT_PAGE = 50  # of lists, fields and pools
 _SHELVES = frozenset({"lists", "fields", "pools"})
-TOLERANCE = 300.0  # seconds that a signed time may be away from the receiver's clock
 _EMPTY = ("contacts", "lists", "fields", "pools", "codes", "jobs", "events", "given")
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from connectors import errors
-from connectors.memory.dictionary import TOLERANCE, signature
+from connectors import webhooks
 from connectors.types import EngagementEvent, EventKind, Left
 
 if TYPE_CHECKING:
@@ -64,10 +62,8 @@ def totals(people: Mapping[str, int]) -> Mapping[EventKind, int]:
 
 def signed(key: str, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Json]:
     """The rows of a posted body. Raises Unauthorized unless the account signed it, and lately."""
-    moment, given = headers.get("x-memory-time", ""), headers.get("x-memory-signature", "")
-    if not hmac.compare_digest(given.encode(), signature(key, moment, body).encode()):
-        raise errors.Unauthorized("memory: the posted events are not signed by this account")
-    if abs(now.timestamp() - float(moment)) > TOLERANCE:
-        raise errors.Unauthorized("memory: the posted events were signed too long ago")
-    rows: list[Json] = json.loads(body)
+    moment = headers.get("x-memory-time", "")
+    webhooks.prove_signature(key, headers.get("x-memory-signature", ""), [moment.encode(), b".", body])
+    webhooks.prove_new(datetime.fromtimestamp(float(moment), UTC), now)
+    rows: list[Json] = webhooks.json(body)
     return rows
