@@ -41,7 +41,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "members": ["engine.look:Listed"],
     "traits": ["engine.look:Listed"],
     "explain": ["engine.look:Explained"],
-    "init": ["engine.starter:Begun"],
+    "init": ["engine.starter.beginning:Begun"],
     "status": ["engine.look:Status"],
     "report": ["engine.look.reporting:Report"],
     "history": ["engine.ownership.story:History", "engine.ownership.story:Told"],

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["findings", "render", "view"]
 
+_NAMED = 8  # files that stand for nothing; --json names all
+
 
 def render(result: object, lang: str) -> None:
     """Show a result on stdout."""
@@ -225,7 +227,8 @@ def _config_begun(result: Begun) -> Iterator[RenderableType]:
         renamed = [f"{ours} = {theirs}" for ours, theirs in one.columns.items() if ours != theirs.strip().casefold()]
         yield Text(f"  {one.file} → {one.table}" + (f" ({', '.join(renamed)})" if renamed else ""))
     if result.ignored:
-        yield Text(f"  not used: {', '.join(result.ignored)}", style="dim")
+        more = f" and {len(result.ignored) - _NAMED} more" if len(result.ignored) > _NAMED else ""
+        yield Text(f"  not used: {', '.join(result.ignored[:_NAMED])}{more}", style="dim")
     for note in result.notes:
         yield Text(f"! {note}", style="yellow")
     yield Text()

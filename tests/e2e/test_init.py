@@ -128,6 +128,86 @@ def test_a_column_that_must_be_there_and_is_not_is_told(shop: Path) -> None:
     assert "# customer_id is missing" in (shop / "ciblage.toml").read_text("utf-8")
 
 
+def test_names_as_exports_have_them_are_found_and_a_bridge_between_two_tables_is_neither(tmp_path: Path) -> None:
+    """Humps, a system's name in front, `data` or a year behind; a table that only ends in such a word lacks what must be there."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "Acme_Customers_2026.csv").write_text("CustomerKey,EmailAddress,FirstName\n1,a@example.com,Anna\n", "utf-8")
+    (data / "acme_order_data.csv").write_text("OrderNumber,CustomerKey,OrderDate,Total\n10,1,2026-10-02,20\n", "utf-8")
+    (data / "acme_cart_order_data.csv").write_text("order_id,cart\n10,7\n", "utf-8")
+    (data / "acme_collection_product_data.csv").write_text("product_id,collection\np1,7\n", "utf-8")
+    (data / "acme_product_data.csv").write_text("ProductKey,ProductName\np1,Tea\n", "utf-8")
+    (data / "broken_orders.csv").write_text("a,,b\n", "utf-8")
+    done = init(tmp_path, "--json", "--client", "acme")
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)["result"]
+    assert {one["table"]: one["file"] for one in result["tables"]} == {
+        "customers": "Acme_Customers_2026.csv",
+        "products": "acme_product_data.csv",
+        "orders": "acme_order_data.csv",
+    }
+    assert set(result["ignored"]) == {
+        "acme_cart_order_data.csv",
+        "acme_collection_product_data.csv",
+        "broken_orders.csv",
+    }
+    members = CliRunner().invoke(app, ["traits", "1", "--config", str(tmp_path / "ciblage.toml"), "--json"])
+    assert "Anna" in members.stdout, members.output
+
+
+def test_a_folder_of_files_is_a_table(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "commandes").mkdir(parents=True)
+    (data / "archive").mkdir()
+    (data / "clients.csv").write_text(CLIENTS, "utf-8")
+    (data / "commandes" / "2025.csv").write_text(COMMANDES, "utf-8")
+    (data / "commandes" / "2026.csv").write_text(COMMANDES.replace("10;", "20;").replace("11;", "21;"), "utf-8")
+    done = init(tmp_path, "--client", "lac", "--json")
+    assert [one["file"] for one in json.loads(done.stdout)["result"]["tables"]] == ["clients.csv", "commandes"]
+    checked = CliRunner().invoke(app, ["check", "--config", str(tmp_path / "ciblage.toml"), "--json"])
+    assert json.loads(checked.stdout)["result"]["counts"]["orders"] == 4, checked.output
+
+
+DATED = """customer_id,email,birth_date,created_at
+c1,anna@example.com,{},{}
+c2,bert@example.com,{},{}
+"""
+
+
+@pytest.mark.parametrize(
+    ("values", "words", "forms", "says"),
+    [
+        (("1980-02-03", "2026-01-02", "1981-02-03", "2026-01-03 10:00"), [], None, ""),
+        (("13/02/1980", "02/01/2026 10:30", "01/02/1981", "13/01/2026 11:00"), [], ["%d/%m/%Y", "%d/%m/%Y %H:%M"], ""),
+        (("02/13/1980", "01/02/2026", "02/01/1981", "01/13/2026"), [], ["%m/%d/%Y"], ""),
+        (("03.02.1980", "2026-01-02", "04.02.1981", "2026-01-03"), [], ["%d.%m.%Y", "%Y-%m-%d"], ""),
+        (("03/02/1980", "2026-01-02", "04/02/1981", "2026-01-03"), [], ["%d/%m/%Y", "%Y-%m-%d"], "the other way round"),
+        (("03/02/1980", "", "04/02/1981", ""), ["--currency", "USD"], ["%m/%d/%Y"], "the other way round"),
+        (("un jour", "", "un autre", ""), [], None, "birth_date is no date that is known (un jour)"),
+    ],
+    ids=["iso", "day_first", "month_first", "mixed", "ambiguous", "dollars", "words"],
+)
+def test_how_dates_are_written_is_found_or_asked_for(
+    tmp_path: Path, values: tuple[str, ...], words: list[str], forms: list[str] | None, says: str
+) -> None:
+    (tmp_path / "customers.csv").write_text(DATED.format(*values), "utf-8")
+    done = init(tmp_path, "--client", "lac", *words)
+    assert done.exit_code == 0, done.output
+    assert says in " ".join(done.stdout.split())
+    mapping = tomllib.loads((tmp_path / "ciblage.toml").read_text("utf-8"))["shop"].get("mapping", {})
+    assert mapping.get("customers", {}).get("dates") == forms
+    checked = CliRunner().invoke(app, ["check", "--config", str(tmp_path / "ciblage.toml"), "--json"])
+    assert json.loads(checked.stdout)["result"]["customers"] == (0 if "known" in says else 2), checked.output
+
+
+def test_many_files_that_stand_for_nothing_are_counted_not_listed(shop: Path) -> None:
+    for number in range(40):
+        (shop / "data" / f"divers_{number:02}.csv").write_text("a,b\n", "utf-8")
+    said = " ".join(init(shop).stdout.split())
+    assert "and 33 more" in said
+    assert said.count("divers_") < 9
+
+
 def test_a_database_is_written_by_reference(tmp_path: Path) -> None:
     done = init(tmp_path / "new", "--url", "postgresql://me:${SHOP_PASSWORD}@db/shop")
     assert done.exit_code == 0, done.output
