@@ -23,13 +23,17 @@ _PATIENCE = 900.0  # seconds that a provider may ask us to wait; beyond it the d
 
 @dataclass(slots=True)
 class Delivery:
-    """Outcomes by change id, and why it ended early. `is_certain`: what has no outcome had no effect."""
+    """Outcomes by change id, and why it ended early.
+
+    `is_certain`: what has no outcome had no effect. `unsure`: changes that were sent at least once without an answer.
+    """
 
     batch: Batch
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     error: errors.ConnectorError | None = None
     is_certain: bool = True
     calls: int = 0
+    unsure: set[str] = field(default_factory=set)
 
     def rest(self, changes: Sequence[Change]) -> tuple[Change, ...]:
         """Those of the changes that have no outcome yet."""
@@ -92,6 +96,7 @@ def _attempt(connector: Connector, delivery: Delivery, changes: tuple[Change, ..
         delivery.note(connector.push(Batch(batch.target, batch.ref, rest)))
     except errors.Unavailable as error:
         delivery.is_certain = delivery.is_certain and not error.ambiguous
+        delivery.unsure |= {change.id for change in rest} if error.ambiguous else set()
         raise
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 
@@ -159,7 +159,11 @@ class Trip:
             if not is_begun:
                 begun = [[by_id[change.id] for change in batch.changes] for batch in round_]
                 self.ledger.sending.begin(self.name, *begun, at=since, plan=self.plan)
-            self._settle(self._deliver(round_, since), by_id, since)
+            deliveries = self._deliver(round_, since)
+            if kind == AddMember.__name__ and not self.targets[place_of(kind, target)].is_owned:
+                for delivery in deliveries:
+                    _own(delivery, by_id if is_begun else delivery.unsure)
+            self._settle(deliveries, by_id, since)
 
     def batch(self, kind: str, target: str, changes: Sequence[Sending]) -> Batch:
         """Changes as one batch, as they were sent."""
@@ -274,6 +278,13 @@ class Trip:
             return {refs[name]: values[text] for name, text in change.fields.items()}
         except KeyError as error:
             raise errors.UnexpectedResponse(f"{self.name}: the field {error} has no id") from None
+
+
+def _own(delivery: Delivery, sent_before: Container[str]) -> None:
+    """Who is in a list of others when an unanswered addition is sent again is there by the first one: ours to remove."""
+    for key, outcome in delivery.outcomes.items():
+        if outcome.state is State.NOOP and key in sent_before:
+            delivery.outcomes[key] = replace(outcome, state=State.APPLIED)
 
 
 class _Values(dict[str, Fitted]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import csv
-import gc
 import hashlib
 import json
 import shutil
@@ -15,16 +14,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 from urllib.parse import unquote
 
 from answers import misfits
+from copies import copied
 from leaks import KEYS, Process
 from typer.testing import CliRunner
 
 from connectors.http import Request
-from connectors.sandbox import Call, Contact, Provider, Sandbox, World
+from connectors.sandbox import Call, Contact, Sandbox, World
 from connectors.sandbox.server import Server, serving
 from engine.cli import app
 
@@ -457,27 +456,9 @@ def twin(lab: Lab, sandbox: Sandbox, moment: datetime, folder: Path) -> Lab:
     shutil.copytree(lab.folder, folder, dirs_exist_ok=True)
     world = World(moment, speed=SPEED)
     world.base_url, world.archive_url = sandbox.world.base_url, sandbox.world.archive_url
-    copied = Sandbox(world=world)
-    copied.providers = _copied(sandbox.providers, sandbox.world, world)
-    lab.server.sandbox = copied
+    lab.server.sandbox = Sandbox(world=world)
+    lab.server.sandbox.providers = copied(sandbox.providers, sandbox.world, world)
     return Lab(folder, lab.server, copy.deepcopy(lab.shop))
-
-
-def _copied(providers: dict[str, Provider], old: World, new: World) -> dict[str, Provider]:
-    """Deep copies in a new world; read-only mappings are shared, since they cannot be copied."""
-    memo: dict[int, object] = {id(old): new}
-    seen: set[int] = set()
-    waiting: list[object] = list(providers.values())
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen or one is old or isinstance(one, (type, ModuleType, FunctionType)):
-            continue
-        seen.add(id(one))
-        if isinstance(one, MappingProxyType):
-            memo[id(one)] = one
-        else:
-            waiting += gc.get_referents(one)
-    return copy.deepcopy(providers, memo)
 
 
 @contextmanager

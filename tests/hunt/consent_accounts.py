@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from dying import Fuse
+
 from connectors import registry
 from connectors.base import Connector, Erases
 from connectors.errors import ConnectorError
@@ -18,7 +20,7 @@ from connectors.sandbox import Contact, Sandbox
 from connectors.sandbox.lab import SandboxClock
 from connectors.types import EventKind, Profile
 
-__all__ = ["PROVIDERS", "READINGS", "START", "STATES", "Account", "Crash", "Fuse", "Line", "Wire", "World"]
+__all__ = ["PROVIDERS", "READINGS", "START", "STATES", "Account", "Line", "Wire", "World"]
 
 START = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 KEY = "memory-key"
@@ -61,30 +63,13 @@ READINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # the other readings 
         "unique_subscribers": ("mailable",), "unknown_list": ("404", "ignored"), "unsubscribe_moves_modified": ("no",),
     },
     "activecampaign": {
-        "contact_tags": ("missing",), "email_filter": ("ignored",), "exclude_automations": ("contact",),
+        "tag_path": ("missing",), "ids_filter": ("ignored",), "email_filter": ("ignored",), "exclude_automations": ("contact",),
         "excluded": ("silent",), "failure_index": ("1",), "import_subscribe": ("activate",), "join_total": ("missing",),
         "list_filter": ("ignored",), "long_text": ("cut",), "throttle": ("503",), "unfinished": ("processing",),
         "unknown_field": ("refused",),
     },
     "memory": {},
 }  # fmt: skip
-
-
-class Crash(BaseException):
-    """The process dies here; what was going on beside it dies too."""
-
-
-@dataclass
-class Fuse:
-    """Counts boundaries, and blows at one of them: nothing of this process happens after it."""
-
-    at: int | None = None
-    count: int = 0
-
-    def tick(self) -> None:
-        self.count += 1
-        if self.at is not None and self.count >= self.at:
-            raise Crash
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,10 @@ from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
-from consent_accounts import PROVIDERS, READINGS, STATES, Account, Crash, Fuse, World
+from consent_accounts import PROVIDERS, READINGS, STATES, Account, World
 from consent_reference import Act, Event, Person, Row, persons
 from consent_shop import SEGMENTS, Customer, Opener
+from dying import Crash, Fuse
 
 from connectors.errors import ConnectorError
 from connectors.types import EventKind, ValueKind

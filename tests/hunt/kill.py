@@ -19,11 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kill_laws import different, lies, outcome, stays
-from kill_story import CASTS, STORY, Phase, note
+sys.path.insert(0, str(Path(__file__).parents[1]))  # what all tests share
+
+from kill_laws import different, lies, outcome, remains, stays
+from kill_story import CASTS, PHASES, STORY, Phase, note
 from kill_world import Bench, Kept, Said, bench
 
+READS_WHO_LEFT = frozenset({"push", "run", "undo", "drift"})
 KINDS = ("request", "commit", "statement", "write", "rename")
+STAYS_DEAD = "stays dead"
 SEEDS = Path(__file__).with_name("kill_seeds.txt")
 
 
@@ -50,23 +54,26 @@ class Death:
 
 @dataclass(frozen=True)
 class Point:
-    """Where to die: `all/first/1/after request brevo 7/before commit 3/leaves shop`."""
+    """Where to die: `all/first/1/after request brevo 7/before commit 3/leaves shop`; `stays dead`: the next command comes."""
 
     cast: str
     phase: str
     step: int
     deaths: tuple[Death, ...]
     leaves: str = ""  # "shop" or a provider: the leaver of the phase leaves there between death and restart
+    stays_dead: bool = False
 
     def __str__(self) -> str:
         words = [self.cast, self.phase, str(self.step), *map(str, self.deaths)]
-        return "/".join([*words, f"leaves {self.leaves}"] if self.leaves else words)
+        words += [f"leaves {self.leaves}"] if self.leaves else []
+        return "/".join([*words, STAYS_DEAD] if self.stays_dead else words)
 
     @classmethod
     def parse(cls, text: str) -> Point:
         cast, phase, step, *rest = text.strip().split("/")
+        stays_dead = rest[-1:] == [STAYS_DEAD] and bool(rest.pop())
         leaves = rest.pop().removeprefix("leaves ") if rest and rest[-1].startswith("leaves ") else ""
-        return cls(cast, phase, int(step), tuple(map(Death.parse, rest)), leaves)
+        return cls(cast, phase, int(step), tuple(map(Death.parse, rest)), leaves, stays_dead)
 
 
 @dataclass
@@ -101,9 +108,8 @@ class Hunt:
     def scene(self, cast: str, name: str) -> Scene:
         """The phase of this cast, after all phases before it."""
         if (cast, name) not in self.scenes:
-            place = next(place for place, phase in enumerate(STORY) if phase.name == name)
-            before = self.scene(cast, STORY[place - 1].name) if place else None
-            self.scenes[cast, name] = self._play(cast, STORY[place], before)
+            phase = PHASES[name]
+            self.scenes[cast, name] = self._play(cast, phase, self.scene(cast, phase.after) if phase.after else None)
         return self.scenes[cast, name]
 
     def _play(self, cast: str, phase: Phase, before: Scene | None) -> Scene:
@@ -122,7 +128,7 @@ class Hunt:
             scene.counts.append(said.counts)
         scene.end, scene.finish = outcome(self.bench), self.bench.keep()
         self.bench.back(scene.finish)
-        faults = [*lies(self.bench), *self._unwritten()]
+        faults = [*lies(self.bench), *self._unwritten(), *remains(self.bench, phase.erased)]
         assert faults == [], (cast, phase.name, faults)
         return scene
 
@@ -156,6 +162,8 @@ class Hunt:
                     said = self._step(scene.phase, place, noted, death.fate)
                     deaths += said.signal == -9
                 has_left = bool(point.leaves) and self._leave(scene.phase, point.leaves)
+                if point.stays_dead:
+                    continue
             said = self._step(scene.phase, place, noted)
             seconds += said.seconds
             if said.exit not in {0, 1}:
@@ -165,6 +173,7 @@ class Hunt:
         person = f"c{scene.phase.leaver:02}" if has_left else ""
         faults += different(scene.end, outcome(self.bench), person)
         faults += [*lies(self.bench), *(stays(self.bench, person) if person else ()), *self._unwritten()]
+        faults += remains(self.bench, scene.phase.erased)
         return Verdict(point, deaths, faults, seconds)
 
     def _leave(self, phase: Phase, where: str) -> bool:
@@ -176,21 +185,25 @@ class Hunt:
         self.bench.write()
         return True
 
-    def draw(self, seed: int, casts: Sequence[str], phases: Sequence[Phase] = STORY) -> Point:
-        """The point of a seed: kinds and providers evenly, then any of that kind in the phase."""
+    def draw(self, seed: int, casts: Sequence[str], phases: Sequence[Phase] = STORY, verb: str = "") -> Point:
+        """The point of a seed: kinds and providers evenly, then any of that kind in the phase, or in its steps of a verb."""
         dice = random.Random(f"kill {seed}")  # noqa: S311 - a search that can be repeated
         cast = dice.choice(casts)
-        phase = dice.choice(phases)
-        counts = self.scene(cast, phase.name).counts
-        step, death = self._death(dice, counts, dice.choice(KINDS), cast)
+        phase = dice.choice([one for one in phases if cast not in one.not_for])
+        steps = [place for place, step in enumerate(phase.steps) if verb in {"", step.verb}]
+        if dice.random() < 0.5:
+            steps = [dice.choice(steps)]  # short commands too
+        counts = [each if at in steps else {} for at, each in enumerate(self.scene(cast, phase.name).counts)]
+        at, death = self._death(dice, counts, dice.choice(KINDS), cast)
         deaths = [death]
         if dice.random() < 0.25:
-            only = [each if place == step else {} for place, each in enumerate(counts)]
+            only = [each if place == at else {} for place, each in enumerate(counts)]
             deaths.append(self._death(dice, only, dice.choice(KINDS), cast)[1])
-        leaves = ""
-        if dice.random() < 0.3 and phase.steps[step].verb in {"push", "run"}:
+        step, leaves = phase.steps[at], ""
+        if dice.random() < 0.3 and any(one.verb in READS_WHO_LEFT for one in phase.steps[at:]):
             leaves = dice.choice(("shop", *CASTS[cast]))
-        return Point(cast, phase.name, step, tuple(deaths), leaves)
+        stays_dead = step.may_stay_dead and dice.random() < 0.5
+        return Point(cast, phase.name, at, tuple(deaths), leaves, stays_dead)
 
     @staticmethod
     def _death(dice: random.Random, counts: Sequence[Mapping[str, int]], kind: str, cast: str) -> tuple[int, Death]:
@@ -215,17 +228,21 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cast", action="append", choices=CASTS, help="default: all of them in turn")
-    parser.add_argument("--phase", action="append", choices=[one.name for one in STORY], help="default: all of them")
+    parser.add_argument("--phase", action="append", choices=PHASES, help="default: all of them")
+    parser.add_argument("--verb", default="", help="die in steps of this command only")
     parser.add_argument("--point", action="append", type=Point.parse, help="try this one instead")
     asked = parser.parse_args()
     tally: Counter[str] = Counter()
-    phases = [one for one in STORY if not asked.phase or one.name in asked.phase]
+    phases = [one for one in STORY if one.name in (asked.phase or PHASES)]
+    phases = [one for one in phases if any(asked.verb in {"", step.verb} for step in one.steps)]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # what was tried until then is told
     with suppress(SystemExit), tempfile.TemporaryDirectory() as folder, bench(Path(folder)) as stage:
         hunt = Hunt(stage)
         for place in range(len(asked.point) if asked.point else asked.points):
             seed = asked.seed * 100_000 + place
-            point = asked.point[place] if asked.point else hunt.draw(seed, asked.cast or list(CASTS), phases)
+            point = (
+                asked.point[place] if asked.point else hunt.draw(seed, asked.cast or list(CASTS), phases, asked.verb)
+            )
             verdict = hunt.try_(point)
             tally += _counted(verdict)
             if verdict.faults:
@@ -239,6 +256,8 @@ def _counted(verdict: Verdict) -> Counter[str]:
     told = Counter({"points": 1, "deaths": verdict.deaths, f"cast {verdict.point.cast}": 1})
     told["points that found something"] += bool(verdict.faults)
     told[f"phase {verdict.point.phase}"] += 1
+    told[f"in {PHASES[verdict.point.phase].steps[verdict.point.step].verb}"] += 1
+    told["that stay dead"] += verdict.point.stays_dead
     told["with somebody who leaves in between"] += bool(verdict.point.leaves)
     for death in verdict.point.deaths:
         told[f"{'after' if death.is_after else 'before'} a {death.kind}"] += 1

@@ -1,6 +1,6 @@
 """A process that has imported everything and forks a child for each command; a child may be told where to die.
 
-Spoken to in lines of JSON on its standard input and output; see `kill_zygote.py` for the other side. Nothing is patched: a child dies by
+Spoken to in lines of JSON on its standard input and output; see `Zygote` in `kill_world.py` for the other side. Nothing is patched: a child dies by
 its own SIGKILL, from a handler around the wire, an event of SQLAlchemy or an audit hook of Python.
 """
 
@@ -18,23 +18,25 @@ import time
 import traceback
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
 import sqlalchemy as sa
+from kill_others import deliver, undelivered
 
 from connectors.errors import ConnectorError
 from connectors.http import Request, Response, Wire
 from engine import run, upkeep
 from engine.client import Client, open_client
-from engine.errors import EngineError
+from engine.errors import ConfigError, EngineError
 
 TORN = b"PAR1 torn"  # what a file holds whose writer died
 UNTORN = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".lock")  # no writer of ours writes into these
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 PATIENCE_S = 120.0
+TRIES = 3  # of a delivery: a signature is too old where this machine stood still
 
 
 def die() -> NoReturn:
@@ -124,6 +126,30 @@ def _push(client: Client, asked: dict[str, Any]) -> run.Pushed:
     return run.push(client, _options(asked), review)
 
 
+def _adopt(client: Client, asked: dict[str, Any]) -> object:
+    """A list of each destination; one that an earlier start took over is told to be ours, and stays so."""
+    taken: object = None
+    for target in asked["targets"]:
+        try:
+            taken = upkeep.adopt(client, target, yes=True)
+        except ConfigError as error:
+            if "adopted already" not in str(error):
+                raise
+    return taken
+
+
+def _receive(client: Client, asked: dict[str, Any]) -> None:
+    """Deliveries, each again until it is acknowledged; what is acknowledged is not sent again."""
+    receiver = run.receive(client, lambda _: None)
+    taken = Path(asked["taken"])
+    for place, told in undelivered(Path(asked["posted"]), taken):
+        answers = (deliver(receiver, told, client.clock.utc()) for _ in range(TRIES))
+        if 200 not in answers:
+            raise ConfigError(f"delivery {place} of {told['provider']} is not taken", place="receive")
+        with taken.open("a", encoding="utf-8") as file:
+            file.write(f"{place}\n")
+
+
 VERBS = {
     "pull": lambda client, _: run.pull(client),
     "push": _push,
@@ -131,7 +157,10 @@ VERBS = {
     "plan": lambda client, asked: run.plan(client, out=Path(asked["out"])),
     "approve": lambda client, asked: run.approve(client, Path(asked["file"]), "Lin"),
     "confirm": lambda client, asked: run.confirm_codes(client, Path(asked["file"])),
-    "undo": lambda client, asked: upkeep.undo(client, asked["run"], run.Options(yes=True)),
+    "undo": lambda client, asked: upkeep.undo(client, asked["run"], replace(_options(asked), yes=True)),
+    "drift": lambda client, asked: upkeep.drift(client, replace(_options(asked), yes=True), repair=True),
+    "adopt": _adopt,
+    "receive": _receive,
     "erase": lambda client, asked: run.erase(client, asked["email"], yes=True),
     "export": lambda client, _: run.export_codes(client, None),
 }

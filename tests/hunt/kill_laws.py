@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kill_others import GUEST
+
 if TYPE_CHECKING:
     from kill_world import Bench
 
 LIVE = frozenset({"reserved", "exported", "confirmed", "pushed"})
-TITLES = frozenset({"Loyal", "Tea", "Readers"})
+TITLES = frozenset({"Loyal", "Tea", "Soap", "Readers"})
 
 
 def outcome(bench: Bench) -> dict[str, Any]:
@@ -68,7 +70,8 @@ def lies(bench: Bench) -> Iterator[str]:
                 )
         for email, truth in there[provider].items():
             claim = claims.get(email, {"lists": [], "foreign": []})
-            if strange := set(_ours(truth)) - {*claim["lists"], *claim["foreign"]}:
+            strange = set(_ours(truth)) - {*claim["lists"], *claim["foreign"]}
+            if strange and email != GUEST:
                 yield f"orphan: {provider} {email} is in {strange}"
             code = truth["fields"].get("code")
             if code and code not in known:
@@ -108,3 +111,10 @@ def stays(bench: Bench, person: str) -> Iterator[str]:
         truth = found.get(f"{person}@example.com")
         if truth and (_ours(truth) or truth["mailable"]):
             yield f"{provider}: {person} left and is {truth}"
+
+
+def remains(bench: Bench, addresses: Sequence[str]) -> Iterator[str]:
+    """Who was erased must be nowhere: at no provider, in no file of ours."""
+    for address in addresses:
+        yield from (f"{name} still has {address}" for name, found in bench.there().items() if address in found)
+        yield from (f"{file} still holds {address}" for file in bench.holding(address))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import csv
-import gc
 import json
 import shutil
 import subprocess
@@ -15,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 import pyarrow.parquet as pq
+from copies import copied
+from kill_others import HOOK, listen
 
 from connectors.http import Request
 from connectors.sandbox import Contact, Sandbox, World
@@ -36,13 +35,15 @@ KEYS = {
     "KLAVIYO_KEY": "pk_sandbox",
     "BREVO_KEY": "xkeysib-sandbox",
     "AC_KEY": "sandbox-key",
+    "HOOK": HOOK,
 }
-ABOUT = {
-    "mailchimp": 'api_key = "${MAILCHIMP_KEY}"\nbase_url = "@URL@/mailchimp/3.0"\naudience = "Newsletter"',
-    "klaviyo": 'api_key = "${KLAVIYO_KEY}"\nbase_url = "@URL@/klaviyo/api"',
-    "brevo": 'api_key = "${BREVO_KEY}"\nbase_url = "@URL@/brevo/v3"',
-    "activecampaign": 'api_key = "${AC_KEY}"\nbase_url = "@URL@/activecampaign"\nlist_name = "Newsletter"',
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "mailchimp": {"api_key": "MAILCHIMP_KEY", "base_url": "@URL@/mailchimp/3.0", "audience": "Newsletter"},
+    "klaviyo": {"api_key": "KLAVIYO_KEY", "base_url": "@URL@/klaviyo/api"},
+    "brevo": {"api_key": "BREVO_KEY", "base_url": "@URL@/brevo/v3"},
+    "activecampaign": {"api_key": "AC_KEY", "base_url": "@URL@/activecampaign", "list_name": "Newsletter"},
 }
+SECRET = ("api_key", "webhook_secret")
 SEGMENTS = ("loyal", "tea", "readers")
 
 HEAD = """client = "maison-lin"
@@ -61,6 +62,9 @@ where = "count(orders) >= 2"
 
 [segments.tea]
 where = "category = 'tea'"
+
+[segments.soap]
+where = "category = 'soap'"
 
 [segments.readers]
 where = "did(email_opens, last 30 days)"
@@ -180,6 +184,20 @@ class Bench:
     def sandbox(self) -> Sandbox:
         return self.server.sandbox
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    @property
+    def taken(self) -> Path:
+        """Where a delivery that was acknowledged is written down, out of reach of any death."""
+        return self.base / "taken"
+
+    def settings(self, connector: str) -> dict[str, str]:
+        """Of somebody who works at the account."""
+        told = {key: value.replace("@URL@", self.url) for key, value in SETTINGS[connector].items()}
+        return {**told, "api_key": KEYS[told["api_key"]]}
+
     # the client
 
     def furnish(self, connectors: Sequence[str]) -> None:
@@ -188,7 +206,9 @@ class Bench:
         (self.folder / "secrets").mkdir(parents=True)
         for name, key in KEYS.items():
             (self.folder / "secrets" / name).write_text(key, "utf-8")
-        self._serve(Sandbox(NOW, speed=SPEED, only=connectors, keep_bodies=False))
+        options = {"klaviyo.webhook_secret": HOOK} if "klaviyo" in connectors else {}
+        self._serve(Sandbox(NOW, speed=SPEED, only=connectors, keep_bodies=False, options=options))
+        listen(self)
         self.destinations = {f"d{place}": connector for place, connector in enumerate(connectors)}
         self.segments, self.now = SEGMENTS, NOW
         self.people = {number: _person(number) for number in range(1, 15)}
@@ -201,11 +221,10 @@ class Bench:
         """The config and the shop's data as they are now."""
         named = ", ".join(f'"{one}"' for one in self.segments)
         blocks = [
-            f'[destinations.{name}]\nconnector = "{connector}"\n{ABOUT[connector]}\nsegments = [{named}]\n'
+            f'[destinations.{name}]\nconnector = "{connector}"\n{_about(connector)}\nsegments = [{named}]\n'
             for name, connector in self.destinations.items()
         ]
-        url = f"http://127.0.0.1:{self.server.server_port}"
-        text = "\n".join([HEAD, *blocks]).replace("@URL@", url).replace("@SPEED@", str(SPEED))
+        text = "\n".join([HEAD, *blocks]).replace("@URL@", self.url).replace("@SPEED@", str(SPEED))
         (self.folder / "ciblage.toml").write_text(text, "utf-8")
         self._stock()
 
@@ -282,7 +301,7 @@ class Bench:
         shutil.copytree(self.folder, folder)
         with self.sandbox.lock:
             self.sandbox.world.finish()
-            providers = _copied(self.sandbox.providers, self.sandbox.world, self.sandbox.world)
+            providers = copied(self.sandbox.providers, self.sandbox.world, self.sandbox.world)
         self.now = max(self.now, self.sandbox.world.now())
         till = dict(self.sandbox.control.till.codes)
         return Kept(
@@ -296,7 +315,7 @@ class Bench:
         world = World(kept.moment, speed=SPEED)
         world.random.setstate(kept.world.random.getstate())
         sandbox = Sandbox(world=world, only=tuple(kept.providers), keep_bodies=False)
-        sandbox.providers = _copied(kept.providers, kept.world, world)
+        sandbox.providers = copied(kept.providers, kept.world, world)
         sandbox.control.till.codes = dict(kept.till)
         self._serve(sandbox)
         self.people, self.now = dict(kept.people), kept.moment
@@ -372,6 +391,16 @@ class Bench:
         with self.ledger() as ledger:
             return ledger.runs.last(1, command="run")[0].id
 
+    def first_push(self) -> int:
+        """The number of the push that made the accounts what they are."""
+        with self.ledger() as ledger:
+            return min(run.id for run in ledger.runs.carrying())
+
+    def holding(self, words: str) -> list[str]:
+        """Files of the state that hold these words; SQLite's shared memory is left out."""
+        files = (path for path in sorted(self.state.rglob("*")) if path.is_file() and not path.name.endswith("-shm"))
+        return [path.name for path in files if words.encode() in path.read_bytes()]
+
     def under_way(self) -> list[str]:
         """Changes that no outcome has ended."""
         with self.ledger() as ledger:
@@ -387,6 +416,14 @@ class Bench:
         return Counter(one for path in parts for one in pq.read_table(path)["event_id"].to_pylist())
 
 
+def _about(connector: str) -> str:
+    """Its settings as the config says them: secrets by their names."""
+    told = {**SETTINGS[connector], "webhook_secret": "HOOK"}
+    return "\n".join(
+        f'{key} = "${{{value}}}"' if key in SECRET else f'{key} = "{value}"' for key, value in told.items()
+    )
+
+
 def _plain(title: str) -> str:
     return title.lower().replace(" ", "_")
 
@@ -396,23 +433,6 @@ def _csv(path: Path, head: Sequence[str], rows: Sequence[Sequence[object]]) -> N
         writer = csv.writer(file)
         writer.writerow(head)
         writer.writerows(rows)
-
-
-def _copied(providers: Any, old: World, new: World) -> Any:
-    """Deep copies in another world; read-only mappings are shared, since they cannot be copied."""
-    memo: dict[int, object] = {id(old): new}
-    seen: set[int] = set()
-    waiting: list[object] = list(providers.values())
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen or one is old or isinstance(one, (type, ModuleType, FunctionType)):
-            continue
-        seen.add(id(one))
-        if isinstance(one, MappingProxyType):
-            memo[id(one)] = one
-        else:
-            waiting += gc.get_referents(one)
-    return copy.deepcopy(providers, memo)
 
 
 @contextmanager

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from kill import Hunt, Point, seeds
-from kill_story import STORY
+from kill_story import PHASES, STORY, Phase
 from kill_world import bench
 
 CAST = "all"  # a client with one account at each provider
-DRAWN, EACH = 24, 3
+DRAWN = 24
 SEED = 7
 
 
@@ -20,12 +20,17 @@ def hunt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hunt]:
         yield Hunt(stage)
 
 
-@pytest.mark.parametrize("first", range(0, DRAWN, EACH))
-def test_a_command_killed_anywhere_and_started_again_ends_where_an_undisturbed_one_ends(hunt: Hunt, first: int) -> None:
-    points = [hunt.draw(SEED * 100_000 + number, [CAST]) for number in range(first, first + EACH)]
+@pytest.mark.parametrize("phase", STORY, ids=[phase.name for phase in STORY])
+def test_a_command_killed_anywhere_and_started_again_ends_where_an_undisturbed_one_ends(
+    hunt: Hunt, phase: Phase
+) -> None:
+    numbers = range(STORY.index(phase), DRAWN, len(STORY))
+    points = [hunt.draw(SEED * 100_000 + number, [CAST], [phase]) for number in numbers]
     verdicts = [hunt.try_(point) for point in points]
     assert {str(one.point): one.faults for one in verdicts if one.faults} == {}
-    assert sum(one.deaths for one in verdicts) >= EACH - 1, "a few polls more or less move the last calls of a command"
+    assert sum(one.deaths for one in verdicts) >= len(points) - 1, (
+        "a few polls more or less move a command's last calls"
+    )
 
 
 @pytest.mark.parametrize("point", seeds(), ids=str)
@@ -37,4 +42,4 @@ def test_a_point_is_a_line_that_repeats_it(hunt: Hunt) -> None:
     for number in range(40):
         point = hunt.draw(number, [CAST])
         assert Point.parse(str(point)) == point
-        assert point.phase in {phase.name for phase in STORY}
+        assert point.phase in PHASES

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
+from dying import Crash, Fuse
 from hand_clock import HandClock
 
 from connectors import registry
@@ -69,23 +70,6 @@ def table(people: Sequence[Person], segments: Sequence[str]) -> pa.Table:
         columns[f"segment:{name}"] = pa.array([name in one.segments for one in people], pa.bool_())
         columns[f"holdout:{name}"] = pa.array([one.holdout for one in people], pa.bool_())
     return pa.table(columns)
-
-
-class Crash(BaseException):
-    """The process dies here."""
-
-
-@dataclass
-class Fuse:
-    """Counts boundaries, and blows at one of them."""
-
-    at: int | None = None
-    count: int = 0
-
-    def tick(self) -> None:
-        self.count += 1
-        if self.at is not None and self.count == self.at:
-            raise Crash
 
 
 class FragileStore(Store):

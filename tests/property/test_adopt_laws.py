@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from own_lab import OwnLab, adopted, drift_of, laboratory, shops, stranger
-from plan_lab import Crash, Fuse, Person, fragile, people, replace
+from plan_lab import Crash, Frail, Fuse, Person, fragile, people, replace
 
+from connectors.errors import Unavailable
+from connectors.types import AddMember, Batch, Outcome
 from engine.errors import ConfigError
 from engine.ledger import Ledger
 
@@ -83,6 +87,54 @@ def test_an_adoption_that_dies_took_nothing_over() -> None:
             lab.carry([])
             assert inside(lab) == {"c0@shop.example", "guest@else.example"}
     assert point > 1
+
+
+def test_who_was_put_there_by_a_run_that_died_leaves_with_the_segment() -> None:
+    point, died = 0, True
+    while died:
+        point += 1
+        with laboratory(segments=("loyal",)) as lab:
+            made_by_others(lab, {"c0@shop.example", "guest@else.example"})
+            adopted(lab, "loyal", people(3))
+            died = lab.carry(people(3), fuse=Fuse(at=point)) is None
+            lab.carry(people(3))
+            assert inside(lab) == {"c0@shop.example", "c1@shop.example", "c2@shop.example", "guest@else.example"}
+            lab.carry([])
+            assert inside(lab) == {"c0@shop.example", "guest@else.example"}, point
+    assert point > 1
+
+
+class Unheard(Frail):
+    """Its first addition to a list is carried, and not answered."""
+
+    is_heard = False
+
+    def push(self, batch: Batch) -> Iterator[Outcome]:
+        told = list(super().push(batch))
+        if isinstance(batch.changes[0], AddMember) and not self.is_heard:
+            self.is_heard = True
+            raise Unavailable("no answer", ambiguous=True)
+        yield from told
+
+
+def test_who_was_put_there_by_a_call_without_an_answer_leaves_with_the_segment() -> None:
+    with laboratory(segments=("loyal",)) as lab:
+        made_by_others(lab, {"c0@shop.example"})
+        adopted(lab, "loyal", people(3))
+        lab.push(lab.plan(people(3)), people(3), connector=Unheard(lab.connector(), Fuse()))
+        assert inside(lab) == {"c0@shop.example", "c1@shop.example", "c2@shop.example"}
+        lab.carry([])
+        assert inside(lab) == {"c0@shop.example"}
+
+
+def test_whom_others_put_there_since_the_adoption_are_theirs() -> None:
+    with laboratory(segments=("loyal",)) as lab:
+        made_by_others(lab, {"c0@shop.example"})
+        adopted(lab, "loyal", people(2))
+        stranger(lab, "c1@shop.example", "c loyal", city="Lyon")
+        lab.carry(people(2))
+        lab.carry([])
+        assert inside(lab) == {"c0@shop.example", "c1@shop.example"}
 
 
 def test_who_said_no_to_the_shop_is_told_and_left_as_they_were() -> None:
