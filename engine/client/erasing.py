@@ -63,8 +63,8 @@ def resume_erasures(client: Client) -> list[Erasure]:
 
 def _settle(client: Client, name: str) -> None:
     """What earlier runs left on its way to a destination comes to its end; nothing else is sent. Raises connectors.errors."""
-    from engine.plan import rows
     from engine.plan.plan import Plan, ShopFacts
+    from engine.plan.spool import Rows
     from engine.push.push import push
     from engine.push.trip import Carrier
 
@@ -77,7 +77,7 @@ def _settle(client: Client, name: str) -> None:
         shop=ShopFacts(),
         destinations=(),
         issues=(),
-        packed=rows.empty(),
+        stored=Rows(),
     )
     carrier = Carrier(client.destination(name), client.connector(name))
     people = client.membership.table

@@ -199,7 +199,10 @@ def _plans(client: Client, ids: Sequence[str]) -> list[int]:
     return [
         run
         for run in kept.runs()
-        if pc.any(pc.is_in(kept.of(run).packed["customer_id"].cast(pa.string()), value_set=wanted)).as_py()
+        if any(
+            pc.any(pc.is_in(part["customer_id"].cast(pa.string()), value_set=wanted)).as_py()
+            for part in kept.of(run).stored.tables()
+        )
     ]
 
 

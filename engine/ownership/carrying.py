@@ -12,6 +12,7 @@ from engine.ownership.fields import placed
 from engine.ownership.site import Site, digests
 from engine.plan import rows
 from engine.plan.columns import present
+from engine.plan.spool import Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,12 +31,13 @@ def begin(plan: Plan, ledger: Ledger, people: pa.Table, *, now: datetime, carrie
 
     `carried`: destinations that the guard lets pass. Done twice it is as done once.
     """
-    withdrawn = rows.unpacked(rows.chosen(plan.packed, kind=rows.WITHDRAW))
+    withdrawn = rows.unpacked(plan.stored.chosen(kind=rows.WITHDRAW).table())
     if len(withdrawn) and carried:
         ids = [str(value(text)) for text in withdrawn["after"].to_pylist()]
         ledger.codes.withdraw(ids, at=now, plan=plan.checksum)
     for destination in carried:
-        drifted = [run for run in rows.runs(plan.of(destination.name)) if rows.DRIFT in _whys(run)]
+        runs = plan.stored.chosen(destination=destination.name).runs
+        drifted = [Rows((run,)).table() for run in runs if rows.DRIFT in run.whys]
         if drifted:
             _forget(
                 drifted,
@@ -43,12 +45,6 @@ def begin(plan: Plan, ledger: Ledger, people: pa.Table, *, now: datetime, carrie
                 ledger,
                 plan.checksum,
             )
-
-
-def _whys(run: pa.Table) -> set[str]:
-    import pyarrow.compute as pc
-
-    return {why for chunk in run["why"].chunks for why in pc.unique(chunk).to_pylist()}
 
 
 def _forget(drifted: Sequence[pa.Table], site: Site, ledger: Ledger, checksum: str) -> None:

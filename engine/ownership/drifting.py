@@ -13,6 +13,7 @@ from engine.plan import rows
 from engine.plan.changes import Changes
 from engine.plan.destination import CONTACTS
 from engine.plan.samples import Sample, samples
+from engine.plan.spool import Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -244,4 +245,4 @@ def _samples(site: Site, tag: str, settled: pa.Table) -> Sequence[Sample]:
         changes = Changes(site.name, kind, CONTACTS, address, customer, {tag: after}, before={tag: ours})
         tables.append(changes.rows(changes.hashes(), kept))
     private = {one.name for one in site.destination.merge_tags if one.is_private}
-    return samples(rows.ordered(tables), private).get(tag, ())
+    return samples(Rows.of([rows.ordered(tables)]), private).get(tag, ())

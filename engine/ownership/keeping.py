@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from engine.errors import ConfigError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from engine.plan.plan import Plan
 
 __all__ = ["Kept"]
@@ -64,12 +66,17 @@ class Kept:
         return sum(1 for run in self.runs() if self._forget(run, customer_id))
 
     def _forget(self, run: int, customer_id: str) -> bool:
-        import pyarrow.compute as pc
+        from engine.plan.spool import Rows
 
         plan = self.of(run)
-        others = pc.fill_null(pc.not_equal(plan.packed["customer_id"], customer_id), True)
-        left = plan.packed.filter(others)
-        if len(left) == len(plan.packed):
+        left = Rows.of(_others(table, customer_id) for table in plan.stored.tables())
+        if len(left) == len(plan.stored):
             return False
-        self.keep(run, replace(plan, packed=left))
+        self.keep(run, replace(plan, stored=left))
         return True
+
+
+def _others(table: pa.Table, customer_id: str) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return table.filter(pc.fill_null(pc.not_equal(table["customer_id"], customer_id), True))

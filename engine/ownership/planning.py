@@ -15,6 +15,7 @@ from engine.plan.diff import Difference
 from engine.plan.plan import Plan, ShopFacts
 from engine.plan.pools import Filling
 from engine.plan.population import populate
+from engine.plan.spool import Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,7 +52,7 @@ def planned(
         destinations=summaries,
         issues=(),
         currency=next((site.destination.currency for site, _ in found), "EUR"),
-        packed=rows.ordered([rows.empty(), *tables, *([codes] if codes is not None else [])]),
+        stored=Rows.of([rows.ordered([*tables, *([codes] if codes is not None else [])])]),
     )
 
 
@@ -77,9 +78,7 @@ def takes_back(plan: Plan, destination: str) -> bool:
 
 
 def _whys(plan: Plan, destination: str) -> set[str]:
-    import pyarrow.compute as pc
-
-    return {why for chunk in plan.of(destination)["why"].chunks for why in pc.unique(chunk).to_pylist()}
+    return {why for run in plan.stored.chosen(destination=destination).runs for why in run.whys}
 
 
 def _summary(site: Site, table: pa.Table, survey: Survey | None) -> DestinationSummary:
@@ -91,7 +90,7 @@ def _summary(site: Site, table: pa.Table, survey: Survey | None) -> DestinationS
         population=replace(population, counts={}, blocked={}, held_out=0, matched=0),
         difference=Difference(),
         filling=Filling(table=rows.empty(), hashes=_none(), codes=_none(), live=rows.empty()),
-        table=table,
+        rows=Rows.of([table]),
         survey=survey,
     )
     return replace(summarise(counted), foreign=())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +40,22 @@ class Changes:
 
         if not len(self.address):
             return pa.array([], pa.string())
-        return rows.hashes(rows.contents(self.destination, self.kind, self.target, self.address, self.fields))
+        parts = []
+        for at in range(0, len(self.address), rows.PART):
+            fields = {name: column.slice(at, rows.PART) for name, column in self.fields.items()}
+            address = self.address.slice(at, rows.PART)
+            parts.append(rows.hashes(rows.contents(self.destination, self.kind, self.target, address, fields)))
+        return pa.concat_arrays(parts)
 
     def rows(self, hashes: pa.Array[Any], kept: Column) -> pa.Table:
         """The plan's rows of the kept changes, in order: one a field, one alone for a kind without fields."""
+        import pyarrow as pa
+
+        parts = list(self.parts(hashes, kept))
+        return pa.concat_tables(parts) if parts else rows.empty()
+
+    def parts(self, hashes: pa.Array[Any], kept: Column) -> Iterator[pa.Table]:
+        """The same, `rows.PART` changes of one phase at a time."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -56,8 +68,11 @@ class Changes:
             }
         )
         places = places.take(pc.sort_indices(keys, [(name, "ascending") for name in keys.column_names]))
-        parts = [self._rows(hashes, places.slice(at, rows.PART)) for at in range(0, len(places), rows.PART)]
-        return pa.concat_tables(parts) if parts else rows.empty()
+        count = pc.sum(pc.less(keys["phase"], 0)).as_py() or 0
+        del keys
+        for phase in (places.slice(0, count), places.slice(count)):
+            for at in range(0, len(phase), rows.PART):
+                yield self._rows(hashes, phase.slice(at, rows.PART))
 
     def _rows(self, hashes: pa.Array[Any], places: Column) -> pa.Table:
         """The rows of the changes at these places: a change's in the order of their fields, its status last."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from connectors.types import AddContact, AddMember, ClearTraits, RemoveMember, SetTraits, Suppress, TargetKind
-from engine.plan import rows
+from connectors.types import AddCode, AddContact, AddMember, ClearTraits, RemoveMember, SetTraits, Suppress, TargetKind
 from engine.plan.destination import CONTACTS, REMOVABLE, flag_name, targets
+from engine.plan.directory import Directory
 from engine.plan.estimate import Estimate, estimate
 from engine.plan.overwriting import Read, overwritten
 from engine.plan.pools import Filling, pool_summaries
 from engine.plan.samples import samples
+from engine.plan.spool import Rows
 from engine.plan.summary import DestinationSummary, TargetSummary
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ NEW_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """Everything that is known of one destination's plan when it is summed up; `table` are its packed rows."""
+    """Everything that is known of one destination's plan when it is summed up."""
 
     destination: Destination
     here: Present
@@ -44,7 +45,7 @@ class Counted:
     population: Population
     difference: Difference
     filling: Filling
-    table: pa.Table
+    rows: Rows
     survey: Survey | None = None
     read: Read | None = None  # asks for values that stand there
     on_its_way: int = 0
@@ -54,11 +55,11 @@ def summarise(it: Counted) -> DestinationSummary:
     """The summary; its account is filled in by whoever knows it."""
     import pyarrow.compute as pc
 
-    counted = _changes(it.table)
+    counted = _changes(it.rows)
     named = targets(it.destination, it.here.targets)
     created = _created(it, named)
     before = len(it.here.table.filter(pc.not_equal(it.here.table["state"], "left")))
-    values, cleared = (_by_field(it.table, kind.__name__) for kind in (SetTraits, ClearTraits))
+    values, cleared = (_by_field(it.rows, kind.__name__) for kind in (SetTraits, ClearTraits))
     return DestinationSummary(
         name=it.destination.name,
         connector=it.destination.connector,
@@ -71,13 +72,13 @@ def summarise(it: Counted) -> DestinationSummary:
         by_basis=_by(it.wanted.basis),
         values=values,
         cleared=cleared,
-        samples=samples(it.table, {tag.name for tag in it.destination.merge_tags if tag.is_private}),
+        samples=samples(it.rows, {tag.name for tag in it.destination.merge_tags if tag.is_private}),
         overwritten=overwritten(it.difference, it.wanted, it.here, it.survey, it.read),
         offers=_offers(it.destination),
         code_tags=tuple(tag.name for tag in it.destination.merge_tags if tag.offer is not None),
-        codes_sent=_by_offer(it, Counter(values) + Counter(_by_field(it.table, AddContact.__name__))),
+        codes_sent=_by_offer(it, Counter(values) + Counter(_by_field(it.rows, AddContact.__name__))),
         codes_cleared=_by_offer(it, cleared),
-        leaving=_whys(it.table),
+        leaving=_whys(it.rows),
         suppressed=counted[Suppress.__name__, CONTACTS],
         blocked=it.population.blocked,
         held_out=it.population.held_out,
@@ -97,11 +98,11 @@ def summarise(it: Counted) -> DestinationSummary:
     )
 
 
-def _changes(table: pa.Table) -> Counter[tuple[str, str]]:
+def _changes(stored: Rows) -> Counter[tuple[str, str]]:
     """Changes by kind and target."""
     counted: Counter[tuple[str, str]] = Counter()
-    for run in rows.runs(table):
-        counted[run["kind"][0].as_py(), run["target"][0].as_py()] += len(rows.starts(run))
+    for run in stored.runs:
+        counted[run.kind, run.target] += run.changes
     return counted
 
 
@@ -137,9 +138,9 @@ def _resubscriptions(it: Counted) -> int:
 
 def _estimate(it: Counted, named: Mapping[tuple[TargetKind, str], Target], created: Sequence[Target]) -> Estimate:
     titles = {name: target.title for (kind, name), target in named.items() if kind is TargetKind.FIELD}
-    is_sent = len(it.table) or any(target.kind is not TargetKind.CONTACTS for target in created)
+    is_sent = len(it.rows) or any(target.kind is not TargetKind.CONTACTS for target in created)
     missing = created if is_sent else ()
-    return estimate(it.destination.spec, it.table, titles, missing=missing, sizes=_sizes(it))
+    return estimate(it.destination.spec, it.rows, titles, missing=missing, sizes=_sizes(it))
 
 
 def _sizes(it: Counted) -> Callable[[pa.Table], Any]:
@@ -149,22 +150,17 @@ def _sizes(it: Counted) -> Callable[[pa.Table], Any]:
 
     people, filling = it.population, it.filling
 
-    def looked_up(column: Any, keys: Any, texts: Any) -> Any:  # noqa: ANN401 - Arrow's columns carry no type
-        """By the words of all parts at once: a table of all customers is made once, not once a part."""
-        chunks = column.chunks
-        words = pa.chunked_array([chunk.dictionary for chunk in chunks], pa.string()).combine_chunks()
-        sizes = pc.binary_length(texts).take(pc.index_in(words, value_set=keys))
-        starts = itertools.accumulate((len(chunk.dictionary) for chunk in chunks), initial=0)
-        found = [
-            sizes.slice(start, len(chunk.dictionary)).take(chunk.indices)
-            for chunk, start in zip(chunks, starts, strict=False)
-        ]
+    emails = Directory(people.known_customers, pa.table({"size": pc.binary_length(people.known_emails)}))
+    codes = Directory(filling.hashes, pa.table({"size": pc.binary_length(filling.codes)}))
+
+    def looked_up(known: Directory, column: Any) -> Any:  # noqa: ANN401 - Arrow's columns carry no type
+        found = [known.of(chunk.dictionary)["size"].combine_chunks().take(chunk.indices) for chunk in column.chunks]
         return pa.chunked_array(found, pa.int32())
 
-    def found(table: pa.Table) -> Any:  # noqa: ANN401 - Arrow's columns carry no type
-        sizes = looked_up(table["customer_id"], people.known_customers, people.known_emails)
-        if len(filling.table):
-            sizes = pc.coalesce(sizes, looked_up(table["content_hash"], filling.hashes, filling.codes))
+    def found(part: pa.Table) -> Any:  # noqa: ANN401 - Arrow's columns carry no type
+        sizes = looked_up(emails, part["customer_id"])
+        if part["kind"][0].as_py() == AddCode.__name__:
+            sizes = pc.coalesce(sizes, looked_up(codes, part["content_hash"]))
         return pc.fill_null(sizes, 0)
 
     return found
@@ -198,23 +194,23 @@ def _targets(it: Counted, counted: Mapping[tuple[str, str], int]) -> tuple[Targe
     return tuple(found)
 
 
-def _by_field(table: pa.Table, kind: str) -> dict[str, int]:
+def _by_field(stored: Rows, kind: str) -> dict[str, int]:
     """Values by merge tag; an AddContact's status is none."""
-    counts = _words(rows.chosen(table, kind=kind), "field")
+    counts = _words(stored.chosen(kind=kind), "field")
     return {name: counts[name] for name in sorted(counts)}
 
 
-def _whys(table: pa.Table) -> dict[str, int]:
+def _whys(stored: Rows) -> dict[str, int]:
     """Removals from lists by why."""
-    counts = _words(rows.chosen(table, kind=RemoveMember.__name__), "why")
+    counts = _words(stored.chosen(kind=RemoveMember.__name__), "why")
     return {why: counts[why] for why in sorted(counts)}
 
 
-def _words(table: pa.Table, column: str) -> Counter[str]:
+def _words(stored: Rows, column: str) -> Counter[str]:
     import pyarrow.compute as pc
 
     counts: Counter[str] = Counter()
-    for chunk in table[column].chunks:
+    for chunk in chain.from_iterable(table[column].chunks for table in stored.tables()):
         pairs = pc.value_counts(chunk).to_pylist()
         counts.update({str(pair["values"]): pair["counts"] for pair in pairs if pair["values"] is not None})
     return counts

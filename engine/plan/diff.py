@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.types import AddContact, ClearTraits, SetTraits, Suppress, TargetKind
 from engine.plan.changes import Changes
 from engine.plan.destination import CONTACTS
+from engine.plan.spool import Rows, Spool
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,12 +31,13 @@ class Difference:
     turn out to be there. `met` and `come`: the addresses of both.
     """
 
-    tables: list[pa.Table] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
     withheld: int = 0
     overwritten: dict[str, int] = field(default_factory=dict)
     written: dict[str, int] = field(default_factory=dict)
     met: Column = None
     come: Column = None
+    spool: Spool = field(default_factory=Spool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +64,11 @@ def differ(
     held: frozenset[str],
     *,
     found_fields: Collection[str] = (),
+    spool: Spool | None = None,
 ) -> Difference:
     """Every change that takes the destination from what it has to what it should have.
 
-    `found_fields`: merge tags whose field was there before us.
+    `found_fields`: merge tags whose field was there before us. `spool`: where the rows are kept.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -85,7 +88,7 @@ def differ(
         is_wanted=pc.is_in(contacts, value_set=wanted.address),
         found_fields=found_fields,
     )
-    difference = Difference()
+    difference = Difference(spool=spool or Spool())
     refused = _contacts(sides, difference)
     _values(sides, difference)
     _joiners(sides, difference, refused)
@@ -289,7 +292,7 @@ def _keep(changes: Changes, held: Column, difference: Difference) -> Column:
     hashes = changes.hashes()
     kept = pc.invert(pc.is_in(hashes, value_set=held))
     difference.withheld += len(kept) - (pc.sum(kept).as_py() or 0)
-    difference.tables.append(changes.rows(hashes, kept))
+    difference.rows.append(difference.spool.keep(changes.parts(hashes, kept)))
     return kept
 
 

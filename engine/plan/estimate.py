@@ -9,16 +9,19 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from connectors.pace import EVERY
 from connectors.spec import Limit, Spec
 from connectors.types import ClearTraits, Target
 from engine.plan.destination import KINDS
-from engine.plan.rows import UNDER_WAY, parts, runs, starts, unpacked
+from engine.plan.rows import UNDER_WAY, unpacked
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from engine.plan.spool import Rows, Run
 
 __all__ = ["Estimate", "estimate"]
 
@@ -44,25 +47,23 @@ class Estimate:
 
 def estimate(
     spec: Spec,
-    table: pa.Table,
+    stored: Rows,
     titles: Mapping[str, str],
     *,
     missing: Iterable[Target] = (),
     sizes: Callable[[pa.Table], Any],
 ) -> Estimate:
-    """`table`: a destination's rows in order; `titles`: fields there, by merge tag; `missing`: targets to create.
+    """`stored`: a destination's rows; `titles`: fields there, by merge tag; `missing`: targets to create.
 
-    `sizes` gives the bytes of each row's address; it is asked once, where a provider limits the bytes of a call.
+    `sizes` gives the bytes of each row's address, for one kind; it is asked where a provider limits the bytes of a call.
     """
-    if any(limit.bytes for limit in spec.carries.values()):
-        table = table.append_column(_SIZE, sizes(table))
     calls: Counter[str] = Counter()
     jobs: Counter[str] = Counter()
     changes: Counter[str] = Counter()  # that jobs carry
-    for run in runs(table):
-        kind = run["kind"][0].as_py()
+    for run in stored.runs:
+        kind = run.kind
         limit = spec.carries[KINDS[kind]]
-        for count in _batches(run, limit, titles):
+        for count in _batches(run, limit, titles, sizes):
             is_few = limit.few is not None and count <= limit.few[0]
             calls[limit.rate] += math.ceil(count / limit.few[1]) if limit.few and is_few else 1
             if limit.is_job and not is_few:
@@ -99,10 +100,13 @@ def _last(spec: Spec, family: str, calls: int) -> float:
     return max((max(0, calls - 1) // max(1, int(rate.calls * share)) * rate.seconds for rate in windows), default=0.0)
 
 
-def _batches(run: pa.Table, limit: Limit, titles: Mapping[str, str]) -> Iterator[int]:
+def _batches(run: Run, limit: Limit, titles: Mapping[str, str], sizes: Callable[[pa.Table], Any]) -> Iterator[int]:
     """How many changes each batch holds."""
-    for part in parts(run):
-        yield from _cut(_weights(part, limit, titles), limit)
+    if not limit.bytes:
+        yield from chain.from_iterable(_cut([0] * part.changes, limit) for part in run.parts)
+        return
+    for part in run.tables():
+        yield from _cut(_weights(part.append_column(_SIZE, sizes(part)), limit, titles), limit)
 
 
 def _cut(weights: Sequence[int], limit: Limit) -> Iterator[int]:
@@ -122,8 +126,6 @@ def _weights(part: pa.Table, limit: Limit, titles: Mapping[str, str]) -> list[in
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not limit.bytes:
-        return [0] * len(starts(part))
     rows = unpacked(part)
     is_clear = rows["kind"][0].as_py() == ClearTraits.__name__
     names = pa.array([len(title.encode()) + (_NAME if is_clear else _PAIR) for title in titles.values()], pa.int32())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ from engine.plan.plan import Plan, ShopFacts
 from engine.plan.pools import PoolSummary
 from engine.plan.population import SegmentCount
 from engine.plan.samples import Sample
+from engine.plan.spool import Rows
 from engine.plan.summary import DestinationSummary, IssueSummary, Overwritten, TargetSummary
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_fresh", "load", "save"]
 
-_GROUP = 200_000  # rows of one row group
+_GROUP = 150_000  # rows of one row group, at least
 _KEY = b"ciblage.plan"
 _SUM = b"ciblage.checksum"
 _MAKE_ONE = "make one with: ciblage plan --out FILE"
@@ -45,7 +46,7 @@ def save(plan: Plan, path: Path) -> str:
             raise ConfigError(
                 f"cannot write {path}: {error.strerror}", place="--out", hint="does its folder exist?"
             ) from None
-        _write(plan.packed, about, file)
+        _write(plan.stored, about, file)
     return checksum
 
 
@@ -58,28 +59,42 @@ def load(path: Path, *, checksum: str | None = None) -> Plan:
         with pq.ParquetFile(path) as file:
             about = file.schema_arrow.metadata or {}
             is_ours = _KEY in about and file.schema_arrow.remove_metadata() == rows.schema()
-            parts = [rows.packed(pa.Table.from_batches([part])) for part in file.iter_batches()] if is_ours else []
+            tables = (pa.Table.from_batches([part]) for part in file.iter_batches(use_threads=False))
+            stored = Rows.of(tables) if is_ours else Rows()
     except FileNotFoundError:
         raise ConfigError(f"there is no file {path}", place=str(path), hint=_MAKE_ONE) from None
     except (OSError, pa.ArrowInvalid):
         raise ConfigError(f"{path} is not a plan", place=str(path), hint=_MAKE_ONE) from None
     if not is_ours:
         raise ConfigError(f"{path} is not a plan of this version", place=str(path), hint=_MAKE_ONE)
-    plan = _plan(json.loads(about[_KEY]), pa.concat_tables([rows.empty(), *parts]))
+    plan = _plan(json.loads(about[_KEY]), stored)
     found = plan.checksum
     if found != about[_SUM].decode() or (checksum is not None and checksum != found):
         raise StalePlan(f"{path} is not the plan that was reviewed", hint="compare the checksum that `plan` printed")
     return plan
 
 
-def _write(packed: pa.Table, about: pa.Schema, file: IO[bytes]) -> None:
+def _write(stored: Rows, about: pa.Schema, file: IO[bytes]) -> None:
     """Row groups of the usual size, made one after another."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with pq.ParquetWriter(file, about, compression="zstd") as writer:
-        for start in range(0, len(packed), _GROUP):
-            part = rows.unpacked(packed.slice(start, _GROUP))
-            writer.write_table(part.replace_schema_metadata(about.metadata))
+        for group in _groups(stored):
+            part = rows.unpacked(pa.concat_tables(group))
+            writer.write_table(part.replace_schema_metadata(about.metadata), row_group_size=len(part))
+
+
+def _groups(stored: Rows) -> Iterator[list[pa.Table]]:
+    """The rows, as many at a time as a group holds, and up to one part more."""
+    group: list[pa.Table] = []
+    for table in stored.tables():
+        group.append(table)
+        if sum(map(len, group)) >= _GROUP:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def check_fresh(
@@ -104,7 +119,7 @@ def check_fresh(
         raise StalePlan("the ledger has moved since this plan was made", hint=hint)
 
 
-def _plan(about: Mapping[str, Any], table: Any) -> Plan:  # noqa: ANN401 - Arrow ships no types
+def _plan(about: Mapping[str, Any], stored: Rows) -> Plan:
     shop = about["shop"]
     return Plan(
         client=about["client"],
@@ -115,7 +130,7 @@ def _plan(about: Mapping[str, Any], table: Any) -> Plan:  # noqa: ANN401 - Arrow
         shop=ShopFacts(**{**shop, "newest": datetime.fromisoformat(shop["newest"]) if shop["newest"] else None}),
         destinations=tuple(_destination(one) for one in about["destinations"]),
         issues=tuple(_issue(one) for one in about["issues"]),
-        packed=table,
+        stored=stored,
         first_mails=about["first_mails"],
         currency=about["currency"],
         warnings=tuple(about["warnings"]),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from connectors.types import AddCode, AddContact, Suppress, TargetKind
@@ -20,6 +21,7 @@ from engine.plan.diff import differ
 from engine.plan.issuing import issued_codes
 from engine.plan.pools import fill
 from engine.plan.population import populate
+from engine.plan.spool import Rows, Spool, merged
 from engine.plan.summary import DestinationSummary, IssueSummary
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class ShopFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All changes, ordered and counted. `packed` holds the rows as `rows.packed` has them, and no address."""
+    """All changes, ordered and counted. `stored` holds the rows as `rows.packed` has them, and no address."""
 
     client: str
     now: datetime
@@ -58,33 +60,33 @@ class Plan:
     shop: ShopFacts
     destinations: tuple[DestinationSummary, ...]
     issues: tuple[IssueSummary, ...]
-    packed: pa.Table
+    stored: Rows
     first_mails: int = 0  # people who come and whom no destination has had before
     currency: str = "EUR"
     warnings: tuple[str, ...] = field(default=())
 
     @property
     def rows(self) -> pa.Table:
-        """All rows, with the schema of rows.py: three times as much memory."""
-        return rows.unpacked(self.packed)
+        """All rows in memory, with the schema of rows.py."""
+        return rows.unpacked(self.stored.table())
 
     @property
     def checksum(self) -> str:
         """SHA-256 of everything that the plan says."""
-        return checksum(self.document(), self.packed)
+        return checksum(self.document(), self.stored)
 
     @property
     def is_empty(self) -> bool:
         """Nothing to send and nothing to issue."""
-        return len(self.packed) == 0
+        return len(self.stored) == 0
 
     def of(self, destination: str) -> pa.Table:
-        """The rows of one destination, packed, in the order in which they are carried."""
-        return rows.chosen(self.packed, destination=destination)
+        """The rows of one destination in memory, packed, in the order in which they are carried."""
+        return self.stored.chosen(destination=destination).table()
 
     def issued(self) -> pa.Table:
         """The rows of codes to mint."""
-        return rows.unpacked(rows.chosen(self.packed, kind=rows.ISSUE))
+        return rows.unpacked(self.stored.chosen(kind=rows.ISSUE).table())
 
     def document(self) -> dict[str, Any]:
         """Everything but the rows, as plain JSON."""
@@ -106,21 +108,35 @@ class Plan:
         }
 
 
-def checksum(document: Mapping[str, Any], table: pa.Table) -> str:
-    """SHA-256 over the document and each row's cells, the same before and after the file."""
+def checksum(document: Mapping[str, Any], stored: Rows) -> str:
+    """SHA-256 over the document and each row's cells, the same before and after the file; summed once."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    digest = hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=False).encode())
-    names = rows.schema().names
-    for start in range(0, len(table), _LINES):
-        lines = rows.unpacked(table.slice(start, _LINES))
-        part = [lines[name].cast(pa.string()) for name in names]
-        digest.update(b"\x1e" if start % _PART else b"")
-        texts = pc.binary_join_element_wise(*part, "\x1f", null_handling="replace", null_replacement="\x00")
-        whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts.combine_chunks())
-        digest.update(pc.binary_join(whole, "\x1e")[0].as_buffer())
-    return digest.hexdigest()
+    head = json.dumps(document, sort_keys=True, ensure_ascii=False).encode()
+    if head in stored.sums:
+        return stored.sums[head]
+    digest = hashlib.sha256(head)
+    names, place = rows.schema().names, 0
+    for table in stored.tables():
+        for lines in _lines(table, place):
+            part = [lines[name].cast(pa.string()) for name in names]
+            digest.update(b"\x1e" if place % _PART else b"")
+            texts = pc.binary_join_element_wise(*part, "\x1f", null_handling="replace", null_replacement="\x00")
+            whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts.combine_chunks())
+            digest.update(pc.binary_join(whole, "\x1e")[0].as_buffer())
+            place += len(lines)
+    stored.sums[head] = digest.hexdigest()
+    return stored.sums[head]
+
+
+def _lines(table: pa.Table, place: int) -> Iterator[pa.Table]:
+    """The rows as text, some at a time; none of them lies across the border of two parts. `place`: of its first row."""
+    start = 0
+    while start < len(table):
+        count = min(_LINES - (place + start) % _LINES, len(table) - start)
+        yield rows.unpacked(table.slice(start, count))
+        start += count
 
 
 def plan(
@@ -145,14 +161,14 @@ def plan(
     where we would write over it. `recreate`: "destination/segment" of lists gone there. Raises ConfigError.
     """
     codes = _live_codes(ledger, destinations, aliases)
-    summaries, tables = [], []
+    spool, summaries, changes = Spool(), [], []
     known: dict[str, pa.ChunkedArray] = {}
     for one in destinations:
         here = present(one, ledger, recreate=recreate)
         survey, read = (surveys or {}).get(one.name), (reads or {}).get(one.name)
-        summary, table = _one(one, here, people, ledger, codes=codes, now=now, survey=survey, read=read)
+        summary, stored = _one(one, here, people, ledger, spool, codes=codes, now=now, survey=survey, read=read)
         summaries.append(replace(summary, account=accounts.get(one.name)))
-        tables.append(table)
+        changes.append(stored)
         known[one.name] = here.table["customer_id"]
     told, issued = issued_codes(issues)
     return Plan(
@@ -164,23 +180,22 @@ def plan(
         shop=shop or ShopFacts(),
         destinations=tuple(summaries),
         issues=told,
-        first_mails=_first_mails(tables, known, ledger),
+        first_mails=_first_mails(changes, known, ledger),
         currency=next((one.currency for one in destinations), "EUR"),
         warnings=tuple(
             f"{one.name}: {one.spec.name} cannot be told that somebody left; they leave our lists there"
             for one in destinations
             if Suppress not in one.spec.carries
         ),
-        packed=_whole([*tables, issued]),
+        stored=_whole([*changes, Rows.of([issued], spool)], spool),
     )
 
 
-def _whole(tables: Sequence[pa.Table]) -> pa.Table:
-    """All rows in order; those of one destination alone are ordered already."""
+def _whole(many: Sequence[Rows], spool: Spool) -> Rows:
+    """All rows in order."""
     import pyarrow as pa
 
-    full = [table for table in tables if len(table)]
-    whole = full[0] if len(full) == 1 else rows.ordered(full)
+    whole = merged(many, spool)
     pa.default_memory_pool().release_unused()  # what sorting took
     return whole
 
@@ -211,12 +226,13 @@ def _one(
     here: Present,
     people: pa.Table,
     ledger: Ledger,
+    spool: Spool,
     *,
     codes: pa.Table,
     now: datetime,
     survey: Survey | None = None,
     read: Read | None = None,
-) -> tuple[DestinationSummary, pa.Table]:
+) -> tuple[DestinationSummary, Rows]:
     import pyarrow.compute as pc
 
     check(destination, here.targets)
@@ -224,16 +240,17 @@ def _one(
     usable = codes.filter(pc.fill_null(pc.greater(codes["expires_at"], now), True))
     should = wanted(destination, population.people, usable, population.members)
     held = ledger.rejections.held(destination.name, destination.spec.version, now)
-    difference = differ(destination, should, here, population, held, found_fields=_found_fields(here, survey))
+    found_fields = _found_fields(here, survey)
+    difference = differ(destination, should, here, population, held, found_fields=found_fields, spool=spool)
     under_way = ledger.sending.of(destination.name)
     sent = {change.address for change in under_way if change.kind == AddCode.__name__}
     filling = fill(destination, ledger, now=now, under_way=sent, held=held)
-    table = rows.ordered([*difference.tables, filling.table])
+    stored = merged([*difference.rows, Rows.of([filling.table], spool)], spool)
     counted = Counted(
         destination=destination, here=here, wanted=should, population=population, difference=difference,
-        filling=filling, table=table, survey=survey, read=read, on_its_way=len(under_way),
+        filling=filling, rows=stored, survey=survey, read=read, on_its_way=len(under_way),
     )  # fmt: skip
-    return summarise(counted), table
+    return summarise(counted), stored
 
 
 def _found_fields(here: Present, survey: Survey | None) -> frozenset[str]:
@@ -243,13 +260,14 @@ def _found_fields(here: Present, survey: Survey | None) -> frozenset[str]:
     return frozenset(now) | {name for name, at in fields.items() if not at.is_owned}
 
 
-def _first_mails(tables: Sequence[pa.Table], known: Mapping[str, pa.ChunkedArray], ledger: Ledger) -> int:
+def _first_mails(many: Sequence[Rows], known: Mapping[str, pa.ChunkedArray], ledger: Ledger) -> int:
     """People among the new contacts whom no destination knows, planned for or not, however many of them they come to."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    parts = [rows.chosen(table, kind=AddContact.__name__)["customer_id"] for table in tables]
-    words = [chunk.dictionary.take(pc.unique(chunk.indices)) for part in parts for chunk in part.chunks]
+    tables = chain.from_iterable(one.chosen(kind=AddContact.__name__).tables() for one in many)
+    chunks = chain.from_iterable(table["customer_id"].chunks for table in tables)
+    words = [chunk.dictionary.take(pc.unique(chunk.indices)) for chunk in chunks]
     fresh = pc.unique(pa.chunked_array(words, pa.string()))  # a contact has a row a field: each is looked at once
     for name in dict.fromkeys([*known, *ledger.targets.destinations()]):
         if len(fresh) == 0:

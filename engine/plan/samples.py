@@ -16,6 +16,8 @@ from engine.plan import rows
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from engine.plan.spool import Rows
+
 __all__ = ["SHARED", "Sample", "masked", "samples"]
 
 SHARED = 10
@@ -35,14 +37,14 @@ class Sample:
     people: int
 
 
-def samples(table: pa.Table, private: Collection[str]) -> dict[str, tuple[Sample, ...]]:
-    """The commonest changes of each merge tag in a destination's packed rows; none of `private` tags."""
+def samples(stored: Rows, private: Collection[str]) -> dict[str, tuple[Sample, ...]]:
+    """The commonest changes of each merge tag in a destination's rows; none of `private` tags."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    parts = [rows.chosen(table, kind=kind.__name__) for kind in (SetTraits, ClearTraits)]
+    parts = [_first(stored.chosen(kind=kind.__name__)) for kind in (SetTraits, ClearTraits)]
     found: dict[str, tuple[Sample, ...]] = {}
-    looked = pa.concat_tables([part.slice(0, _LOOKED_AT) for part in parts])
+    looked = pa.concat_tables(parts)
     if not len(looked):
         return found
     names = ["field", "before", "after"]
@@ -52,6 +54,19 @@ def samples(table: pa.Table, private: Collection[str]) -> dict[str, tuple[Sample
     for tag in sorted(set(pc.unique(counted["field"]).to_pylist()) - set(private)):
         found[tag] = _shown(counted.filter(pc.equal(counted["field"], tag)).slice(0, _EACH).to_pylist())
     return found
+
+
+def _first(stored: Rows) -> pa.Table:
+    """The first rows, as many as are looked at."""
+    import pyarrow as pa
+
+    found, count = [rows.empty()], 0
+    for table in stored.tables():
+        found.append(table.slice(0, _LOOKED_AT - count))
+        count += len(table)
+        if count >= _LOOKED_AT:
+            break
+    return pa.concat_tables(found)
 
 
 def _shown(pairs: Sequence[dict[str, object]]) -> tuple[Sample, ...]:

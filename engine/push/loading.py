@@ -11,12 +11,14 @@ from engine.ledger.contacts import Contact, ContactState
 from engine.ledger.outcomes import Sending, is_there
 from engine.ledger.packing import SEPARATOR as FIELD_SEPARATOR
 from engine.ledger.packing import scalar, value
-from engine.plan.rows import SEPARATOR, content_hash, hashes, parts, phase, runs, starts, unpacked
+from engine.plan.rows import SEPARATOR, content_hash, hashes, starts, unpacked
+from engine.plan.spool import Rows
 from engine.push.pools import KIND, pool_groups
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from engine.plan.spool import Run
     from engine.push.trip import Trip
 
 __all__ = ["groups"]
@@ -27,25 +29,26 @@ _NONE: frozenset[str] = frozenset()
 _RAISES = frozenset({"AddContact", "SetTraits", "AddMember"})
 
 
-def groups(trip: Trip, table: pa.Table, *, is_first: bool) -> Iterator[tuple[str, str, Iterator[list[Sending]]]]:
+def groups(trip: Trip, stored: Rows, *, is_first: bool) -> Iterator[tuple[str, str, Iterator[list[Sending]]]]:
     """Kind, target and the changes in parts, in the plan's order; `is_first`: those of people who have left."""
-    import pyarrow.compute as pc
-
-    count = pc.sum(pc.less(table["phase"], 0)).as_py() or 0  # rows are in the order of their phases
-    mine = table.slice(0, count) if is_first else table.slice(count)
-    codes = pc.sum(pc.equal(mine["phase"], phase(KIND, is_first=False))).as_py() or 0  # the last of all
-    mine, pooled = mine.slice(0, len(mine) - codes), mine.slice(len(mine) - codes)
-    if len(mine):
-        yield from _of_people(trip, mine)
-    yield from pool_groups(trip, unpacked(pooled))
+    mine = [run for run in stored.runs if (run.phase < 0) is is_first]
+    people = [run for run in mine if run.kind != KIND]
+    if people:
+        yield from _of_people(trip, people)
+    pooled = Rows(tuple(run for run in mine if run.kind == KIND))  # the last of all
+    yield from pool_groups(trip, unpacked(pooled.table()))
 
 
-def _of_people(trip: Trip, mine: pa.Table) -> Iterator[tuple[str, str, Iterator[list[Sending]]]]:
+def _of_people(trip: Trip, mine: Sequence[Run]) -> Iterator[tuple[str, str, Iterator[list[Sending]]]]:
     suppressed = trip.ledger.suppressions.addresses(trip.name)
-    for run in runs(mine):
-        kind, target = run["kind"][0].as_py(), run["target"][0].as_py()
-        drafts = (_changes(trip, kind, target, unpacked(part)) for part in parts(run))
-        yield kind, target, (_ready(trip, kind, target, part, suppressed) for part in drafts)
+    for run in mine:
+        yield run.kind, run.target, _parts(trip, run, suppressed)
+
+
+def _parts(trip: Trip, run: Run, suppressed: frozenset[str]) -> Iterator[list[Sending]]:
+    for part in run.tables():
+        drafts = _changes(trip, run.kind, run.target, unpacked(part))
+        yield _ready(trip, run.kind, run.target, drafts, suppressed)
 
 
 class _Drafts(NamedTuple):

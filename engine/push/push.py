@@ -15,7 +15,7 @@ from connectors.http import Clock
 from connectors.types import Suppress, TargetKind
 from engine.errors import GuardRefused, OutOfTime, StalePlan
 from engine.ledger import Ledger
-from engine.plan.rows import UNDER_WAY, chosen, runs, starts
+from engine.plan.rows import UNDER_WAY
 from engine.push.jobs import await_jobs
 from engine.push.loading import groups
 from engine.push.people import People
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from engine.plan.plan import Plan
+    from engine.plan.spool import Rows
 
 __all__ = ["push"]
 
@@ -44,7 +45,7 @@ def push(
     plan: Plan,
     carriers: Sequence[Carrier],
     ledger: Ledger,
-    people: pa.Table,
+    people: pa.Table | People,
     *,
     clock: Clock,
     now: datetime,
@@ -54,14 +55,14 @@ def push(
 ) -> list[Result]:
     """Carry the plan to these destinations; what is in the plan for others is left alone.
 
-    `people` is the membership as of now: addresses come from it, and consent that fell since the plan withholds.
+    `people` is the membership as of now, or what was kept of it: addresses come from it, and consent that fell since the plan withholds.
     `recreate`: "destination/segment" of lists that are gone and may be made again. Raises StalePlan when the ledger
     moved since the plan, by anything but this plan's own interrupted push.
     """
     checksum = plan.checksum
     if not ledger.is_current(plan.ledger_version, checksum):
         raise StalePlan("the ledger has moved since this plan was made", hint="make a new plan and review it")
-    known = People(people)
+    known = people if isinstance(people, People) else People(people)
     trips = [
         Trip(
             carrier=carrier, ledger=ledger, people=known, clock=clock, now=now, plan=checksum,
@@ -112,27 +113,27 @@ def _guarded(stage: Callable[[Trip], None], trip: Trip) -> None:
 def _first(trip: Trip, plan: Plan, recreate: frozenset[str]) -> None:
     """People who have left: nothing else is pushed anywhere before this is done everywhere."""
     trip.refresh()
-    table = plan.of(trip.name)
+    mine = plan.stored.chosen(destination=trip.name)
     if trip.carrier.is_consent_only:  # a list may be what the guard refused: only the departures themselves
-        table = chosen(table, kind=Suppress.__name__)
-    trip.total = len(starts(table))
-    _count(trip, table, recreate)
+        mine = mine.chosen(kind=Suppress.__name__)
+    trip.total = sum(run.changes for run in mine.runs)
+    _count(trip, mine, recreate)
     restore(trip)
-    _carry(trip, table, is_first=True)
+    _carry(trip, mine, is_first=True)
     if restore(trip):
-        _carry(trip, table, is_first=True)
+        _carry(trip, mine, is_first=True)
 
 
 def _rest(trip: Trip, plan: Plan, recreate: frozenset[str]) -> None:
-    table = plan.of(trip.name)
-    if trip.carrier.is_consent_only or (len(table) == 0 and not _lacks(trip, plan)):
+    mine = plan.stored.chosen(destination=trip.name)
+    if trip.carrier.is_consent_only or (len(mine) == 0 and not _lacks(trip, plan)):
         return
     account = plan.accounts.get(trip.name)
     if account is not None and trip.ledger.accounts.get(trip.name) is None:
         connector = trip.carrier.destination.connector
         trip.ledger.accounts.record(trip.name, account, name=trip.name, connector=connector, plan=trip.plan)
     ready(trip, recreate=recreate)
-    _carry(trip, table, is_first=False)
+    _carry(trip, mine, is_first=False)
 
 
 def _lacks(trip: Trip, plan: Plan) -> bool:
@@ -140,10 +141,10 @@ def _lacks(trip: Trip, plan: Plan) -> bool:
     return mine is not None and bool(mine.lists_created or mine.fields_created or mine.pools_created)
 
 
-def _carry(trip: Trip, table: pa.Table, *, is_first: bool) -> None:
+def _carry(trip: Trip, mine: Rows, *, is_first: bool) -> None:
     """Each group in order; jobs end before the kinds that build upon them begin."""
     before: str | None = None
-    for kind, target, parts in groups(trip, table, is_first=is_first):
+    for kind, target, parts in groups(trip, mine, is_first=is_first):
         if before is not None and (kind in _MEMBERS) != (before in _MEMBERS):
             await_jobs(trip)
             go_on(trip)
@@ -161,12 +162,12 @@ def _carry(trip: Trip, table: pa.Table, *, is_first: bool) -> None:
     trip.seen.clear()
 
 
-def _count(trip: Trip, table: pa.Table, recreate: frozenset[str]) -> None:
+def _count(trip: Trip, mine: Rows, recreate: frozenset[str]) -> None:
     """The provider's own figures before the first write, of the lists that will change."""
     connector = trip.carrier.connector
     if not isinstance(connector, ReadsMembers):
         return
-    touched = {run["target"][0].as_py(): None for run in runs(table) if run["kind"][0].as_py() in _MEMBERS}
+    touched = dict.fromkeys(run.target for run in mine.runs if run.kind in _MEMBERS)
     for name in touched:
         known = None if f"{trip.name}/{name}" in recreate else trip.targets.get((TargetKind.SEGMENT, name))
         trip.result.counts[name] = connector.count(known.target, known.ref) if known and known.ref else 0

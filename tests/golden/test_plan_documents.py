@@ -16,13 +16,13 @@ import pytest
 from rich.console import Console
 
 from engine.errors import ConfigError
-from engine.plan import rows
 from engine.plan.estimate import Estimate
 from engine.plan.guard import Refusal
 from engine.plan.plan import Plan, ShopFacts
 from engine.plan.pools import PoolSummary
 from engine.plan.population import SegmentCount
 from engine.plan.samples import Sample
+from engine.plan.spool import Rows
 from engine.plan.summary import DestinationSummary, IssueSummary, Overwritten, TargetSummary
 from engine.results import Planned
 from engine.show import view
@@ -103,7 +103,7 @@ def planned(lang: str) -> Planned:
     made = Plan(
         client="maison-lin", now=datetime(2026, 11, 20, 9, 0, tzinfo=UTC), config_hash="c" * 64, ledger_version=17,
         accounts={"newsletter": "5a0db0x1", "flows": "SbxK1v"}, shop=ShopFacts(fingerprint="f", newest=datetime(2026, 11, 19, 22, 15, tzinfo=UTC), rows=90_210),
-        destinations=(NEWSLETTER, FLOWS), issues=ISSUES, packed=rows.empty(), first_mails=58, currency="EUR",
+        destinations=(NEWSLETTER, FLOWS), issues=ISSUES, stored=Rows(), first_mails=58, currency="EUR",
     )  # fmt: skip
     warning = {"en": "mailing: not in this plan", "fr": "mailing : pas dans ce plan"}[lang]
     return Planned(

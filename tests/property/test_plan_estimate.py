@@ -18,6 +18,7 @@ from connectors.types import Change, ClearTraits, Profile, SetTraits
 from engine.plan.estimate import Estimate, estimate
 from engine.plan.plan import plan
 from engine.plan.rows import schema
+from engine.plan.spool import Rows
 from engine.push.push import push
 
 BOTH = frozenset({"loyal", "fresh"})
@@ -117,7 +118,8 @@ def test_calls_limited_in_bytes_are_counted_as_they_are_cut(
         )
         for name, title in (("a", "FIRST"), ("b", "ÉTÉ")):
             text = json.dumps(values[title], ensure_ascii=False)
-            rows.append(dict.fromkeys(schema().names) | {"change_id": f"{number:05}", "kind": kind.__name__, "target": "contacts", "field": name, ("before" if is_clear else "after"): text, "phase": 1, "email": email})  # fmt: skip
-    table = pa.Table.from_pylist(rows, schema=schema().append(pa.field("email", pa.string())))
-    told = estimate(spec, table, {"a": "FIRST", "b": "ÉTÉ"}, sizes=lambda rows: pc.binary_length(rows["email"]))
+            rows.append(dict.fromkeys(schema().names) | {"change_id": f"{number:05}", "kind": kind.__name__, "target": "contacts", "field": name, ("before" if is_clear else "after"): text, "content_hash": f"{number:05}", "destination": "x", "phase": 1, "customer_id": email})  # fmt: skip
+    stored = Rows.of([pa.Table.from_pylist(rows, schema=schema())])
+    sizes = lambda part: pc.binary_length(part["customer_id"].cast(pa.string()))  # noqa: E731 - one word for one argument
+    told = estimate(spec, stored, {"a": "FIRST", "b": "ÉTÉ"}, sizes=sizes)
     assert told.calls == len(list(cut(changes, limit)))

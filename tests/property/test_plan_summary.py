@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,13 +15,13 @@ from plan_lab import Lab, Person, people
 from connectors.errors import Unavailable
 from connectors.types import Fitted, Left, Ref, Suppression
 from engine.ledger.suppressions import KnownSuppression
-from engine.plan import rows
 from engine.plan.destination import MergeTag
 from engine.plan.effects import side_effects
 from engine.plan.file import load, save
 from engine.plan.overwriting import LOOKED_AT
 from engine.plan.plan import Plan
 from engine.plan.samples import SHARED, Sample, masked, samples
+from engine.plan.spool import Rows
 from engine.plan.summary import DestinationSummary
 from engine.plan.survey import survey
 
@@ -247,8 +246,7 @@ def test_a_code_and_what_is_sensitive_are_nobodys_example(lab: Lab) -> None:
     assert MergeTag(name="diet", trait="diet", is_sensitive=True).is_private
     lab.round(people(SHARED))
     made = lab.plan(people(SHARED, name="Béa", orders=5))
-    table = rows.chosen(made.packed, destination=lab.name)
-    assert samples(table, private={"first_name"}).keys() == {"orders"}
+    assert samples(made.stored.chosen(destination=lab.name), private={"first_name"}).keys() == {"orders"}
 
 
 # side effects
@@ -287,6 +285,7 @@ def test_a_list_that_is_there_and_not_ours_is_shown_and_not_among_what_is_create
 
 def test_a_chunked_table_of_rows_gives_the_same_examples(lab: Lab) -> None:
     lab.round(people(SHARED))
-    table = lab.plan(people(SHARED, name="Béa")).packed
-    halves = pa.concat_tables([table.slice(0, 3), table.slice(3)])
-    assert samples(halves, private=()) == samples(table, private=())
+    stored = lab.plan(people(SHARED, name="Béa")).stored
+    table = stored.table()
+    halves = Rows.of([table.slice(0, 3), table.slice(3)])
+    assert samples(halves, private=()) == samples(stored, private=()) != {}
