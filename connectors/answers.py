@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from connectors.errors import UnexpectedResponse
 from connectors.types import Fitted, Ref
 
-__all__ = ["Json", "figures", "inner", "instant", "oldest", "part", "record", "rows", "scalars", "stamp"]
+__all__ = ["Json", "Row", "figures", "inner", "instant", "oldest", "part", "record", "rows", "scalars", "stamp"]
 
 Json: TypeAlias = Mapping[str, Any]
 """One JSON object of a provider's."""
@@ -17,6 +17,13 @@ Json: TypeAlias = Mapping[str, Any]
 _ID = frozenset({"id"})
 
 K = TypeVar("K")
+
+
+class Row(dict[str, Any]):
+    """An object of an answer: `row["id"]` must be there, or it raises UnexpectedResponse; `row.get("id")` may be."""
+
+    def __missing__(self, name: str) -> Any:  # noqa: ANN401 - JSON of any kind
+        raise UnexpectedResponse(f"the answer has no '{name}' where there must be one")
 
 
 def part(answer: object, *keys: str) -> Any:  # noqa: ANN401 - JSON of any kind
@@ -37,18 +44,18 @@ def inner(answer: object, *keys: str) -> Any:  # noqa: ANN401 - JSON of any kind
     return found
 
 
-def record(answer: object, *names: str) -> Json:
+def record(answer: object, *names: str) -> Row:
     """An object that holds these, none of them null. Raises UnexpectedResponse."""
     if not isinstance(answer, dict) or any(answer.get(name) is None for name in names):
         raise UnexpectedResponse(f"the answer is no object with {', '.join(names) or 'anything in it'}")
-    return answer
+    return Row(answer)
 
 
-def rows(answer: object, *keys: str, holding: frozenset[str] = _ID) -> Sequence[Json]:
+def rows(answer: object, *keys: str, holding: frozenset[str] = _ID) -> list[Row]:
     """The objects of the list under these keys, each of which holds these names. Raises UnexpectedResponse."""
     found = part(answer, *keys)
     if isinstance(found, list) and all(isinstance(row, dict) and holding <= row.keys() for row in found):
-        return found
+        return [Row(row) for row in found]
     raise UnexpectedResponse(f"'{'.'.join(keys)}' is no list of objects with {', '.join(sorted(holding))}")
 
 

@@ -51,6 +51,14 @@ def test_the_rows_of_a_list_hold_what_was_asked_of_them() -> None:
         answers.rows({"data": [{"id": 1}]}, "data", holding=frozenset({"id", "name"}))
 
 
+def test_what_a_row_must_hold_is_told_by_name_and_what_it_may_hold_is_none() -> None:
+    (row,) = answers.rows({"data": [{"id": 1, "name": None}]}, "data")
+    assert (row["id"], row["name"], row.get("status")) == (1, None, None)
+    for found in (row, answers.record({"id": 1}, "id")):
+        with pytest.raises(UnexpectedResponse, match="status"):
+            found["status"]
+
+
 @pytest.mark.parametrize("text", [None, "", "yesterday", 5, "2026-13-01T00:00:00Z", []])
 def test_what_is_no_time_is_none(text: object) -> None:
     assert answers.instant(text) is None
