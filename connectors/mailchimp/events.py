@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from connectors import webhooks
@@ -23,23 +23,20 @@ _ACTIONS: Mapping[str, EventKind | None] = {
 _BOUNCES = ("bounces.hard_bounces", "bounces.soft_bounces")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Stream:
-    """One report of a campaign; `figures` are those of the campaign that move with it.
-
-    `acts` is the list of a record that holds what the person did (empty: the record tells one thing of its own, `kind`,
-    and only `kept` of it is kept); `size` of a page (0: it has none); `since`: it can be asked for what is new.
-    """
+    """One report of a campaign: where it is, its records, and the campaign's figures that move with it."""
 
     path: str
     key: str
     figures: tuple[str, ...]
-    kind: EventKind | None = None
-    acts: str = ""
-    kept: str = ""
+    _: KW_ONLY
+    kind: EventKind | None = None  # None: each act says what it is
+    acts: str = ""  # the list of a record that holds what the person did; "": the record itself tells one thing
+    kept: str = ""  # of such a record
     time: str = "timestamp"
-    size: int = 1000
-    since: bool = False
+    size: int = 1000  # of a page; 0: it has no pages
+    since: bool = False  # it can be asked for what is new
 
     def events(self, report: Json, record: Json) -> Iterator[EngagementEvent]:
         """What one record tells of a campaign."""
@@ -53,35 +50,13 @@ class Stream:
 
 
 STREAMS: Sequence[Stream] = (
-    Stream(path="sent-to", key="sent_to", figures=("emails_sent",), kind=EventKind.SEND, time="", kept="status"),
-    Stream(
-        path="open-details",
-        key="members",
-        figures=("opens.opens_total",),
-        kind=EventKind.OPEN,
-        acts="opens",
-        since=True,
-    ),
+    Stream("sent-to", "sent_to", ("emails_sent",), kind=EventKind.SEND, time="", kept="status"),
+    Stream("open-details", "members", ("opens.opens_total",), kind=EventKind.OPEN, acts="opens", since=True),
     # 500: pages of 1000 time out now and then (python-mailchimp PR#207)
+    Stream("email-activity", "emails", ("clicks.clicks_total", *_BOUNCES), acts="activity", since=True, size=500),
+    Stream("unsubscribed", "unsubscribes", ("unsubscribed",), kind=EventKind.UNSUBSCRIBE, kept="reason"),
     Stream(
-        path="email-activity",
-        key="emails",
-        figures=("clicks.clicks_total", *_BOUNCES),
-        acts="activity",
-        size=500,
-        since=True,
-    ),
-    Stream(
-        path="unsubscribed", key="unsubscribes", figures=("unsubscribed",), kind=EventKind.UNSUBSCRIBE, kept="reason"
-    ),
-    Stream(
-        path="abuse-reports",
-        key="abuse_reports",
-        figures=("abuse_reports",),
-        kind=EventKind.COMPLAINT,
-        time="date",
-        kept="id",
-        size=0,
+        "abuse-reports", "abuse_reports", ("abuse_reports",), kind=EventKind.COMPLAINT, time="date", kept="id", size=0
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from connectors.answers import Json, oldest, record
 from connectors.errors import InvalidRequest, SettingsError, UnexpectedResponse
@@ -73,25 +73,20 @@ def _store(http: Http, audience: Ref, settings: MailchimpSettings) -> Ref | None
 def create(http: Http, audience: Ref, settings: MailchimpSettings, targets: Sequence[Target]) -> dict[Target, Ref]:
     """The targets, made where they are missing; of an e-commerce store only when its currency is given."""
     found = find(http, audience, settings, targets)
-    missing = [target for target in targets if target not in found]
-    return found | {target: _MAKERS[target.kind](http, audience, settings, target) for target in missing}
+    for target in targets:
+        if target not in found:
+            found[target] = _created(http, audience, settings, target)
+    return found
 
 
-def _segment(http: Http, audience: Ref, settings: MailchimpSettings, target: Target) -> Ref:
-    del settings
-    made = sdk.ask(http, "lists.create_segment", audience, {"name": target.title, "static_segment": []})
-    return f"{audience}/{record(made, 'id')['id']}"
-
-
-def _field(http: Http, audience: Ref, settings: MailchimpSettings, target: Target) -> Ref:
-    del settings
-    body = {
-        "tag": target.title,
-        "name": target.name[:50],
-        "type": SPEC.fields[target.value or ValueKind.TEXT].type,
-        "public": False,
-        "required": False,
-    }
+def _created(http: Http, audience: Ref, settings: MailchimpSettings, target: Target) -> Ref:
+    if target.kind is TargetKind.POOL:
+        return _pool(http, audience, settings, target)
+    if target.kind is TargetKind.SEGMENT:
+        made = sdk.ask(http, "lists.create_segment", audience, {"name": target.title, "static_segment": []})
+        return f"{audience}/{record(made, 'id')['id']}"
+    about = {"tag": target.title, "name": target.name[:50], "type": SPEC.fields[target.value or ValueKind.TEXT].type}
+    body = {**about, "public": False, "required": False}
     made = _made(http, f"/lists/{audience}/merge-fields", body, f"merge field {target.title}")
     if made["tag"] != target.title:
         raise UnexpectedResponse(f"merge field {target.title} was created as {made['tag']}")
@@ -105,8 +100,8 @@ def _pool(http: Http, audience: Ref, settings: MailchimpSettings, target: Target
         if not settings.store_currency:
             hint = "connect the shop to Mailchimp, or give 'store_currency' (such as EUR) to have it made"
             raise SettingsError(f"mailchimp: there is no store '{settings.store}'; {hint}", key="store_currency")
-        body = {"id": settings.store, "list_id": audience, "name": settings.store}
-        body |= {"currency_code": settings.store_currency}
+        about = {"id": settings.store, "name": settings.store, "currency_code": settings.store_currency}
+        body = {**about, "list_id": audience}
         store = str(_made(http, "/ecommerce/stores", body, f"the store {settings.store}")["id"])
     cut = target.title.encode()[:_TITLE_BYTES].decode("utf-8", "ignore")
     rule = {"id": target.title, "title": cut, "description": target.title, "enabled": True}
@@ -120,10 +115,3 @@ def _made(http: Http, path: str, body: Json, what: str) -> Json:
         return record(http("POST", path, json=body).json(), *body.keys() & {"id", "tag"})
     except InvalidRequest as error:
         raise SettingsError(f"mailchimp: {what} was refused: {error}") from None
-
-
-_MAKERS: Mapping[TargetKind, Callable[[Http, Ref, MailchimpSettings, Target], Ref]] = {
-    TargetKind.SEGMENT: _segment,
-    TargetKind.FIELD: _field,
-    TargetKind.POOL: _pool,
-}

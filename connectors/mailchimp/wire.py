@@ -55,6 +55,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Reason, float | None], ...] = tuple(
     )
 )
 _ADDRESS_FIELDS = frozenset({"email", "email_address", "email address"})
+_EMPTY = ("", None)
 _FALLEN = frozenset({None, "unsubscribed", "cleaned"})
 _UNCHECKED = {"skip_merge_validation": "true"}
 _ITEM = re.compile(r"\bitem:(\d+)\b")
@@ -155,17 +156,16 @@ def _cause(text: str, unknown: Reason) -> tuple[Reason, float | None]:
     return next(found, (unknown, None))
 
 
-def _lost(change: ContactChange, entry: Json) -> set[str]:
+def _lost(change: ContactChange, entry: Json) -> list[str]:
     """Fields that we wrote and the member does not show so: Mailchimp drops unknown merge tags in silence.
 
     Whether an empty text clears a date or a number is unverified (2026-11-22): one that still shows a value is not clear.
     """
     shown = entry.get("merge_fields")
     if not isinstance(shown, dict):
-        return set()
-    if isinstance(change, ClearTraits):
-        return {tag for tag in change.fields if shown.get(tag) not in ("", None)}
-    return outcomes.values(change).keys() - shown.keys()
+        return []
+    written = outcomes.values(change).items()
+    return [tag for tag, value in written if (tag not in shown if value != "" else shown.get(tag) not in _EMPTY)]
 
 
 def moved(changes: Sequence[ContactChange], answer: object, key: str) -> tuple[list[Outcome], Waiting, dict[str, str]]:
@@ -227,16 +227,15 @@ def settled(change: Change, result: Json) -> Outcome:
 
 
 def _patched(change: ContactChange, body: Json) -> Outcome:
-    status, lost = body.get("status"), _lost(change, body)
+    status = body.get("status")
     if status == GONE:
         return outcomes.rejected(change, Reason.GONE, "the contact is archived")
     if isinstance(change, Suppress) and status not in _FALLEN:
         return outcomes.rejected(change, Reason.OTHER, f"the status stayed {status}")
-    if not lost:
-        return done(change, body)
-    is_clear = isinstance(change, ClearTraits)
-    reason, what = (Reason.OTHER, "still a value in") if is_clear else (Reason.UNKNOWN_FIELD, "no merge field")
-    return outcomes.rejected(change, reason, f"{what} {', '.join(sorted(lost))}")
+    lost = ", ".join(_lost(change, body))
+    if lost and isinstance(change, ClearTraits):
+        return outcomes.rejected(change, Reason.OTHER, f"still a value in {lost}")
+    return outcomes.rejected(change, Reason.UNKNOWN_FIELD, f"no merge field {lost}") if lost else done(change, body)
 
 
 def _parsed(response: Any) -> Json:  # noqa: ANN401 - what stands for an answer: JSON as text, or what is no JSON

@@ -13,20 +13,11 @@ from connectors.mailchimp import reading, wire
 from connectors.mailchimp.spec import SKEW, SLOW
 from connectors.outcomes import applied, contacts, each, noop, rejected, shows
 from connectors.types import (
-    AddCode,
-    AddContact,
-    AddMember,
-    Batch,
-    Change,
-    Job,
-    Outcome,
-    Reason,
-    Ref,
-    RemoveMember,
-    State,
-)
+    AddCode, AddContact, AddMember, Batch, Change, Job, Outcome, Reason, Ref, RemoveMember, State,
+)  # fmt: skip
 
 _FIGURES = ("id", "status", "total_operations", "submitted_at", "response_body_url")
+_UNSURE = frozenset({Reason.OTHER, Reason.INVALID_VALUE})  # of a code that was refused: it may be there
 _NO_ARCHIVE = frozenset({400, 401, 403, 404, 410})  # another host's refusals, once ten minutes passed
 
 
@@ -135,33 +126,25 @@ def _results(http: Http, state: Json) -> Iterator[Json] | None:
 
 def _told(http: Http, ref: Ref, waiting: dict[str, Change], results: Iterable[Json]) -> Iterator[Outcome]:
     """Outcomes of those of the changes that the results name; they leave `waiting`."""
-    unsure: list[tuple[AddCode, Outcome]] = []
+    codes: frozenset[str] | None = None  # "already exists" may be said in any language: the pool tells
     for result in results:
         change = waiting.pop(str(result.get("operation_id")), None)
         if change is None:
             continue
         outcome = wire.settled(change, result)
-        if isinstance(change, AddCode) and outcome.state is State.REJECTED:
-            unsure.append((change, outcome))
-        else:
-            yield outcome
-    known = _codes(http, ref) if unsure else frozenset()  # "already exists" may be said in any language
-    yield from (noop(change) if change.code in known else outcome for change, outcome in unsure)
+        if isinstance(change, AddCode) and outcome.reason in _UNSURE:
+            codes = _codes(http, ref) if codes is None else codes
+            outcome = noop(change) if change.code in codes else outcome
+        yield outcome
+
+
+def _codes(http: Http, pool: Ref) -> frozenset[str]:
+    entries = reading.every(http, f"{wire.pool(pool)}/promo-codes", "promo_codes", ["id", "code"])
+    return frozenset(str(entry["code"]) for entry in entries)
 
 
 def _silent(change: Change) -> Outcome:
     return rejected(change, Reason.TRY_LATER, "the finished job says nothing about this change", wait=0.0)
-
-
-def _codes(http: Http, ref: Ref) -> frozenset[str]:
-    """The codes that a pool holds; none of a pool that is gone."""
-    try:
-        found = reading.every(http, f"{wire.pool(ref)}/promo-codes", "promo_codes", ["id", "code"])
-        return frozenset(str(entry["code"]) for entry in found)
-    except InvalidRequest as error:
-        if error.status == HTTPStatus.NOT_FOUND:
-            return frozenset()
-        raise
 
 
 # what became of a write whose answer was lost
