@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar, cast
 
 from connectors.errors import UnexpectedResponse
 from connectors.types import (
@@ -12,6 +12,7 @@ from connectors.types import (
     Batch,
     Change,
     ClearTraits,
+    Consent,
     ContactChange,
     Fitted,
     Outcome,
@@ -24,7 +25,11 @@ from connectors.types import (
     normal,
 )
 
-__all__ = ["applied", "by_address", "contacts", "culprits", "each", "noop", "rejected", "shows", "values"]
+__all__ = [
+    "applied", "by_address", "contacts", "culprits", "each", "noop", "parted", "rejected", "said_yes", "shows", "values",
+]  # fmt: skip
+
+T = TypeVar("T")
 
 
 def contacts(batch: Batch) -> list[ContactChange]:
@@ -40,6 +45,19 @@ def by_address(changes: Iterable[ContactChange]) -> dict[str, list[ContactChange
     for change in changes:
         found.setdefault(normal(change.profile.email), []).append(change)
     return found
+
+
+def parted(items: Iterable[T], test: Callable[[T], bool]) -> tuple[list[T], list[T]]:
+    """Those that pass a test, and the others; both in order."""
+    found: tuple[list[T], list[T]] = ([], [])
+    for item in items:
+        found[not test(item)].append(item)
+    return found
+
+
+def said_yes(change: Change) -> bool:
+    """Whether an import may carry it that can only subscribe: of those who are new, only who said yes."""
+    return not isinstance(change, AddContact) or change.status is Consent.SUBSCRIBED
 
 
 def applied(change: Change, ref: Ref | None = None) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.outcomes import culprits, shows, values
+from connectors.outcomes import culprits, parted, said_yes, shows, values
 from connectors.types import (
     AddCode,
     AddContact,
@@ -70,3 +70,15 @@ def test_a_place_in_the_body_names_every_change_that_stood_there_and_no_other() 
     sent = [[SET], [ADD, CLEAR]]
     assert culprits([(1, Reason.INVALID_VALUE)], sent) == {"add": Reason.INVALID_VALUE, "clear": Reason.INVALID_VALUE}
     assert culprits([(2, Reason.OTHER), (-1, Reason.OTHER)], sent) == {}
+
+
+def test_an_import_that_can_only_subscribe_takes_of_those_who_are_new_only_who_said_yes() -> None:
+    new = [AddContact(id=status, profile=ANN, status=status) for status in Consent]
+    willing, others = parted([*new, SET, CLEAR, JOIN, SUPPRESS], said_yes)
+    assert willing == [new[0], SET, CLEAR, JOIN, SUPPRESS]
+    assert others == new[1:]
+
+
+def test_what_is_parted_keeps_its_order() -> None:
+    assert parted(range(6), lambda number: number % 3 != 1) == ([0, 2, 3, 5], [1, 4])
+    assert parted([], bool) == ([], [])
