@@ -26,7 +26,8 @@ from connectors.types import (
 )
 
 __all__ = [
-    "applied", "by_address", "contacts", "culprits", "each", "noop", "parted", "rejected", "said_yes", "shows", "values",
+    "applied", "by_address", "by_code", "contacts", "culprits", "each", "noop", "parted", "rejected", "said_yes",
+    "shows", "values",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -44,6 +45,15 @@ def by_address(changes: Iterable[ContactChange]) -> dict[str, list[ContactChange
     found: dict[str, list[ContactChange]] = {}
     for change in changes:
         found.setdefault(normal(change.profile.email), []).append(change)
+    return found
+
+
+def by_code(batch: Batch) -> dict[str, list[AddCode]]:
+    """A batch's codes, each with its changes, in order: a code may come twice in a batch."""
+    found: dict[str, list[AddCode]] = {}
+    for change in batch.changes:
+        if isinstance(change, AddCode):
+            found.setdefault(change.code, []).append(change)
     return found
 
 

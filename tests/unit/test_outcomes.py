@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.outcomes import culprits, parted, said_yes, shows, values
+from connectors.outcomes import by_code, culprits, parted, said_yes, shows, values
 from connectors.types import (
     AddCode,
     AddContact,
     AddMember,
+    Batch,
     ClearTraits,
     Consent,
     ContactChange,
@@ -18,6 +19,8 @@ from connectors.types import (
     RemoveMember,
     SetTraits,
     Suppress,
+    Target,
+    TargetKind,
 )
 
 ANN = Profile("ann@example.com")
@@ -82,3 +85,9 @@ def test_an_import_that_can_only_subscribe_takes_of_those_who_are_new_only_who_s
 def test_what_is_parted_keeps_its_order() -> None:
     assert parted(range(6), lambda number: number % 3 != 1) == ([0, 2, 3, 5], [1, 4])
     assert parted([], bool) == ([], [])
+
+
+def test_a_code_that_comes_twice_is_one_code_with_two_changes() -> None:
+    codes = [AddCode(id=str(number), code=code) for number, code in enumerate("ABA")]
+    pool = Target(kind=TargetKind.POOL, name="thanks", title="thanks")
+    assert by_code(Batch(pool, "1", codes)) == {"A": [codes[0], codes[2]], "B": [codes[1]]}
