@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hmac
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ClassVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
-from connectors import errors, outcomes, types
+from connectors import answers, errors, outcomes, types, webhooks
 from connectors.activecampaign import events, wire
 from connectors.http import Http
 from connectors.pace import EVERY, Rate
 from connectors.spec import Field, Limit, Names, Spec
+from connectors.sweeps import offsets
 from connectors.types import Batch, ContactChange, Outcome, Page, Reason, Ref, Target, TargetKind, ValueKind, normal
 
 PAGE = 100  # the most; 20 when nobody asks
@@ -24,7 +23,7 @@ PLACES = {  # where a target is, by which name and of which type: a field of ano
     TargetKind.SEGMENT: ("tags", "tag", ""),
     TargetKind.FIELD: ("fields", "perstag", "type"),
 }
-_REFUSED = frozenset({404, 422})
+_REFUSED = frozenset({404, 405, 422})
 # help.activecampaign.com 360017846539, 2026-08; `each`: with sixty fields at most, what a contact has around its values
 _IMPORT = Limit(items=250, bytes=400_000, each=1_000, rate="bulk", is_job=True)
 _LATER = replace(_IMPORT, after=frozenset({types.AddContact}))
@@ -67,7 +66,7 @@ class ActiveCampaign:
         creates={TargetKind.SEGMENT: 1, TargetKind.FIELD: 2},
         rates={EVERY: (Rate(5, 1),), "default": (), "bulk": (Rate(100, 60),), "single": (Rate(20, 60),)},
         poll_after=(5.0, 15.0, 30.0, 60.0),
-        reports={kind: types.Precision.EXACT for kind, _ in events.KINDS.values()},
+        reports=dict.fromkeys(events.FIGURES, types.Precision.EXACT),
     )
 
     def __init__(self, settings: ActiveCampaignSettings, http: Http) -> None:
@@ -91,8 +90,8 @@ class ActiveCampaign:
 
     def create(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
         wanted = list(targets)
-        refs = dict(self.find(wanted))
-        return refs | {one: self._created(one) for one in wanted if one not in refs and one.kind in PLACES}
+        refs = self.find(wanted)
+        return {**refs, **{one: self._created(one) for one in wanted if one not in refs and one.kind in PLACES}}
 
     def _created(self, target: Target) -> Ref:
         if target.kind is TargetKind.SEGMENT:
@@ -104,7 +103,7 @@ class ActiveCampaign:
             return ref
         raise errors.SettingsError(f"activecampaign: there is no list '{self._list}': make it there", key="list_name")
 
-    def _made(self, name: str, about: wire.Json) -> Ref:
+    def _made(self, name: str, about: answers.Json) -> Ref:
         return str(self._http("POST", f"/{name}s", json={name: about}).part(name, "id"))
 
     def push(self, batch: Batch) -> Iterator[Outcome]:
@@ -117,7 +116,7 @@ class ActiveCampaign:
         if about is None:
             yield from outcomes.each(changes, types.State.REJECTED, Reason.UNKNOWN_TARGET, words="the target is gone")
             return
-        fields = {row["id"] for row in self._rows("fields")} if any(map(wire.fields, changes)) else set()
+        fields = {row["id"] for row in self._rows("fields")} if any(map(outcomes.values, changes)) else set()
         refs = self.resolve([change.profile for change in changes])
         told = {change.id: wire.settled(change, refs.get(normal(change.profile.email)), fields) for change in changes}
         yield from filter(None, told.values())
@@ -126,7 +125,7 @@ class ActiveCampaign:
         for email, same in people.items():
             yield from (Outcome(id=one.id, state=types.State.PENDING, job=job, ref=refs.get(email)) for one in same)
 
-    def _about(self, change: ContactChange, ref: Ref) -> wire.Json | None:
+    def _about(self, change: ContactChange, ref: Ref) -> answers.Json | None:
         """What an import says of each contact beside the fields; None: the target is gone."""
         if isinstance(change, types.AddMember):
             names = {row["id"]: row["tag"] for row in self._rows("tags")}
@@ -138,7 +137,7 @@ class ActiveCampaign:
             return {"unsubscribe": [{"listid": int(each)} for each in lists]}
         return {"subscribe": [{"listid": int(ref)}]} if ref in lists else None
 
-    def _imported(self, people: Mapping[str, Sequence[ContactChange]], about: wire.Json) -> Ref:
+    def _imported(self, people: Mapping[str, Sequence[ContactChange]], about: answers.Json) -> Ref:
         body = {"contacts": [wire.contact(email, same, about) for email, same in people.items()]}
         rate = "bulk" if len(people) > 1 else "single"
         try:
@@ -148,16 +147,15 @@ class ActiveCampaign:
         return str(answer.part("batchId"))  # only what is queued has one
 
     def _untagged(self, change: ContactChange, tag: Ref) -> Outcome:
+        """One call where the tag is on the contact; a refusal says that it is not, or that there is no such path."""
         ref = change.profile.ref or self.resolve([change.profile]).get(normal(change.profile.email))
         if ref is None:
             return outcomes.noop(change, Reason.GONE)
-        try:
-            rows = self._rows(f"contacts/{ref}/contactTags")
-        except errors.InvalidRequest:  # no such contact, or no such path (unconfirmed): tagging again tells the id, too
-            body = {"contactTag": {"contact": int(ref), "tag": int(tag)}}
-            answer = self._http("POST", "/contactTags", json=body, accept=_REFUSED)
-            rows = [] if answer.status in _REFUSED else [answer.part("contactTag")]
-        joins = [row["id"] for row in rows if str(row["tag"]) == tag]
+        if self._http("DELETE", f"/contacts/{ref}/tags/{tag}", accept=_REFUSED).status not in _REFUSED:
+            return outcomes.applied(change, ref)
+        asked = {"filters[subscriberid]": ref, "filters[tagid]": tag}
+        rows = self._rows("contactTags", **asked)  # more than was asked for, where the filters are not obeyed
+        joins = [row["id"] for row in rows if (str(row["contact"]), str(row["tag"])) == (ref, tag)]
         for join in joins:
             self._http("DELETE", f"/contactTags/{join}", accept=_REFUSED)
         return outcomes.applied(change, ref) if joins else outcomes.noop(change, ref=ref)
@@ -169,51 +167,65 @@ class ActiveCampaign:
                 yield from self._done(outcomes.contacts(job.batch), told.part("success"), told.part("failure"))
 
     def _done(self, changes: Sequence[ContactChange], ids: list[str], addresses: list[str]) -> Iterator[Outcome]:
-        """Applied: among the ids that succeeded; when somebody is in neither list of results, ids are looked up."""
+        """Applied: whose id is among those that succeeded. Who is in neither list of results was passed over."""
         done, failed = set(map(str, ids)), set(map(normal, addresses))
-        people = {normal(change.profile.email) for change in changes}
-        is_whole = len(done) + len(people & failed) >= len(people)
-        refs = {} if is_whole else self.resolve([change.profile for change in changes])
+        known = {normal(one.profile.email): one.profile.ref for one in changes if one.profile.ref in done}
+        known |= self._named(done - set(known.values()))
+        known |= self.resolve([one.profile for one in changes if normal(one.profile.email) not in known])
         for change in changes:
             email = normal(change.profile.email)
-            if email not in failed and (is_whole or refs.get(email) in done):
-                yield outcomes.applied(change, refs.get(email))
+            if email not in failed and known.get(email) in done:
+                yield outcomes.applied(change, known[email])
             else:
                 yield outcomes.rejected(change, Reason.REFUSED_ADDRESS, "the import did not take it")
 
     def resolve(self, profiles: Sequence[types.Profile]) -> Mapping[str, Ref]:
-        """Asked for one by one, or found among all where that is fewer calls."""
+        """By ids where they are known, the others by address."""
         people = {normal(profile.email) for profile in profiles}
-        total = self._http("GET", "/contacts", params={"limit": 1}).part("meta", "total")
-        is_few = len(people) * PAGE < int(total)
-        rows = [row for email in people for row in next(self._pages("contacts", email=email), [])] if is_few else []
-        if not is_few or any(normal(row["email"]) not in people for row in rows):  # not filtered (unconfirmed)
-            rows = self._rows("contacts")
-        return {email: row["id"] for row in rows if (email := normal(row["email"])) in people}
+        known = self._named({profile.ref for profile in profiles if profile.ref})
+        if left := people - known.keys():
+            known |= self._looked_up(left)
+        return {email: ref for email, ref in known.items() if email in people}
+
+    def _looked_up(self, people: Collection[str]) -> dict[str, Ref]:
+        """Ids by address, asked for one by one, or found among all where that is fewer calls."""
+        total = int(self._http("GET", "/contacts", params={"limit": 1}).part("meta", "total"))
+        if len(people) * PAGE < total:
+            found = {normal(row["email"]): row["id"] for email in people for row in next(self._people(email=email), [])}
+            if found.keys() <= set(people):  # else the filter is not obeyed (unconfirmed)
+                return found
+        return {normal(row["email"]): row["id"] for page in self._people() for row in page}
+
+    def _named(self, refs: Collection[Ref]) -> dict[str, Ref]:
+        """Ids by address, a hundred a call; nobody where the filter is not obeyed (unconfirmed)."""
+        wanted, found = sorted(refs), dict[str, Ref]()
+        for at in range(0, len(wanted), PAGE):
+            asked = urlencode([("ids[]", ref) for ref in wanted[at : at + PAGE]])
+            rows, _ = self._ask(f"contacts?{asked}")
+            if any(row["id"] not in refs for row in rows):
+                return {}
+            found |= {normal(row["email"]): row["id"] for row in rows}
+        return found
 
     def suppressions(self, since: types.Cursor | None, now: datetime) -> Iterator[Page[types.Suppression]]:
-        """Everyone on our list who left, bounced or has not confirmed; the cursor is a place in one whole read."""
-        del now
+        """Everyone on our list who left, bounced or has not confirmed: all of them each time, as nothing tells when."""
+        del since, now
         ours = Target(kind=TargetKind.CONTACTS, name=self._list, title=self._list)
         ref = self.create([ours])[ours]  # or an error: without the list nobody is known to have left
-        begun, _, after = (since or "").partition(":")
-        for status, left in ((status, left) for status, left in LEFT.items() if status >= begun):
-            for rows in self._pages("contacts", int(after) if status == begun else 0, listid=ref, status=status):
+        for status, left in LEFT.items():
+            for rows in self._people(listid=ref, status=status):
                 found = [types.Suppression(email=normal(row["email"]), left=left, ref=row["id"]) for row in rows]
-                yield Page(found, f"{status}:{rows[-1]['id']}")
+                yield Page(found, "")
         yield Page([], "", last=True)
 
     def totals(self, campaigns: Sequence[str]) -> Mapping[str, Mapping[types.EventKind, int]]:
-        return {row["id"]: events.totals(row) for row in self._rows("campaigns") if row["id"] in campaigns}
+        wanted = [row for row in self._rows("campaigns") if row["id"] in campaigns]
+        return {row["id"]: answers.figures(row, events.FIGURES) for row in wanted}
 
     def parse(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[types.EngagementEvent]:
         """ActiveCampaign signs nothing: a secret in the address that it calls stands for it."""
-        secret = self._settings.webhook_secret
-        if not secret:
-            raise errors.SettingsError("activecampaign: webhook_secret is empty (…?token=)", key="webhook_secret")
         given = parse_qs(urlsplit(headers.get(":path", "")).query).get("token", [""])[0]
-        if not hmac.compare_digest(given.encode(), secret.encode()):
-            raise errors.Unauthorized("activecampaign: a delivery without the secret of its address")
+        webhooks.prove_secret(self._settings.webhook_secret, given, hint="as the address that is called ends: …?token=")
         return [events.event(body, now)]
 
     def erase(self, profile: types.Profile) -> types.State:
@@ -221,21 +233,21 @@ class ActiveCampaign:
         told = {self._http("DELETE", f"/contacts/{ref}", accept=_REFUSED).status for ref in refs}
         return types.State.APPLIED if told - _REFUSED else types.State.NOOP
 
-    def _rows(self, path: str) -> list[wire.Json]:
-        return [row for rows in self._pages(path) for row in rows]
+    def _rows(self, path: str, **asked: str) -> list[answers.Json]:
+        pages = offsets(lambda start: self._ask(path, **asked, offset=str(start)))
+        return [row for page in pages for row in page.rows]
 
-    def _pages(self, path: str, start: int = 0, **asked: str) -> Iterator[list[wire.Json]]:
-        """Contacts by growing id until there are no more, the others by place until as many came as are told."""
-        key, total = path.rpartition("/")[2], math.inf
-        while start < total:
-            place = {"orders[id]": "ASC", "id_greater": str(start)} if key == "contacts" else {"offset": str(start)}
-            answer = self._http("GET", f"/{path}", params={"limit": PAGE, **place, **asked})
-            rows = [{**row, "id": str(row["id"])} for row in answer.part(key)]
-            if not rows:
-                return
+    def _ask(self, path: str, **asked: str) -> tuple[list[answers.Json], int | None]:
+        """A page of a collection, its ids as texts; and how many there are in all, where that is told."""
+        answer = self._http("GET", f"/{path}", params={"limit": PAGE, **asked}).json()
+        rows, total = answers.rows(answer, urlsplit(path).path), answers.inner(answer, "meta", "total")
+        return [{**row, "id": str(row["id"])} for row in rows], None if total is None else int(total)
+
+    def _people(self, **asked: str) -> Iterator[list[answers.Json]]:
+        """Contacts by growing id until there are no more: offsets degrade, and skip when somebody is deleted meanwhile."""
+        last = 0
+        while rows := self._ask("contacts", **asked, id_greater=str(last), **{"orders[id]": "ASC"})[0]:
             yield rows
-            last, start = start, int(rows[-1]["id"]) if key == "contacts" else start + len(rows)
-            if start <= last:
-                raise errors.UnexpectedResponse(f"activecampaign: pages of {key} do not follow each other")
-            if key != "contacts" and "meta" in answer.json():
-                total = int(answer.part("meta", "total"))
+            if int(rows[-1]["id"]) <= last:
+                raise errors.UnexpectedResponse("activecampaign: pages of contacts do not follow each other")
+            last = int(rows[-1]["id"])

@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from urllib.parse import parse_qsl
 
+from connectors import webhooks
+from connectors.answers import inner
 from connectors.errors import UnexpectedResponse
 from connectors.types import EngagementEvent, EventKind, normal
 
@@ -18,24 +19,21 @@ KINDS: Mapping[str, tuple[EventKind, tuple[str, ...]]] = {
     "bounce": (EventKind.BOUNCE, ("hardbounces", "softbounces")),
     "unsubscribe": (EventKind.UNSUBSCRIBE, ("unsubscribes",)),
 }
+FIGURES = dict(KINDS.values())
 
 
 def event(body: bytes, now: datetime) -> EngagementEvent:
     """The one event of a delivery, a form with keys like `contact[email]`; it is `now`: nothing is delivered later."""
-    told = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-    if not told.get("contact[email]"):
+    told = webhooks.form(body)
+    email = inner(told, "contact", "email")
+    if not email:
         raise UnexpectedResponse("activecampaign: a delivery without contact[email]")
     return EngagementEvent(
         id=f"activecampaign:{hashlib.sha256(body).hexdigest()[:32]}",
-        kind=KINDS.get(told.get("type", ""), (EventKind.OTHER,))[0],
-        email=normal(told["contact[email]"]),
+        kind=KINDS.get(str(told.get("type")), (EventKind.OTHER,))[0],
+        email=normal(str(email)),
         happened_at=now,
-        campaign=told.get("campaign[id]") or None,
-        url=told.get("link[url]") or None,
+        campaign=inner(told, "campaign", "id") or None,
+        url=inner(told, "link", "url") or None,
         raw=json.dumps(told, ensure_ascii=False),
     )
-
-
-def totals(campaign: Mapping[str, str]) -> Mapping[EventKind, int]:
-    """People by what they did; the counts come as texts."""
-    return {kind: sum(int(campaign.get(name) or 0) for name in names) for kind, names in KINDS.values()}

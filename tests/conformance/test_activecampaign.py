@@ -16,15 +16,17 @@ from connectors.types import EventKind
 KEY = "sandbox-0123456789abcdef"
 STATUSES = ("subscribed", "unsubscribed", "pending", "cleaned", "never")  # suppressed addresses cannot be read there
 WORST = {
-    "contact_tags": "missing",
     "email_filter": "ignored",
     "exclude_automations": "contact",
     "excluded": "silent",
     "failure_index": "1",
     "import_subscribe": "activate",
+    "ids_filter": "ignored",
+    "join_filters": "ignored",
     "join_total": "missing",
     "list_filter": "ignored",
     "long_text": "cut",
+    "tag_path": "missing",
     "throttle": "503",
     "unfinished": "processing",
     "unknown_field": "refused",

@@ -74,7 +74,7 @@ _FIELD = _object("title type", title=TEXT, type={"type": "string", "enum": TYPES
 _REL = _object("field relid", field=NUMBER, relid=NUMBER)
 _JOIN = _row(contact=DIGITS, tag=DIGITS)
 _PAGED = ("limit", "offset")
-_WHO = ("email", "status", "listid", "id_greater", "orders[id]", "filters[updated_after]")
+_WHO = ("ids[]", "email", "status", "listid", "id_greater", "orders[id]", "filters[updated_after]")
 
 # method, path, query, body, good answers, and another answer to a mistake than the usual
 _TABLE: tuple[tuple[str, str, tuple[str, ...], dict[str, Any] | None, dict[int, Any], dict[str, Any]], ...] = (
@@ -88,10 +88,9 @@ _TABLE: tuple[tuple[str, str, tuple[str, ...], dict[str, Any] | None, dict[int, 
     ("post", "/fieldRels", (), _object("fieldRel", fieldRel=_REL), {201: _object("fieldRel", fieldRel=_row())}, _ERROR),
     ("get", "/contacts", (*_PAGED, *_WHO), None, {200: _page("contacts", _row(email=TEXT))}, _ERROR),
     ("delete", "/contacts/{id}", (), None, {200: _object()}, _ERROR),
-    ("get", "/contacts/{id}/contactTags", _PAGED, None,
+    ("delete", "/contacts/{id}/tags/{tag}", (), None, {200: _object()}, _ERROR),
+    ("get", "/contactTags", (*_PAGED, "filters[subscriberid]", "filters[tagid]"), None,
      {200: _object("contactTags", contactTags=_rows(_JOIN), meta=_object(is_open=True, total=DIGITS))}, _ERROR),
-    ("post", "/contactTags", (), _object("contactTag", contactTag=_object("contact tag", contact=NUMBER, tag=NUMBER)),
-     dict.fromkeys((200, 201), _object("contactTag", contactTag=_JOIN)), _ERROR),
     ("delete", "/contactTags/{id}", (), None, {200: _object()}, _ERROR),
     ("post", "/import/bulk_import", (), _IMPORT, {200: _QUEUED}, _WRONG_IMPORT),
     ("get", "/import/info", ("batchId",), None,
@@ -108,7 +107,8 @@ def document() -> dict[str, Any]:
     """OpenAPI 3.0."""
     paths: dict[str, Any] = {}
     for method, path, query, body, good, wrong in _TABLE:
-        inside = [{"name": "id", "in": "path", "required": True, "schema": DIGITS}] if "{id}" in path else []
+        named = [name for name in ("id", "tag") if f"{{{name}}}" in path]
+        inside = [{"name": name, "in": "path", "required": True, "schema": DIGITS} for name in named]
         asked = [{"name": name, "in": "query", "schema": TEXT} for name in query]
         answers = {str(status): _json(schema) for status, schema in good.items()} | {"4XX": _json(wrong)}
         told: dict[str, Any] = {"parameters": inside + asked, "responses": answers}

@@ -31,7 +31,7 @@ _TABLE: dict[str, str] = {
         DELETE /contacts/{identifier}, GET /couponCollections, GET /couponCollections/{id}, POST /couponCollections,
         POST /coupons""",
     "activecampaign": """GET /users/me, GET /lists, GET /tags, POST /tags, GET /fields, POST /fields, POST /fieldRels,
-        GET /contacts, DELETE /contacts/{id}, GET /contacts/{id}/contactTags, POST /contactTags, DELETE /contactTags/{id},
+        GET /contacts, DELETE /contacts/{id}, DELETE /contacts/{id}/tags/{tag}, GET /contactTags, DELETE /contactTags/{id},
         POST /import/bulk_import, GET /import/info, GET /campaigns""",
 }
 USED = {name: frozenset(" ".join(one.split()) for one in told.split(",")) for name, told in _TABLE.items()}

@@ -33,7 +33,7 @@ READINGS: dict[tuple[str, str], dict[str, str]] = {
     ("brevo", "worst"): {"bad_address_in_list": "refuse", "date_format": "dmy", "empty_scope": "import",
                          "existing_join": "no", "unknown_list": "404", "unique_subscribers": "mailable"},
     ("activecampaign", "usual"): {},
-    ("activecampaign", "worst"): {"email_filter": "ignored", "list_filter": "ignored", "contact_tags": "missing",
+    ("activecampaign", "worst"): {"email_filter": "ignored", "list_filter": "ignored", "tag_path": "missing", "ids_filter": "ignored",
                                   "join_total": "missing", "failure_index": "1", "unknown_field": "refused"},
 }  # fmt: skip
 

@@ -33,15 +33,17 @@ UNCONFIRMED, ACTIVE, LEFT, BOUNCED = "0", "1", "2", "3"  # a contact's status on
 # Facts that the documentation leaves open: one switch each. The first reading is the default.
 OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "contact_tags": ("there", "missing"),  # GET /contacts/{id}/contactTags
         "email_filter": ("obeyed", "ignored"),  # GET /contacts?email=
         "exclude_automations": ("payload", "contact"),  # where an import must say it
         "excluded": ("failure", "silent"),  # what an import's result says of excluded addresses
         "failure_index": ("0", "1"),  # the place of the first contact in a refusal
         "import_subscribe": ("keep", "activate"),  # `subscribe` for who is unconfirmed or bounced on the list
-        "join_total": ("told", "missing"),  # meta.total of a contact's tags
+        "ids_filter": ("obeyed", "ignored"),  # GET /contacts?ids[]=
+        "join_filters": ("obeyed", "ignored"),  # GET /contactTags?filters[subscriberid]=&filters[tagid]=
+        "join_total": ("told", "missing"),  # meta.total of the tags of contacts
         "list_filter": ("obeyed", "ignored"),  # GET /contacts?listid=
         "long_text": ("kept", "cut"),  # more than 255 bytes in a text field
+        "tag_path": ("there", "missing"),  # DELETE /contacts/{id}/tags/{tag}
         "throttle": ("429", "503"),  # over 5 calls a second
         "unknown_field": ("ignored", "refused"),  # in an import
         "unfinished": ("pending", "processing"),  # what an import is called before it is completed

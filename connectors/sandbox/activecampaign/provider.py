@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from connectors.http import Request, Response
 from connectors.pace import Rate
@@ -69,6 +69,8 @@ class ActiveCampaignSandbox:
         body = _body(request)
         if body is None:
             return json_response(400, {})
+        if several := parse_qs(urlsplit(request.url).query).get("ids[]"):
+            query = {**query, "ids[]": ",".join(several)}
         status, told = self._answer(request, path, query, body)
         return json_response(status, told, self._limits())
 

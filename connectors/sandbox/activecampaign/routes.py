@@ -108,8 +108,10 @@ def _contact(person: Person) -> Json:
 
 
 def contacts(at: Account, _path: tuple[str, ...], query: Query, _body: Json) -> Answer:
-    """GET /contacts: by address, list and status; by growing id after one."""
+    """GET /contacts: by ids, address, list and status; by growing id after one."""
     found = [person for person in at.people.values() if person.id > int(query.get("id_greater", 0))]
+    if "ids[]" in query and at.switch("ids_filter") == "obeyed":
+        found = [person for person in found if str(person.id) in query["ids[]"].split(",")]
     if "email" in query and at.switch("email_filter") == "obeyed":
         found = [person for person in found if person.email == normal(query["email"])]
     if "status" in query:
@@ -136,27 +138,25 @@ def _join(person: Person, tag: int) -> Json:
     return {"id": str(person.tags[tag]), "contact": str(person.id), "tag": str(tag)}
 
 
-def contact_tags(at: Account, path: tuple[str, ...], query: Query, _body: Json) -> Answer:
-    """GET /contacts/{id}/contactTags."""
-    person = at.people.get(int(path[0]))
-    if person is None or at.switch("contact_tags") == "missing":
-        return _missing("Subscriber")
-    status, told = _listed("contactTags", [_join(person, tag) for tag in person.tags], query)
+def contact_tags(at: Account, _path: tuple[str, ...], query: Query, _body: Json) -> Answer:
+    """GET /contactTags: of a contact, of a tag, or of both."""
+    joins = [_join(person, tag) for person in at.people.values() for tag in person.tags]
+    for name, key in (("filters[subscriberid]", "contact"), ("filters[tagid]", "tag")):
+        if name in query and at.switch("join_filters") == "obeyed":
+            joins = [join for join in joins if join[key] == query[name]]
+    status, told = _listed("contactTags", joins, query)
     if at.switch("join_total") == "missing":
         del told["meta"]
     return status, told
 
 
-def add_tag(at: Account, _path: tuple[str, ...], _query: Query, body: Json) -> Answer:
-    """POST /contactTags: again gives the same one."""
-    about = body.get("contactTag") or {}
-    person, tag = at.people.get(int(about.get("contact") or 0)), int(about.get("tag") or 0)
-    if person is None or tag not in at.tags:
+def untag(at: Account, path: tuple[str, ...], _query: Query, _body: Json) -> Answer:
+    """DELETE /contacts/{id}/tags/{tag}."""
+    person, tag = at.people.get(int(path[0])), int(path[1])
+    if at.switch("tag_path") == "missing" or person is None or tag not in person.tags:
         return _missing("Subscriber or Tag")
-    at.automations += tag not in person.tags
-    is_new = tag not in person.tags
-    person.tags.setdefault(tag, at.number())
-    return 201 if is_new else 200, {"contactTag": _join(person, tag)}
+    del person.tags[tag]
+    return 200, {}
 
 
 def remove_tag(at: Account, path: tuple[str, ...], _query: Query, _body: Json) -> Answer:
@@ -221,8 +221,8 @@ _TABLE: tuple[tuple[str, str, _Endpoint], ...] = (
     ("POST", r"/fieldRels", relate_field),
     ("GET", r"/contacts", contacts),
     ("DELETE", r"/contacts/(\d+)", delete_contact),
-    ("GET", r"/contacts/(\d+)/contactTags", contact_tags),
-    ("POST", r"/contactTags", add_tag),
+    ("DELETE", r"/contacts/(\d+)/tags/(\d+)", untag),
+    ("GET", r"/contactTags", contact_tags),
     ("DELETE", r"/contactTags/(\d+)", remove_tag),
     ("GET", r"/import/info", import_info),
     ("GET", r"/campaigns", campaigns),
