@@ -11,8 +11,8 @@ from connectors.answers import part
 from connectors.brevo.spec import OTHER
 from connectors.errors import Unavailable
 from connectors.http import Http
-from connectors.outcomes import each
-from connectors.types import AddCode, Batch, Job, Outcome, Reason, Ref, State
+from connectors.outcomes import by_code, each
+from connectors.types import Batch, Job, Outcome, Reason, Ref, State
 
 QUIET = timedelta(minutes=15)  # by Brevo's clock: what the total does not show by then, it will not show
 LOST = "~"  # marks the job of a call without an answer
@@ -25,7 +25,7 @@ def push(http: Http, batch: Batch) -> Iterator[Outcome]:
 
     The job's name is what was there before, how many were sent, and when by Brevo's clock.
     """
-    codes = list(dict.fromkeys(change.code for change in batch.changes if isinstance(change, AddCode)))
+    codes = list(by_code(batch))
     before = _held(http, batch.ref)
     if before is None:
         return each(batch.changes, State.REJECTED, Reason.UNKNOWN_TARGET)

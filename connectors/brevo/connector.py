@@ -10,16 +10,16 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from connectors import errors
-from connectors.answers import Json, inner, instant, record, rows, scalars
+from connectors.answers import Json, inner, instant, record, scalars
 from connectors.brevo import codes, engagement, events, reads, wire
-from connectors.brevo.spec import AT_ONCE, CONTACTS, OTHER, SMALL, SPEC, TYPES, BrevoSettings
+from connectors.brevo.spec import AT_ONCE, CONTACTS, OTHER, SMALL, SPEC, BrevoSettings
 from connectors.fitting import there
 from connectors.http import Http, mask
-from connectors.outcomes import applied, contacts, each, noop, rejected, shows
+from connectors.outcomes import applied, contacts, each, noop, parted, rejected, said_yes, shows
 from connectors.spec import Spec
 from connectors.sweeps import Course, Part, Place, sweep
 from connectors.types import (
-    Account, AddCode, AddContact, AddMember, Batch, Consent, ContactChange, Cursor, EngagementEvent, EventKind, Fitted,
+    Account, AddCode, AddMember, Batch, ContactChange, Cursor, EngagementEvent, EventKind, Fitted,
     Job, Outcome, Page, Profile, Reason, Ref, RemoveMember, State, Suppress, Suppression, Target, TargetKind, ValueKind,
 )  # fmt: skip
 
@@ -61,13 +61,10 @@ class Brevo:
     def create(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
         wanted, folder = list(targets), self._folder()
         refs = self._found(wanted, folder)
-        for target in wanted:
-            if target in refs:
-                continue
-            if target.kind in _LISTED and not folder:
-                folder = self._made("/contacts/folders", {"name": self._settings.place()})
-            refs[target] = self._create(target, folder)
-        return refs
+        missing = [target for target in wanted if target not in refs]
+        if not folder and any(target.kind in _LISTED for target in missing):
+            folder = self._made("/contacts/folders", name=self._settings.place())
+        return refs | {target: self._create(target, folder) for target in missing}
 
     def _folder(self) -> Ref | None:
         return reads.titles(self._http, "/contacts/folders", "folders").get(self._settings.place())
@@ -82,27 +79,20 @@ class Brevo:
             known[TargetKind.POOL] = reads.titles(self._http, "/couponCollections", "collections", 100, OTHER)
         named = {target: known.get(target.kind, {}).get(target.title) for target in wanted}
         fields = [target for target in wanted if target.kind is TargetKind.FIELD]
-        return there(fields, self._attributes() if fields else {}, SPEC.fields) | {
-            target: ref for target, ref in named.items() if ref
-        }
-
-    def _attributes(self) -> dict[str, str]:
-        """Types of the attributes by name; one of another category is of none that is ours."""
-        answer = self._http("GET", "/contacts/attributes").json()
-        found = rows(answer, "attributes", holding=frozenset({"name", "category"}))
-        return {row["name"]: row["type"] if row["category"] == "normal" else row["category"] for row in found}
+        found = there(fields, reads.attributes(self._http) if fields else {}, SPEC.fields)
+        return found | {target: ref for target, ref in named.items() if ref}
 
     def _create(self, target: Target, folder: Ref | None) -> Ref:
         if target.kind is TargetKind.FIELD:
-            body = {"type": TYPES[target.value or ValueKind.TEXT]}
+            body = {"type": SPEC.fields[target.value or ValueKind.TEXT].type}
             self._http("POST", f"/contacts/attributes/normal/{target.title}", json=body)
             return target.title
         if target.kind is TargetKind.POOL:
-            body = {"name": target.title, "defaultCoupon": self._settings.default_coupon}
-            return self._made("/couponCollections", body, rate=OTHER)
-        return self._made("/contacts/lists", {"name": target.title, "folderId": int(folder or 0)})
+            default = self._settings.default_coupon
+            return self._made("/couponCollections", OTHER, name=target.title, defaultCoupon=default)
+        return self._made("/contacts/lists", name=target.title, folderId=int(folder or 0))
 
-    def _made(self, path: str, body: Json, rate: str = CONTACTS) -> Ref:
+    def _made(self, path: str, rate: str = CONTACTS, **body: str | int) -> Ref:
         return str(self._http("POST", path, json=body, rate=rate).part("id"))
 
     def push(self, batch: Batch) -> Iterator[Outcome]:
@@ -119,10 +109,9 @@ class Brevo:
             yield from self._listed(batch.ref, changes[at : at + AT_ONCE], verb)
 
     def _imported(self, list_ref: Ref, changes: Sequence[ContactChange]) -> Iterator[Outcome]:
-        others = [one for one in changes if isinstance(one, AddContact) and one.status is not Consent.SUBSCRIBED]
+        willing, others = parted(changes, said_yes)
         yield from each(others, State.REJECTED, Reason.OTHER, words=_NO_STATUS)
-        refused = {one.id for one in others}
-        for same in wire.imports(one for one in changes if one.id not in refused):
+        for same in wire.imports(willing):
             body = wire.import_body(same, list_ref)
             try:
                 process = self._http("POST", "/contacts/import", json=body, timeout=PATIENCE).part("processId")
@@ -173,7 +162,7 @@ class Brevo:
     def _settled(self, job: Job, process: Json) -> Iterator[Outcome]:
         """Applied: completed, in no file of refusals. A recalled job, and a count without a file, are read back."""
         told = inner(process, "info", "import") or {}  # addresses of files, or counts as they are described
-        files = {name: told[name] for name in wire.FILES if told.get(name)}
+        files = {name: about for name, about in told.items() if about and wire.REFUSED.match(name)}
         recalled = job.ref.endswith(RECALLED)
         if not files and not recalled:
             return each(job.batch.changes, State.APPLIED)
@@ -192,7 +181,7 @@ class Brevo:
         for change in changes:
             email = change.profile.email
             if email in refused:
-                yield rejected(change, wire.FILES[refused[email]], refused[email])
+                yield rejected(change, wire.refused(refused[email]), refused[email])
             elif is_unclear and not _is_proven(change, held.get(email), is_ours=not recalled):
                 reason = Reason.TRY_LATER if recalled else Reason.INVALID_ADDRESS
                 yield rejected(change, reason, "not in the list after the import")

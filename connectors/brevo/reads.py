@@ -58,6 +58,13 @@ def titles(http: Http, path: str, key: str, size: int = 50, rate: str = CONTACTS
     return oldest(row for page in pages(http, path, key, size, rate=rate) for row in page.rows)
 
 
+def attributes(http: Http) -> dict[str, str]:
+    """Types of the attributes by name; one of another category is of none that is ours."""
+    answer = http("GET", "/contacts/attributes").json()
+    found = rows(answer, "attributes", holding=frozenset({"name", "category"}))
+    return {row["name"]: row["type"] if row["category"] == "normal" else row["category"] for row in found}
+
+
 def recent(http: Http) -> Iterator[Slice]:
     """Pages of processes, newest first."""
     return pages(http, "/processes", "processes", 50, rate=OTHER, sort="desc")

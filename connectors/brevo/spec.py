@@ -21,14 +21,9 @@ _RESERVED = "EMAIL SMS EXT_ID WHATSAPP LANDLINE_NUMBER ADDED_TIME MODIFIED_TIME"
 _IMPORT = Limit(items=10_000, bytes=8_000_000, each=60, rate=CONTACTS, is_job=True)  # 10 MB a body, 8 advised
 _LATER = replace(_IMPORT, after=frozenset({AddContact}))
 
-TYPES: Mapping[ValueKind, str] = {
-    ValueKind.TEXT: "text",
-    ValueKind.NUMBER: "float",  # there is no integer type
-    ValueKind.BOOLEAN: "text",  # an import leaves `true` where it says `false` (APIv3-python-library#95, 2024)
-    ValueKind.DATE: "date",
-    ValueKind.INSTANT: "text",  # Brevo's date holds no time of day
-    ValueKind.URL: "text",
-}
+# There is no integer type. An import leaves `true` where it says `false` (APIv3-python-library#95, 2024): no boolean either.
+# A date there holds no time of day.
+_TYPES = dict.fromkeys(ValueKind, "text") | {ValueKind.NUMBER: "float", ValueKind.DATE: "date"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,18 +67,13 @@ SPEC = Spec(
         Suppress: _LATER,
         AddCode: Limit(items=10_000, names=r"\S{1,100}", rate=OTHER, is_job=True),
     },
-    fields={kind: Field(type=name) for kind, name in TYPES.items()},
+    fields={kind: Field(type=name) for kind, name in _TYPES.items()},
     fit=fitting.fitter({ValueKind.TEXT: _text, ValueKind.BOOLEAN: fitting.words("yes", "no")}),
     field_names=Names(length=50, upper=True, reserved=frozenset(_RESERVED.split())),
     rates={CONTACTS: (Rate(10, 1), Rate(36_000, 3600)), OTHER: (Rate(100, 3600),), FILES: ()},
     share={OTHER: 0.5},
     in_flight=2,
-    creates={
-        TargetKind.CONTACTS: 2,
-        TargetKind.SEGMENT: 1,
-        TargetKind.FIELD: 1,
-        TargetKind.POOL: 1,
-    },  # with the first list, the folder
+    creates=dict.fromkeys(TargetKind, 1) | {TargetKind.CONTACTS: 2},  # with the first list, the folder
     poll_after=(30.0, 60.0, 120.0, 300.0),
     reports={kind: Precision.CAMPAIGN for action in ACTIONS.values() for kind in action.kinds},
 )

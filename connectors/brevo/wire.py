@@ -15,16 +15,7 @@ from connectors.types import (
     Change, ClearTraits, ContactChange, Fitted, Left, Reason, Ref, Suppress, Suppression, normal,
 )  # fmt: skip
 
-# The files of a finished import that name the records it refused (`GET /processes/{id}`, info.import).
-FILES: Mapping[str, Reason] = {
-    "invalid_emails": Reason.INVALID_ADDRESS,
-    "duplicate_contact_id": Reason.OTHER,
-    "duplicate_ext_id": Reason.OTHER,
-    "duplicate_email_id": Reason.OTHER,
-    "duplicate_phone_id": Reason.INVALID_VALUE,
-    "duplicate_whatsapp_id": Reason.INVALID_VALUE,
-    "duplicate_landline_number_id": Reason.INVALID_VALUE,
-}
+REFUSED = re.compile("invalid_|duplicate_")  # files of a finished import, and whom they name (`GET /processes/{id}`)
 NO_CHANGE = re.compile(r"already (in|removed from) list and/or does not exist", re.IGNORECASE)
 NO_LIST = re.compile(r"\blists?\b.*(not exist|not found|invalid|unknown)", re.IGNORECASE)
 
@@ -69,6 +60,11 @@ def import_body(changes: Sequence[ContactChange], list_ref: Ref) -> Json:
             {"email": email, "attributes": {**held}} if held else {"email": email} for email, held in written.items()
         ],
     }
+
+
+def refused(name: str) -> Reason:
+    """Why the records in a file of refusals were refused, by its name."""
+    return Reason.INVALID_ADDRESS if name == "invalid_emails" else Reason.OTHER
 
 
 def says(error: InvalidRequest, words: re.Pattern[str]) -> bool:
