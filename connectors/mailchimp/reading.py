@@ -26,6 +26,7 @@ _FIGURES = (
     "id", "list_id", "subject_line", "send_time", "emails_sent", "abuse_reports", "unsubscribed", "bounces", "opens",
     "clicks",
 )  # fmt: skip
+_KEYS = frozenset({"id", "tag"})
 _IDS = ("id", "email_id", "email_address", "tag")
 
 
@@ -43,13 +44,13 @@ def pages(
 
     `count`: how many to ask for; 0 where a list has no pages, which is then told whole.
     """
-    names = ",".join(f"{key}.{name}" for name in fields)
+    names, holding = ",".join(f"{key}.{name}" for name in fields), _KEYS.intersection(fields)
     asked = {**(params or {}), **({"fields": f"{names},total_items"} if names else {})}
 
     def ask(offset: int) -> tuple[Sequence[Json], int | None]:
         place = {"count": count, "offset": offset} if count else {}
         answer = http("GET", path, params={**asked, **place}).json()
-        return rows(answer, key, holding=frozenset()), answer.get("total_items")
+        return rows(answer, key, holding=holding), answer.get("total_items")
 
     return offsets(ask, start=int(start or 0), overlap=_OVERLAP, name=_identity)
 

@@ -20,7 +20,9 @@ FIELDS_AT_MOST = 80
 TEXT_BYTES = 255  # longer text is cut off there, in bytes
 SLOW = 130.0  # seconds: the provider gives up at 120; giving up before it leaves the write running
 SKEW = timedelta(minutes=10)  # between our clock and theirs
-_KEY = re.compile(r"[^\s:]+-(?P<centre>[a-z]+[0-9]+)")
+# words that Mailchimp's own merge tags use already (its help centre's list of reserved names)
+_RESERVED = "ARCHIVE DATE EMAIL EMAIL_TYPE FORWARD INTERESTS REWARDS TO UNSUB USER_URL"
+_CENTRE = re.compile(r"[^\s:]+-([a-z]+[0-9]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +44,11 @@ class MailchimpSettings:
     webhook_secret: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        found = _KEY.fullmatch(self.api_key.strip())
-        if not found and not self.base_url:
+        centre = _CENTRE.fullmatch(self.api_key.strip())
+        if not self.base_url and not centre:
             raise SettingsError("mailchimp: 'api_key' does not end in a data centre such as '-us19'", key="api_key")
-        if not self.base_url and found:
-            object.__setattr__(self, "base_url", f"https://{found['centre']}.api.mailchimp.com/3.0")
+        if not self.base_url and centre:
+            object.__setattr__(self, "base_url", f"https://{centre[1]}.api.mailchimp.com/3.0")
 
     def headers(self) -> Mapping[str, str]:
         """Basic authentication; the user's name is free."""
@@ -88,14 +90,7 @@ SPEC = Spec(
     fit=fitting.fitter(
         {ValueKind.TEXT: _stripped, ValueKind.BOOLEAN: fitting.words("true", "false")}, max_bytes=TEXT_BYTES
     ),
-    # Words that Mailchimp's own merge tags use already (its help centre's list of reserved names).
-    field_names=Names(
-        length=10,
-        upper=True,
-        reserved=frozenset(
-            {"ARCHIVE", "DATE", "EMAIL", "EMAIL_TYPE", "FORWARD", "INTERESTS", "REWARDS", "TO", "UNSUB", "USER_URL"}
-        ),
-    ),
+    field_names=Names(length=10, upper=True, reserved=frozenset(_RESERVED.split())),
     max_fields=FIELDS_AT_MOST,
     rates={},  # no window: 10 simultaneous connections a user (rate-limits-and-timeouts, 2026-11-22)
     in_flight=8,

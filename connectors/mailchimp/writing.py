@@ -11,11 +11,12 @@ from connectors.errors import InvalidRequest
 from connectors.http import Http
 from connectors.mailchimp import reading, wire
 from connectors.mailchimp.spec import SKEW, SLOW
-from connectors.outcomes import applied, contacts, each, noop, rejected, shows
+from connectors.outcomes import applied, contacts, each, noop, parted, rejected, shows
 from connectors.types import (
     AddCode, AddContact, AddMember, Batch, Change, Job, Outcome, Reason, Ref, RemoveMember, State,
 )  # fmt: skip
 
+_PENDING = "a pending consent is not sent: it would mail a confirmation request"
 _FIGURES = ("id", "status", "total_operations", "submitted_at", "response_body_url")
 _UNSURE = frozenset({Reason.OTHER, Reason.INVALID_VALUE})  # of a code that was refused: it may be there
 _NO_ARCHIVE = frozenset({400, 401, 403, 404, 410})  # another host's refusals, once ten minutes passed
@@ -32,9 +33,8 @@ def push(http: Http, batch: Batch, url: str) -> Iterator[Outcome]:
 def _add(http: Http, batch: Batch) -> Iterator[Outcome]:
     """Create contacts; those that exist are left as they are."""
     adds = [change for change in batch.changes if isinstance(change, AddContact)]
-    sent = [change for change in adds if change.status in wire.STATUS]
-    words = "a pending consent is not sent: it would mail a confirmation request"
-    yield from (rejected(change, Reason.OTHER, words) for change in adds if change.status not in wire.STATUS)
+    sent, pending = parted(adds, lambda change: change.status in wire.STATUS)
+    yield from each(pending, State.REJECTED, Reason.OTHER, words=_PENDING)
     if sent:
         body = {"members": [wire.member(change) for change in sent]}
         path = f"/lists/{batch.ref}?skip_merge_validation=true&skip_duplicate_check=true"
