@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 
-from connectors.answers import Json
+from connectors.answers import Json, record
 from connectors.errors import ConnectorError, Unauthorized, UnexpectedResponse
 from connectors.http import Http, Response
 from connectors.klaviyo import wire
@@ -35,7 +35,7 @@ class Api:
     def one(self, route: str, rate: str, query: wire.Query | None = None) -> Json | None:
         """One resource, or None where Klaviyo has none."""
         answer = self._http.look(route, params=query, rate=rate)
-        return wire.row(answer.part("data")) if answer else None
+        return wire.row(record(answer.part("data"), "id")) if answer else None
 
     def pages(self, route: str, rate: str, query: wire.Query | None = None, body: object = None) -> Iterator[Json]:
         """Every page of a collection, or of a report, which is asked for with a body."""
@@ -54,7 +54,7 @@ class Api:
     ) -> Iterator[tuple[str, Json]]:
         """Those of the account or of one list with their addresses, a hundred a call; unknown ones are absent."""
         route, rate, shown = place(list_ref, shown)
-        for chunk in wire.chunks(dict.fromkeys(wanted)):
+        for chunk in wire.chunks([*dict.fromkeys(wanted)]):
             query = {"filter": wire.clause("any", by, chunk), "page[size]": wire.PAGE, **shown}
             for profile in self.all(route, rate, query):
                 yield wire.email(profile), profile

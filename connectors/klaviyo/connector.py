@@ -9,7 +9,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, ClassVar
 
-from connectors.answers import oldest, part
+from connectors.answers import Json, oldest, part
 from connectors.errors import UnexpectedResponse
 from connectors.http import Http
 from connectors.klaviyo import events, results, wire, writing
@@ -101,13 +101,11 @@ class Klaviyo:
 
     def erase(self, profile: Profile) -> State:
         """Ask for the deletion of every profile of the address, or of the one that has another address by now."""
-        whom: dict[str, object] = {"attributes": {"email": profile.email}}
-        found = list(self._api.profiles([profile.email]))
-        if not found and profile.ref:
+        whom: Json = {"attributes": {"email": profile.email}}
+        if not any(self._api.profiles([profile.email])):
+            if not profile.ref or not any(self._api.profiles([profile.ref], by="id")):
+                return State.NOOP
             whom = {"id": profile.ref, "attributes": {}}
-            found = list(self._api.profiles([profile.ref], by="id"))
-        if not found:
-            return State.NOOP
         body = wire.body("data-privacy-deletion-job", {"profile": {"data": {"type": "profile", **whom}}})
         self._api("POST", "/data-privacy-deletion-jobs", "erase", body)
         return State.PENDING
@@ -135,12 +133,10 @@ class Klaviyo:
         """Ids of a list while they fit ten pages, else its own figure, of which a minute allows fifteen."""
         if target.kind is TargetKind.CONTACTS:
             return sum(len(page.items) for page in self.members(target, ref))
-        found = 0
-        pages = self._api.pages(f"/lists/{ref}/relationships/profiles", "list-members", {"page[size]": wire.PAGE})
-        for page in islice(pages, _COUNTED_PAGES):
-            found += len(wire.rows(page))
-            if wire.following(page) is None:
-                return found
+        asked = self._api.pages(f"/lists/{ref}/relationships/profiles", "list-members", {"page[size]": wire.PAGE})
+        pages = list(islice(asked, _COUNTED_PAGES))
+        if wire.following(pages[-1]) is None:
+            return sum(len(wire.rows(page)) for page in pages)
         listed = self._api.one(f"/lists/{ref}", "list-count", {"additional-fields[list]": "profile_count"})
         return int(part(listed, "profile_count"))
 
@@ -178,8 +174,8 @@ class Klaviyo:
         wanted += [wire.clause("greater-or-equal", "datetime", since)] if since else []
         query = {"filter": ",".join(wanted), "sort": "datetime", "include": "profile", "fields[profile]": "email"}
         for page in self._api.pages("/events", "events", {**query, "page[size]": _EVENTS}):
-            emails = events.emails(page)
-            found = [event for row in wire.rows(page) if (event := events.event(row, kind, emails))]
+            told = (events.event(row, kind, email) for row, email in events.addressed(page))
+            found = [event for event in told if event]
             yield Part(items=found, following=wire.following(page), times=[event.happened_at for event in found])
 
     def totals(self, campaigns: Sequence[str]) -> Mapping[str, Mapping[EventKind, int]]:
@@ -193,13 +189,12 @@ class Klaviyo:
         conversion = next((ref for ref, name in named.items() if name == events.CONVERSION), min(named))
         body = wire.body("campaign-values-report", events.report(conversion))
         pages = self._api.pages("/campaign-values-reports", "report", body=body)
-        told = (row for page in pages for row in part(page, "data", "attributes", "results"))
-        return events.totals(told, set(campaigns))
+        return events.totals(pages, set(campaigns))
 
     def parse(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[EngagementEvent]:
         """The events of a system webhook; it names people by id, so that addresses are looked up, a hundred a call."""
         told = list(events.delivered(self._settings.webhook_secret, headers, body, now))
-        known = {ref: email for _, _, emails in told for ref, email in emails.items()}
-        unknown = {owner for row, _, _ in told if (owner := events.owner(row)) and owner not in known}
-        known |= {found["id"]: email for email, found in self._api.profiles(sorted(unknown), by="id")}
-        return [event for row, kind, _ in told if (event := events.event(row, kind, known))]
+        unknown = sorted({events.owner(row) for row, _, email in told if not email} - {""})
+        known = {found["id"]: email for email, found in self._api.profiles(unknown, by="id")}
+        each = (events.event(row, kind, email or known.get(events.owner(row), "")) for row, kind, email in told)
+        return [event for event in each if event]

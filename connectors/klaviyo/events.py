@@ -35,6 +35,7 @@ _STATISTICS = {
     EventKind.UNSUBSCRIBE: ("unsubscribe_uniques",),
 }
 _TOPIC = f"event:{INTEGRATION.lower()}."
+_HINT = "it is the secret_key with which the webhook was created"
 _TOPICS = {_TOPIC + name.lower().replace(" ", "_"): kind for name, kind in KINDS.items()}
 
 
@@ -45,22 +46,27 @@ def kind_of(metric: Json) -> EventKind | None:
     return KINDS.get(name, EventKind.OTHER) if is_ours else None
 
 
-def owner(told: Json) -> str:
+def owner(row: Json) -> str:
     """The id of the profile that an event belongs to; empty for none."""
-    return inner(told, "related", "profile", "data", "id") or ""
+    return inner(row, "related", "profile", "data", "id") or ""
 
 
-def event(told: Json, kind: EventKind, emails: Mapping[str, str]) -> EngagementEvent | None:
-    """One event; `emails` by profile id. None for a profile without an address, or an event without a time.
+def addressed(page: Json) -> list[tuple[Json, str]]:
+    """The events of a page, with the addresses of the profiles that came along; empty for the others."""
+    emails = {profile["id"]: wire.email(profile) for profile in wire.rows({"included": [], **page}, "included")}
+    return [(row, emails.get(owner(row), "")) for row in wire.rows(page)]
+
+
+def event(row: Json, kind: EventKind, email: str) -> EngagementEvent | None:
+    """One event. None for a profile without an address, or an event without a time.
 
     `campaign` is the message's id, or the flow's: events hold no other, and reports are grouped by it.
     """
-    happened_at, email = instant(told.get("datetime")), emails.get(owner(told))
+    happened_at, about = instant(row.get("datetime")), row.get("event_properties") or {}
     if happened_at is None or not email:
         return None
-    about = told.get("event_properties") or {}
     return EngagementEvent(
-        id=told["id"],
+        id=row["id"],
         kind=kind,
         email=email,
         happened_at=happened_at,
@@ -73,31 +79,25 @@ def event(told: Json, kind: EventKind, emails: Mapping[str, str]) -> EngagementE
     )
 
 
-def emails(page: Json) -> dict[str, str]:
-    """Addresses by profile id, of the profiles that came along."""
-    return {profile["id"]: wire.email(profile) for profile in map(wire.row, page.get("included") or ())}
-
-
 def delivered(
     secret: str, headers: Mapping[str, str], body: bytes, now: datetime
-) -> Iterator[tuple[Json, EventKind, dict[str, str]]]:
+) -> Iterator[tuple[Json, EventKind, str]]:
     """A webhook's e-mail events as a pull would give them, with the addresses that came along.
 
     Signed over body and time, which are not believed before that holds. Raises SettingsError, Unauthorized.
     """
     signed_at = headers.get("klaviyo-timestamp", "")
     told = (body, signed_at.encode("utf-8", "replace"))
-    hint = "it is the secret_key with which the webhook was created"
-    webhooks.prove_signature(secret, headers.get("klaviyo-signature", ""), told, hint=hint)
+    webhooks.prove_signature(secret, headers.get("klaviyo-signature", ""), told, hint=_HINT)
     webhooks.prove_new(_moment(signed_at), now)
     delivery = webhooks.json(body)
-    entries = rows(delivery, "data", holding=frozenset({"topic", "payload"}))
     if inner(delivery, "meta", "klaviyo_webhook_id") not in {None, headers.get("klaviyo-webhook-id")}:
         raise Unauthorized("the delivery names another webhook than its header")
-    for entry in entries:
+    for entry in rows(delivery, "data", holding=frozenset()):
         topic, payload = str(entry["topic"]), entry["payload"]
         if topic.startswith(_TOPIC) and "email" in topic:
-            yield wire.row(payload["data"]), _TOPICS.get(topic, EventKind.OTHER), emails(payload)
+            kind = _TOPICS.get(topic, EventKind.OTHER)
+            yield from ((row, kind, email) for row, email in addressed({**payload, "data": [payload.get("data")]}))
 
 
 def _moment(text: str) -> datetime:
@@ -118,11 +118,11 @@ def report(conversion: str) -> Json:
     }
 
 
-def totals(results: Iterable[Json], campaigns: Collection[str]) -> Mapping[str, Mapping[EventKind, int]]:
+def totals(pages: Iterable[Json], campaigns: Collection[str]) -> Mapping[str, Mapping[EventKind, int]]:
     """People by kind, under the id of a campaign and under that of its message; a campaign may have several messages."""
     found: dict[str, Counter[EventKind]] = defaultdict(Counter)
-    for row in results:
-        groups = row["groupings"]
+    for row in (row for page in pages for row in rows(page, "data", "attributes", "results", holding=frozenset())):
+        groups, people = row["groupings"], figures(row["statistics"], _STATISTICS)
         for name in {groups.get("campaign_id"), groups.get("campaign_message_id")}.intersection(campaigns):
-            found[name].update(figures(row["statistics"], _STATISTICS))
+            found[name].update(people)
     return found

@@ -14,7 +14,7 @@ from connectors.answers import Json, inner, instant
 from connectors.http import mask
 from connectors.klaviyo import wire
 from connectors.klaviyo.api import CONSENT, Api
-from connectors.outcomes import by_address, contacts, each, rejected, shows
+from connectors.outcomes import by_address, by_code, contacts, each, parted, rejected, shows
 from connectors.sweeps import Slice, among
 from connectors.types import (
     AddCode, AddMember, Batch, Change, ContactChange, Job, Outcome, Reason, Ref, RemoveMember, State, Suppress, normal,
@@ -52,9 +52,9 @@ def recall(api: Api, batch: Batch, since: datetime) -> Iterator[Outcome]:
     if not rest or isinstance(rest[0], RemoveMember | Suppress | AddCode):
         return
     people, oldest = len(by_address(contacts(batch))), since - _SKEW
-    imports = api.all(_IMPORTS, "import-jobs", _NEWEST)
-    for job in takewhile(lambda job: (instant(job["created_at"]) or oldest) >= oldest, imports):
-        if job["status"] in {"queued", "processing"} and job["total_count"] == people:
+    jobs = api.all(_IMPORTS, "import-jobs", _NEWEST)
+    for job in takewhile(lambda job: (instant(job["created_at"]) or oldest) >= oldest, jobs):
+        if job["status"] in {"queued", "processing"} and job.get("total_count") == people:
             yield from each(rest, State.PENDING, job=f"settle:{job['id']}")
             return
 
@@ -64,18 +64,17 @@ def recall(api: Api, batch: Batch, since: datetime) -> Iterator[Outcome]:
 
 def _imported(api: Api, batch: Batch, job: Json) -> Iterator[Outcome]:
     """`complete` may hold failures; those that name nobody of ours are found by reading the rest back."""
-    if not job["failed_count"]:
+    count = _count(job, "failed_count")
+    if not count:
         yield from each(batch.changes, State.APPLIED)
         return
     told = api.all(f"{_IMPORTS}/{job['id']}/import-errors", "import-errors", {"page[size]": wire.PAGE})
-    failed, people, rest = dict(map(wire.import_error, told)), by_address(contacts(batch)), list[Change]()
-    for email, changes in people.items():
-        if email in failed:
-            yield from (rejected(change, *failed[email]) for change in changes)
-        else:
-            rest += changes
-    unnamed = job["failed_count"] - len(failed.keys() & people.keys())
-    yield from _read_back(api, replace(batch, changes=rest), unnamed) if unnamed else each(rest, State.APPLIED)
+    failed, people = dict(map(wire.import_error, told)), by_address(contacts(batch))
+    for email in failed.keys() & people.keys():
+        yield from (rejected(change, *failed[email]) for change in people.pop(email))
+        count -= 1
+    rest = [change for same in people.values() for change in same]
+    yield from _read_back(api, replace(batch, changes=rest), count) if count > 0 else each(rest, State.APPLIED)
 
 
 def _settled(api: Api, batch: Batch, _: Json) -> Iterator[Outcome]:
@@ -84,19 +83,24 @@ def _settled(api: Api, batch: Batch, _: Json) -> Iterator[Outcome]:
 
 
 def _suppressed(api: Api, batch: Batch, job: Json) -> Iterator[Outcome]:
-    left = job["total_count"] - job["completed_count"]
-    return _read_back(api, batch, left) if left or job["skipped_count"] else each(batch.changes, State.APPLIED)
+    left = _count(job, "total_count") - _count(job, "completed_count")
+    is_whole = not left and not _count(job, "skipped_count")
+    return each(batch.changes, State.APPLIED) if is_whole else _read_back(api, batch, left)
 
 
 def _stored(api: Api, batch: Batch, job: Json) -> Iterator[Outcome]:
     """Applied where the job names the code that it made; one that it did not make may have been there before."""
-    failed, made = job["failed_count"], {code["id"] for code in inner(job, "related", "coupon-codes", "data") or ()}
-    done = [change for change in batch.changes if not failed or _code(batch, change) in made]
-    rest = [change for change in batch.changes if failed and _code(batch, change) not in made]
+    failed = _count(job, "failed_count")
+    made = {code.get("id") for code in inner(job, "related", "coupon-codes", "data") or ()}
+    done, rest = parted(batch.changes, lambda change: not failed or _code(batch, change) in made)
     yield from each(done, State.APPLIED)
+    left = replace(batch, changes=rest)
     words = mask("; ".join({str(error.get("detail")): "" for error in job.get("errors") or ()}))[:200]
-    refused = len(rest) if len({_code(batch, change) for change in rest}) <= failed else 0
-    yield from _read_back(api, replace(batch, changes=rest), refused, there=State.NOOP, words=words)
+    yield from _read_back(api, left, len(rest) if len(by_code(left)) <= failed else 0, there=State.NOOP, words=words)
+
+
+def _count(job: Json, name: str) -> int:
+    return int(job.get(name) or 0)
 
 
 # reading back
@@ -112,24 +116,23 @@ def _read_back(
     yield from (rejected(change, reason, words, wait=wait) for change in missing)
 
 
-def _seen(api: Api, batch: Batch) -> tuple[list[Change], list[Change]]:
+def _seen(api: Api, batch: Batch) -> tuple[Sequence[Change], Sequence[Change]]:
     """The changes whose effect the account shows, and the others: one read for a hundred addresses, one for a code."""
     kinds = set(map(type, batch.changes))
     if AddCode in kinds:
-        routes = {change.id: f"/coupon-codes/{quote(_code(batch, change), safe='')}" for change in batch.changes}
-        done = {key for key, route in routes.items() if api.one(route, "code")}
-    else:
-        changes = contacts(batch)
-        emails = {change.id: normal(change.profile.email) for change in changes}
-        place = batch.ref if kinds & {AddMember, RemoveMember} else None
-        found = dict(api.profiles(emails.values(), CONSENT, list_ref=place))
-        done = {change.id for change in changes if _shows(change, found.get(emails[change.id]))}
-    return [one for one in batch.changes if one.id in done], [one for one in batch.changes if one.id not in done]
+        return parted(batch.changes, lambda change: _is_stored(api, _code(batch, change)))
+    changes, place = contacts(batch), batch.ref if kinds & {AddMember, RemoveMember} else None
+    found = dict(api.profiles((change.profile.email for change in changes), CONSENT, list_ref=place))
+    return parted(changes, lambda change: _shows(change, found.get(normal(change.profile.email))))
 
 
 def _shows(change: ContactChange, profile: Json | None) -> bool:
-    held = wire.traits(profile) if profile else None
-    return shows(change, held, left=bool(profile and wire.suppressions(profile)))
+    held, left = (wire.traits(profile), wire.suppressions(profile)) if profile else (None, [])
+    return shows(change, held, left=bool(left))
+
+
+def _is_stored(api: Api, code: Ref) -> bool:
+    return api.one(f"/coupon-codes/{quote(code, safe='')}", "code") is not None
 
 
 def _code(batch: Batch, change: Change) -> Ref:

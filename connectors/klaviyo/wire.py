@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from string import ascii_letters, digits
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-import orjson
-
 from connectors import answers, outcomes
-from connectors.answers import Json, inner, instant, scalars, stamp
+from connectors.answers import Json, Row, inner, instant, scalars, stamp
 from connectors.errors import InvalidRequest
 from connectors.http import mask
 from connectors.types import AddCode, Change, ClearTraits, ContactChange, Fitted, Left, Reason, Ref, Suppression, normal
@@ -41,7 +39,8 @@ _LEFT = {
 _INDEX = re.compile(r"/data/attributes/(?:profiles|coupon-codes)/data/(\d+)(/.*)?")
 _TARGET = re.compile(r"/data/relationships/list.*|/data/attributes/coupon-codes/data/\d+/relationships/coupon.*")
 _BAD_IDS = re.compile(r"Invalid profile IDs?:\s*(.+)")
-_PLAIN_BYTES = f"{ascii_letters}{digits}_.-~".encode()
+_PLAIN = f"{ascii_letters}{digits}_.-~".encode()
+_AROUND = len("%22%22%2C")  # quotes and a comma
 
 
 def clause(operator: str, name: str, value: str | datetime | Sequence[str]) -> str:
@@ -58,20 +57,17 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+def chunks(texts: Sequence[str], most: int = PAGE) -> Iterator[Sequence[str]]:
     """Addresses or ids for one any() each: a hundred, fewer when they are long."""
-    chunk: list[str] = []
-    size = 0
-    for text in texts:
-        raw = f"{_quoted(text)},".encode()
-        cost = len(raw) + 2 * len(raw.translate(None, _PLAIN_BYTES))  # three bytes for each that must be encoded
-        if chunk and (len(chunk) == PAGE or size + cost > _FILTER_BYTES):
+    for start in range(0, len(texts), most):
+        chunk = texts[start : start + most]
+        raw = "".join(chunk).encode()
+        odd = len(raw.translate(None, _PLAIN))  # each may need six bytes: escaped, then encoded
+        size = len(raw) + 5 * odd + _AROUND * len(chunk)
+        if size > _FILTER_BYTES and most > 1:
+            yield from chunks(chunk, most // 2)
+        else:
             yield chunk
-            chunk, size = [], 0
-        chunk.append(text)
-        size += cost
-    if chunk:
-        yield chunk
 
 
 def coupon(title: str) -> Ref:
@@ -85,21 +81,20 @@ def coupon(title: str) -> Ref:
 # answers: a resource is read as one object, its attributes beside its id
 
 
-def row(resource: object) -> Json:
-    """A resource's attributes with its id and what it is related to. Raises UnexpectedResponse for one without an id."""
-    told = answers.record(resource, "id")
-    return {**(told.get("attributes") or {}), "id": told["id"], "related": told.get("relationships")}
+def row(resource: Json) -> Row:
+    """A resource's attributes with its id and what it is related to."""
+    return Row(resource.get("attributes") or {}, id=resource["id"], related=resource.get("relationships"))
 
 
-def rows(page: object) -> list[Json]:
+def rows(page: object, key: str = "data") -> list[Row]:
     """The resources of a page. Raises UnexpectedResponse when it is none, or one has no id."""
-    return [row(resource) for resource in answers.rows(page, "data")]
+    return [row(resource) for resource in answers.rows(page, key)]
 
 
 def following(page: Json) -> str | None:
     """The route of the next page, of whatever host the answer thinks to be; None for the last."""
     link = urlsplit(inner(page, "links", "next") or "")
-    return f"{link.path.partition('/api')[2]}?{link.query}" if link.query else None
+    return f"/{link.path.partition('/api/')[2]}?{link.query}" if link.query else None
 
 
 def email(profile: Json) -> str:
@@ -114,14 +109,11 @@ def traits(profile: Json) -> dict[Ref, Fitted]:
 
 
 def suppressions(profile: Json) -> list[Suppression]:
-    """Why Klaviyo does not mail a profile, one entry a reason, the oldest first."""
+    """Why Klaviyo does not mail a profile, one entry a reason."""
     told = inner(profile, "subscriptions", "email", "marketing", "suppression") or ()
-    who, ref = email(profile), profile["id"]
-    return [
-        Suppression(email=who, left=_LEFT.get(entry["reason"], Left.OTHER), at=instant(entry["timestamp"]), ref=ref)
-        for entry in told
-        if who
-    ]
+    reasons = ((_LEFT.get(entry.get("reason"), Left.OTHER), instant(entry.get("timestamp"))) for entry in told)
+    who = email(profile)
+    return [Suppression(email=who, left=left, at=at, ref=profile["id"]) for left, at in reasons if who]
 
 
 # bodies
@@ -132,7 +124,7 @@ def body(kind: str, inside: Mapping[str, object], **more: object) -> Json:
     return {"data": {"type": kind, **more, "attributes": inside}}
 
 
-def profile(changes: Sequence[ContactChange]) -> bytes:
+def profile(changes: Sequence[ContactChange]) -> Json:
     """One profile of an import, which may name an address only once: the address and our values, of which the later wins.
 
     Never another identifier, never a consent. A property is cleared by `unset`, a named field by null (2026-07-15).
@@ -142,6 +134,8 @@ def profile(changes: Sequence[ContactChange]) -> bytes:
         values |= dict.fromkeys(change.fields) if isinstance(change, ClearTraits) else outcomes.values(change)
     inside: dict[str, object] = {"email": changes[0].profile.email}
     told: dict[str, object] = {"type": "profile", "attributes": inside}
+    if not values:
+        return told
     for name in NAMED & values.keys():
         value = values.pop(name)
         inside[name] = None if value is None else str(value)
@@ -149,7 +143,7 @@ def profile(changes: Sequence[ContactChange]) -> bytes:
         told["meta"] = {"patch_properties": {"unset": unset}}
     if properties := {name: value for name, value in values.items() if value is not None}:
         inside["properties"] = properties
-    return orjson.dumps(told)
+    return told
 
 
 def code(change: AddCode, ref: Ref) -> Json:
@@ -165,7 +159,7 @@ def code(change: AddCode, ref: Ref) -> Json:
 def problems(error: InvalidRequest) -> list[tuple[str, str]]:
     """What a refused call complains of: the place in the body, and Klaviyo's words."""
     told = inner(error.body, "errors") or ()
-    return [(inner(one, "source", "pointer") or "", inner(one, "detail") or "") for one in told]
+    return [(str(inner(one, "source", "pointer")), str(inner(one, "detail"))) for one in told]
 
 
 def culprits(error: InvalidRequest, sent: Groups) -> dict[str, Reason]:
@@ -187,8 +181,8 @@ def import_error(told: Json) -> tuple[str, tuple[Reason, str]]:
     """Whom an import error names (by the payload that it repeats, never by index; empty for nobody), and why."""
     payload = told.get("original_payload") or {}
     words = mask(f"{told.get('title') or ''} {told.get('detail') or ''}".strip())
-    reason = _reason(inner(told, "source", "pointer") or "", words)
-    return email(payload) or email(payload.get("attributes", {})), (reason, words)
+    reason = _reason(str(inner(told, "source", "pointer")), words)
+    return email(payload) or email(payload.get("attributes") or {}), (reason, words)
 
 
 def _reason(place: str, words: str) -> Reason:

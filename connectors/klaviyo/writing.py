@@ -11,10 +11,9 @@ from connectors.errors import InvalidRequest, RateLimited
 from connectors.klaviyo import results, wire
 from connectors.klaviyo.api import Api
 from connectors.klaviyo.spec import PROFILE_BYTES
-from connectors.outcomes import applied, by_address, contacts, each, noop
+from connectors.outcomes import applied, by_address, by_code, contacts, each, noop, parted, said_yes
 from connectors.types import (
-    AddCode, AddContact, AddMember, Batch, Change, Consent, ContactChange, Outcome, Reason, Ref, RemoveMember, State,
-    Suppress, normal,
+    AddCode, AddMember, Batch, ContactChange, Outcome, Reason, Ref, RemoveMember, State, Suppress, normal,
 )  # fmt: skip
 
 _QUEUED = 100  # jobs of codes that may wait (description, 2026-07-15)
@@ -28,21 +27,15 @@ def push(api: Api, batch: Batch) -> Iterator[Outcome]:
 
 def _import(api: Api, batch: Batch) -> Iterator[Outcome]:
     """Klaviyo keeps no status that an import could set: only people who said yes are sent."""
-    changes = contacts(batch)
-    refused = [one for one in changes if isinstance(one, AddContact) and one.status is not Consent.SUBSCRIBED]
+    willing, refused = parted(contacts(batch), said_yes)
     yield from each(refused, State.REJECTED, Reason.OTHER, words="only subscribed contacts are imported")
-    others = {one.id for one in refused}
-    sent, profiles = list[Sequence[Change]](), list[orjson.Fragment]()
-    for same in by_address(one for one in changes if one.id not in others).values():
-        profile = wire.profile(same)
-        if len(profile) > PROFILE_BYTES:
-            yield from each(same, State.REJECTED, Reason.TOO_LONG, words="more than 100 KB a profile")
-        else:
-            sent.append(same)
-            profiles.append(orjson.Fragment(profile))
-    lists = {"lists": {"data": [{"type": "list", "id": batch.ref}]}} if isinstance(changes[0], AddMember) else {}
+    profiles = [(same, wire.profile(same)) for same in by_address(willing).values()]
+    sent, large = parted(profiles, lambda told: len(orjson.dumps(told[1])) <= PROFILE_BYTES)
+    for same, _ in large:
+        yield from each(same, State.REJECTED, Reason.TOO_LONG, words="more than 100 KB a profile")
+    lists = [{"type": "list", "id": batch.ref}] if isinstance(batch.changes[0], AddMember) else []
     if sent:
-        yield from _submit(api, "import", sent, profiles, lists)
+        yield from _submit(api, "import", [same for same, _ in sent], [profile for _, profile in sent], lists)
 
 
 def _suppress(api: Api, batch: Batch) -> Iterator[Outcome]:
@@ -53,19 +46,16 @@ def _suppress(api: Api, batch: Batch) -> Iterator[Outcome]:
 
 
 def _add_codes(api: Api, batch: Batch) -> Iterator[Outcome]:
-    codes: dict[str, list[AddCode]] = {}
-    for change in batch.changes:
-        if isinstance(change, AddCode):
-            codes.setdefault(change.code, []).append(change)
+    codes = by_code(batch)
     return _submit(api, "codes", [*codes.values()], [wire.code(same[0], batch.ref) for same in codes.values()])
 
 
 def _submit(
-    api: Api, kind: str, sent: wire.Groups, records: Sequence[object], related: Json | None = None
+    api: Api, kind: str, sent: wire.Groups, records: Sequence[object], lists: Sequence[Json] = ()
 ) -> Iterator[Outcome]:
     work = results.JOBS[kind]
-    more = {"relationships": related} if related else {}
-    body = wire.body(work.type, {work.holds: {"data": records}}, **more)
+    into = {"relationships": {"lists": {"data": lists}}} if lists else {}
+    body = wire.body(work.type, {work.holds: {"data": records}}, **into)
     try:
         job = api("POST", work.route, kind, body).part("data", "id")
     except InvalidRequest as error:
@@ -73,8 +63,7 @@ def _submit(
         if kind == "codes" and not error.culprits and _is_queue_full(api):
             raise RateLimited(f"{_QUEUED} jobs of codes wait at Klaviyo", wait=_PAUSE, status=error.status) from None
         raise
-    for changes in sent:
-        yield from each(changes, State.PENDING, job=f"{kind}:{job}")
+    yield from each([change for same in sent for change in same], State.PENDING, job=f"{kind}:{job}")
 
 
 def _is_queue_full(api: Api) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from urllib.parse import quote
@@ -121,9 +120,9 @@ def test_no_body_of_an_import_is_bigger_than_its_limit_says(asked: list[tuple[in
     for part in cut(changes, limit):
         profiles = [wire.profile([change]) for change in part if not isinstance(change, AddCode)]
         related = {"relationships": {"lists": {"data": [{"type": "list", "id": "list-1"}]}}}
-        records = {"profiles": {"data": [*map(orjson.Fragment, profiles)]}}
+        records = {"profiles": {"data": profiles}}
         assert len(orjson.dumps(wire.body("profile-bulk-import-job", records, **related))) <= (limit.bytes or 0)
-    assert all(len(wire.profile([change])) <= PROFILE_BYTES for change in changes)
+    assert all(len(orjson.dumps(wire.profile([change]))) <= PROFILE_BYTES for change in changes)
 
 
 def test_of_several_changes_of_one_address_the_later_value_wins() -> None:
@@ -133,12 +132,12 @@ def test_of_several_changes_of_one_address_the_later_value_wins() -> None:
         SetTraits(id="2", profile=profile, traits={"x": 2}),
         ClearTraits(id="3", profile=profile, fields=("y",)),
     ]
-    assert json.loads(wire.profile(changes)) == {
+    assert wire.profile(changes) == {
         "type": "profile",
         "attributes": {"email": "a@example.com", "properties": {"x": 2}},
         "meta": {"patch_properties": {"unset": ["y"]}},
     }
-    assert json.loads(wire.profile([AddMember(id="1", profile=profile)])) == {
+    assert wire.profile([AddMember(id="1", profile=profile)]) == {
         "type": "profile",
         "attributes": {"email": "a@example.com"},
     }
@@ -146,7 +145,7 @@ def test_of_several_changes_of_one_address_the_later_value_wins() -> None:
 
 def test_a_clear_removes_the_keys_and_sends_no_null() -> None:
     change = ClearTraits(id="1", profile=Profile("a@example.com"), fields=("x", "y"))
-    assert json.loads(wire.profile([change])) == {
+    assert wire.profile([change]) == {
         "type": "profile",
         "attributes": {"email": "a@example.com"},
         "meta": {"patch_properties": {"unset": ["x", "y"]}},
@@ -220,7 +219,7 @@ def test_a_collection_of_another_shape_is_an_error_not_an_empty_one(part: object
 
 def test_a_job_without_an_id_is_an_error_since_its_changes_would_be_lost() -> None:
     with pytest.raises(UnexpectedResponse):
-        wire.row({"type": "profile-bulk-import-job"})
+        wire.rows({"data": [{"type": "profile-bulk-import-job"}]})
 
 
 def test_a_first_name_is_the_profiles_own_and_the_rest_are_properties() -> None:
@@ -228,12 +227,12 @@ def test_a_first_name_is_the_profiles_own_and_the_rest_are_properties() -> None:
     change = AddContact(
         id="1", profile=profile, status=Consent.SUBSCRIBED, traits={"first_name": "Ann", "tier": "gold"}
     )
-    told = json.loads(wire.profile([change]))["attributes"]
+    told = wire.profile([change])["attributes"]
     assert told == {"email": "a@example.com", "first_name": "Ann", "properties": {"tier": "gold"}}
 
 
 def test_a_first_name_is_cleared_by_null_and_a_property_by_unset() -> None:
     change = ClearTraits(id="1", profile=Profile("a@example.com"), fields=("first_name", "tier"))
-    told = json.loads(wire.profile([change]))
+    told = wire.profile([change])
     assert told["attributes"] == {"email": "a@example.com", "first_name": None}
     assert told["meta"] == {"patch_properties": {"unset": ["tier"]}}
