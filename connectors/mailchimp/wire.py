@@ -19,7 +19,7 @@ from connectors.answers import Json, inner, rows
 from connectors.errors import UnexpectedResponse
 from connectors.http import mask
 from connectors.types import (
-    AddCode, AddContact, Change, ClearTraits, Consent, ContactChange, Fitted, Left, Outcome, Reason, Ref, Suppress, Worth,
+    AddCode, AddContact, Change, Consent, ContactChange, Fitted, Left, Outcome, Reason, Ref, Suppress, Worth,
     normal,
 )  # fmt: skip
 
@@ -232,10 +232,12 @@ def _patched(change: ContactChange, body: Json) -> Outcome:
         return outcomes.rejected(change, Reason.GONE, "the contact is archived")
     if isinstance(change, Suppress) and status not in _FALLEN:
         return outcomes.rejected(change, Reason.OTHER, f"the status stayed {status}")
-    lost = ", ".join(_lost(change, body))
-    if lost and isinstance(change, ClearTraits):
-        return outcomes.rejected(change, Reason.OTHER, f"still a value in {lost}")
-    return outcomes.rejected(change, Reason.UNKNOWN_FIELD, f"no merge field {lost}") if lost else done(change, body)
+    lost = _lost(change, body)
+    if not lost:
+        return done(change, body)
+    is_clear = outcomes.values(change)[lost[0]] == ""
+    reason, what = (Reason.OTHER, "still a value in") if is_clear else (Reason.UNKNOWN_FIELD, "no merge field")
+    return outcomes.rejected(change, reason, f"{what} {', '.join(lost)}")
 
 
 def _parsed(response: Any) -> Json:  # noqa: ANN401 - what stands for an answer: JSON as text, or what is no JSON

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from connectors import mailchimp
 from connectors.mailchimp import wire
 from connectors.mailchimp.spec import SPEC
-from connectors.types import Outcome, Profile, Reason, SetTraits, State, Suppress, ValueKind
+from connectors.types import ClearTraits, Outcome, Profile, Reason, SetTraits, State, Suppress, ValueKind
+
+ANN = Profile("ann@example.com")
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,27 @@ def test_an_operations_result_is_one_outcome(
     told = response if isinstance(response, str) else json.dumps(response)
     outcome = wire.settled(change, {"status_code": status, "operation_id": "c", "response": told})
     assert (outcome.id, outcome.state, outcome.reason) == ("c", state, reason)
+
+
+@pytest.mark.parametrize(
+    ("change", "shown", "reason", "words"),
+    [
+        (ClearTraits(id="c", profile=ANN, fields=("BORN", "CITY")), {"BORN": "", "CITY": None}, None, None),
+        (ClearTraits(id="c", profile=ANN, fields=("BORN",)), {}, None, None),
+        (ClearTraits(id="c", profile=ANN, fields=("BORN",)), {"BORN": "01/02"}, Reason.OTHER, "still a value in BORN"),
+        (SetTraits(id="c", profile=ANN, traits={"N": 0}), {"N": 0}, None, None),
+        (SetTraits(id="c", profile=ANN, traits={"N": 0}), {"X": 0}, Reason.UNKNOWN_FIELD, "no merge field N"),
+        (SetTraits(id="c", profile=ANN, traits={"CITY": ""}), {"CITY": "A"}, Reason.OTHER, "still a value in CITY"),
+        (SetTraits(id="c", profile=ANN, traits={"CITY": ""}), {"CITY": ""}, None, None),
+    ],
+)
+def test_a_field_counts_as_written_or_cleared_only_where_the_answer_shows_it(
+    change: ClearTraits | SetTraits, shown: dict[str, object], reason: Reason | None, words: str | None
+) -> None:
+    response = json.dumps({"status": "subscribed", "merge_fields": shown})
+    outcome = wire.settled(change, {"status_code": 200, "operation_id": "c", "response": response})
+    assert (outcome.reason, outcome.words) == (reason, words)
+    assert (outcome.state is State.APPLIED) is (reason is None)
 
 
 def test_a_suppression_that_did_not_take_is_no_success() -> None:
