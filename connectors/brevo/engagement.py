@@ -54,10 +54,10 @@ class Reading:
         self._http, self._now = http, now
         self._pulled: str = kept.get("pulled", "")
         self._seen: dict[str, dict[str, int]] = kept.get("seen", {})
-        self._exports = [Export(**export) for export in kept.get("exports", ())]
+        self._exports = [Export(**export) for export in kept.get("running", ())]
 
     def _page(self, *found: EngagementEvent, last: bool = False) -> Page[EngagementEvent]:
-        kept = {"pulled": self._pulled, "seen": self._seen, "exports": [asdict(export) for export in self._exports]}
+        kept = {"pulled": self._pulled, "seen": self._seen, "running": [asdict(export) for export in self._exports]}
         return Page(found, json.dumps(kept, separators=(",", ":"), ensure_ascii=False), last)
 
     def pages(self) -> Iterator[Page[EngagementEvent]]:

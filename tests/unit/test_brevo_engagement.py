@@ -235,6 +235,17 @@ def test_campaigns_of_the_last_month_are_looked_at_again_and_older_ones_are_not(
     assert shop.pull(cursor)[0] == []
 
 
+def test_the_cursor_of_an_older_version_is_read_on_and_all_is_told_again() -> None:
+    shop = Readers()
+    campaign, sent = shop.mail()
+    shop.act(campaign, EventKind.OPEN, 1)
+    about = {"campaign": int(campaign), "sent": sent.isoformat(), "action": "openers", "figures": [1], "attempts": 1}
+    older = {"pulled": sent.isoformat(), "seen": {campaign: {"openers": [1]}}, "exports": [about]}
+    events, _, is_whole = shop.pull(json.dumps(older))
+    assert is_whole
+    assert _who(events, EventKind.OPEN) == {"p1@shop.test"}
+
+
 def test_after_a_long_silence_nothing_in_between_is_missed() -> None:
     shop = Readers()
     _, cursor, _ = shop.pull()
