@@ -27,11 +27,11 @@ _IMPORTS = "/profile-bulk-import-jobs"
 
 def poll(api: Api, jobs: Sequence[Job]) -> Iterator[Outcome]:
     """The outcomes of the finished jobs; a job that Klaviyo no longer knows is settled by reading back."""
-    refs = {job.ref: job.ref.partition(":") for job in jobs}
+    refs = {job.ref: job.ref.rpartition(":") for job in jobs}
     listed = _listed(api, {name for kind, _, name in refs.values() if kind in {"import", "settle"}})
     for job in jobs:
         kind, _, name = refs[job.ref]
-        work = JOBS[kind]
+        work = JOBS.get(kind, JOBS["settle"])  # a word of an older version: what is read back is never wrong
         found = listed.get(name) or api.one(f"{work.route}/{name}", work.rate)
         if found is None or found["status"] == "cancelled":
             yield from _read_back(api, job.batch, 0)
