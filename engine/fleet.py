@@ -17,7 +17,7 @@ import tomllib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,9 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET = re.compile(r"key|token|secret|passw", re.IGNORECASE)
 _LEAST = 1.0  # minutes that are worth another start of a client who had to stop
 _PART = 1 << 16  # bytes read at a time
+_USUAL = "ciblage.toml"
+_KILLED = -signal.SIGKILL
+_MEMORY = "it was killed, as a machine does whose memory is full; the next run goes on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,10 @@ class Folder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How one client's run ended: `document` is what it printed, `said` its stderr, `starts` how often it began."""
+    """How one client's run ended: `document` is what it printed, `said` its stderr, `starts` how often it began.
+
+    `turn` of `clients` have ended by then.
+    """
 
     client: str
     file: Path
@@ -76,6 +82,8 @@ class Ended:
     starts: int = 0
     said: str = ""
     document: Mapping[str, Any] = field(default_factory=dict)
+    turn: int = 0
+    clients: int = 0
 
     @property
     def changes(self) -> int:
@@ -166,11 +174,16 @@ def read_folder(folder: Path) -> Folder:
         name = values.get("client")
         lang = "fr" if values.get("lang") == "fr" else "en"
         named = frozenset(_named([values, *_included(file, values)]))
-        members.append(Member(file, name if isinstance(name, str) else file.stem, lang, named))
+        members.append(Member(file, name if isinstance(name, str) else _called(file), lang, named))
     if not members:
         hint = 'a client\'s config is a .toml file there, or one folder below, that says client = "…"'
         raise ConfigError(f"no client has its config in {folder}", place="--all", hint=hint)
     return Folder(members, others)
+
+
+def _called(file: Path) -> str:
+    """What to call a client whose config does not say it: forty files may all have the default's name."""
+    return file.parent.name if file.name == _USUAL else file.stem
 
 
 def _values(file: Path) -> dict[str, Any] | None:
@@ -344,7 +357,7 @@ class _Shift:
         self.ended[place] = ended
         if ended.exit_code == OUT_OF_TIME:
             self.again.append(place)
-        self.tell(ended)
+        self.tell(replace(ended, turn=len(self.ended), clients=len(self.folder.members)))
 
 
 def _parsed(printed: bytes, code: int) -> tuple[Mapping[str, Any], int]:
@@ -356,7 +369,9 @@ def _parsed(printed: bytes, code: int) -> tuple[Mapping[str, Any], int]:
     if isinstance(found, dict):
         return found, code if code in {0, *ORDER, *_SIGNALS.values()} else INTERNAL
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    why = {"kind": "internal", "message": f"its process ended by {how} and told nothing", "place": None, "hint": None}
+    hint = _MEMORY if code == _KILLED else None
+    message = f"its process ended by {how} and told nothing" + (f": {hint}" if hint else "")
+    why = {"kind": "internal", "message": message, "place": None, "hint": hint}
     asked = {128 + number: 128 + number for number in _SIGNALS} | {-number: 128 + number for number in _SIGNALS}
     return {"error": why}, asked.get(code, INTERNAL)
 

@@ -26,7 +26,7 @@ def ended(one: Ended) -> None:
     """A line on stderr, after what the client's own process said there."""
     sys.stderr.write(one.said)
     style = _STYLES.get(one.exit_code, "red")
-    told = f"{one.client}: {one.exit_code} ({one.seconds:.0f} s)"
+    told = f"{one.turn}/{one.clients} {one.client}: {one.exit_code} ({one.seconds:.0f} s)"
     console(stderr=True).print(Text(f"{told} {one.why}".strip(), style=style), soft_wrap=True)
 
 
@@ -39,15 +39,23 @@ def _night(night: Night, lang: str) -> Iterator[RenderableType]:
     titles = ("client", "end", "changes", "refused", "seconds")
     columns = [(say(f"fleet.{name}", lang), name in titles[2:]) for name in titles]
     yield table(columns, [_row(one, lang) for one in night.clients])
-    for one in night.clients:
-        if one.why:
-            why = one.why if len(one.why) <= _LONGEST else f"{one.why[:_LONGEST]}…"
-            yield Text(f"✗ {one.client}: {why}", style="red")
+    for why, clients in _reasons(night).items():
+        told = why if len(why) <= _LONGEST else f"{why[:_LONGEST]}…"
+        yield Text(f"✗ {', '.join(clients)}: {told}", style="red")
     for warning in night.warnings:
         yield Text(f"! {warning}", style="yellow")
     good = sum(one.exit_code in {0, 1} for one in night.clients)
     count = number(len(night.clients), lang)
     yield Text(say("fleet.total", lang, count=good, clients=count))
+
+
+def _reasons(night: Night) -> dict[str, list[str]]:
+    """Clients by what went wrong: a first night says the same of forty."""
+    found: dict[str, list[str]] = {}
+    for one in night.clients:
+        if one.why:
+            found.setdefault(one.why, []).append(one.client)
+    return found
 
 
 def _row(one: Ended, lang: str) -> tuple[str, ...]:

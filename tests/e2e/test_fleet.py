@@ -18,7 +18,7 @@ from hand_clock import HandClock
 from round_lab import CONFIG, NOW, Lab, Said, told
 from typer.testing import CliRunner
 
-from engine import fleet
+from engine import fleet, show
 from engine.cli import app
 from engine.errors import ConfigError
 
@@ -90,7 +90,7 @@ def test_whatever_becomes_of_one_client_the_others_have_their_run(street: Lab) -
     document = said.document
     assert misfits(said.out) == [], "the published schema"
     ends = {one["client"]: one["exit_code"] for one in document["result"]["clients"]}
-    assert ends == {"a-mistaken": 2, "ciblage": 2, "maison-lin": 0, "d-dead": 4, "e-busy": 5}
+    assert ends == {"a-mistaken": 2, "b-unreadable": 2, "maison-lin": 0, "d-dead": 4, "e-busy": 5}
     assert said.exit_code == document["result"]["exit_code"] == 2, "the first of 70, 2, 5, 4, 3, 6, 1"
     assert document["warnings"] == [
         f"{street.folder.parent / 'segments.toml'} is no client's config: it has no `client`"
@@ -107,7 +107,9 @@ def test_whatever_becomes_of_one_client_the_others_have_their_run(street: Lab) -
 def test_people_read_a_line_as_each_ends_and_a_table_of_80_columns(street: Lab) -> None:
     with locked(street.folder.parent / "e-busy" / "state" / "e-busy.sqlite.lock"):
         said = fleet_of(street, json_=False)
-    assert {line.split(":")[0] for line in said.err.splitlines() if line} >= {"a-mistaken", "maison-lin", "d-dead"}
+    told = [line.partition(":")[0].split() for line in said.err.splitlines() if "/5 " in line]
+    assert [turn for turn, _ in told] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+    assert {name for _, name in told} == {"a-mistaken", "b-unreadable", "maison-lin", "d-dead", "e-busy"}
     table = [line for line in said.out.splitlines() if not line.startswith(("✗", "!", " ", "/"))]
     assert max(map(len, table)) <= 80
     assert any(line.startswith("maison-lin") and "0 done" in line for line in table)
@@ -190,6 +192,21 @@ def test_a_process_that_tells_nothing_is_a_defect_of_its_client_alone(tmp_path: 
     night = fleet.run_all(folder, clock=HandClock(NOW), program=stub(tmp_path, text))
     assert [(one.client, one.exit_code) for one in night.clients] == [("a", 70), ("b", 0)]
     assert "ended by signal 9" in night.clients[0].why
+    assert "memory is full; the next run goes on" in night.clients[0].why
+
+
+def test_what_is_wrong_with_many_in_the_same_words_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = {"error": {"message": "the first push to this account needs an approval", "place": "news"}}
+    ends = [(name, 3, refused) for name in "abc"] + [("d", 2, {"error": {"message": "no TOML"}}), ("e", 0, {})]
+    clients = [
+        fleet.Ended(client=name, file=Path(f"{name}.toml"), exit_code=code, starts=1, document=document)
+        for name, code, document in ends
+    ]
+    show.render(fleet.Night(folder=Path(), lang="en", clients=clients), "en")
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("✗")] == [
+        "✗ a, b, c: news: the first push to this account needs an approval",
+        "✗ d: no TOML",
+    ]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -213,7 +230,7 @@ signal.pause()
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
 from connectors.http import SystemClock
-from engine import fleet
+from engine import fleet, show
 night = fleet.run_all(Path({str(folder)!r}), clock=SystemClock(), program={stub(tmp_path, text)!r}, jobs=2)
 print([(one.client, one.exit_code, one.starts) for one in night.clients])
 sys.exit(night.exit_code)
