@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from kill import Hunt, Point, seeds
-from kill_story import PHASES, STORY, Phase
+from kill_story import STORY, Phase
 from kill_world import bench
 
 CAST = "all"  # a client with one account at each provider
@@ -38,8 +38,21 @@ def test_what_a_hunt_found_once_holds_now(hunt: Hunt, point: Point) -> None:
     assert hunt.try_(point).faults == [], str(point)
 
 
-def test_a_point_is_a_line_that_repeats_it(hunt: Hunt) -> None:
+LINES = (
+    "all/first/1/after request brevo 7/before commit 3/leaves shop",
+    "brevo/drift/0/before statement 12/leaves brevo/stays dead",
+    "klaviyo/forget/1/after rename 2",
+)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_point_is_a_line_that_repeats_it(line: str) -> None:
+    assert str(Point.parse(line)) == line
+
+
+def test_a_point_that_is_drawn_is_one_of_the_phase(hunt: Hunt) -> None:
     for number in range(40):
-        point = hunt.draw(number, [CAST])
+        point = hunt.draw(number, [CAST], STORY[:1])
         assert Point.parse(str(point)) == point
-        assert point.phase in PHASES
+        assert point.phase == STORY[0].name
+        assert point.step < len(STORY[0].steps)

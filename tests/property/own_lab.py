@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +29,7 @@ from engine.plan.population import populate
 from engine.plan.survey import survey
 from engine.push.result import Result
 
-__all__ = ["OwnLab", "adopted", "drift_of", "laboratory", "repaired", "seen", "shops", "somebody", "stranger"]
+__all__ = ["Opened", "OwnLab", "adopted", "drift_of", "laboratory", "repaired", "seen", "shops", "somebody", "stranger"]
 
 
 @dataclass
@@ -102,6 +102,10 @@ def laboratory(**more: Any) -> Iterator[OwnLab]:
             lab.close()
 
 
+Opened = Callable[..., AbstractContextManager[OwnLab]]
+"""Opens a new laboratory, as `laboratory` does."""
+
+
 def seen(lab: OwnLab, site: Site, *, most: int | None = None) -> Seen:
     """Everything that can be read there; `most`: people that the provider lists at most."""
     known = lab.ledger.targets.of(lab.name)
@@ -138,14 +142,16 @@ def drift_of(lab: OwnLab, people: Sequence[Person], *, recent: Sequence[Any] = (
     return compare(site, seen(lab, site, most=most), waiting)
 
 
-def repaired(lab: OwnLab, people: Sequence[Person], drift: Drift) -> Plan:
-    """The repair, carried."""
+def repaired(lab: OwnLab, people: Sequence[Person], drift: Drift, *, fuse: Fuse | None = None) -> Plan:
+    """The repair, carried; the process may die in it."""
     site = lab.site(people)
     population = populate(site.destination, site.people, site.here)
     should = wanted(site.destination, population.people, lab.ledger.codes.table(), population.members)
     made = lab.planned(site, repair(site, drift, should))
-    correct(lab.ledger, site, drift, plan=made.checksum)
-    lab.carry(people, made=made)
+    ledger = lab.ledger if fuse is None else Ledger(fragile(lab.database, fuse), "client")
+    with suppress(Crash):
+        correct(ledger, site, drift, plan=made.checksum)
+        lab.carry(people, fuse=fuse, made=made)
     return made
 
 

@@ -138,10 +138,12 @@ class Lab:
     clock: HandClock = field(default_factory=lambda: HandClock(NOW))
     name: str = "news"
     now: datetime = NOW
+    url: str = "sqlite://"
+    client: str = "client"
 
     def __post_init__(self) -> None:
         self.dictionary = Dictionary(self.store, KEY)
-        self.database = connect("sqlite://")
+        self.database = connect(self.url, self.client)
         self.ledger = Ledger(self.database, "client")
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from own_lab import OwnLab, adopted, drift_of, laboratory, shops, stranger
+from own_lab import Opened, OwnLab, adopted, drift_of, laboratory, shops, stranger
 from plan_lab import Crash, Frail, Fuse, Person, fragile, people, replace
 
 from connectors.errors import Unavailable
@@ -68,11 +68,11 @@ def test_a_list_taken_over_has_no_drift_of_those_who_were_there() -> None:
         assert [(one.segment, one.ours, one.foreign) for one in drift.lists] == [("fresh", 2, 0), ("loyal", 1, 0)]
 
 
-def test_an_adoption_that_dies_took_nothing_over() -> None:
+def test_an_adoption_that_dies_took_nothing_over(opened: Opened) -> None:
     point, died = 0, True
     while died:
         point += 1
-        with laboratory() as lab:
+        with opened() as lab:
             made_by_others(lab, {"c0@shop.example", "guest@else.example"})
             healthy, lab.ledger = lab.ledger, Ledger(fragile(lab.database, Fuse(at=point)), "client")
             died = False
@@ -89,11 +89,11 @@ def test_an_adoption_that_dies_took_nothing_over() -> None:
     assert point > 1
 
 
-def test_who_was_put_there_by_a_run_that_died_leaves_with_the_segment() -> None:
+def test_who_was_put_there_by_a_run_that_died_leaves_with_the_segment(opened: Opened) -> None:
     point, died = 0, True
     while died:
         point += 1
-        with laboratory(segments=("loyal",)) as lab:
+        with opened(segments=("loyal",)) as lab:
             made_by_others(lab, {"c0@shop.example", "guest@else.example"})
             adopted(lab, "loyal", people(3))
             died = lab.carry(people(3), fuse=Fuse(at=point)) is None

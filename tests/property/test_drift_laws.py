@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from own_lab import OwnLab, drift_of, laboratory, repaired, shops, stranger
-from plan_lab import Person, people, replace
+from own_lab import Opened, OwnLab, drift_of, laboratory, repaired, shops, stranger
+from plan_lab import Fuse, Person, people, replace
 
 from connectors.types import Left, Suppression
 from engine.ledger.suppressions import KnownSuppression
@@ -92,6 +92,37 @@ def test_drift_is_what_others_changed_and_after_a_repair_there_is_none(
         wanted = {str(one.address): one for one in rounds[-1] if one.is_reachable and not one.holdout and one.segments}
         for address, one in wanted.items():
             assert lab.there()[address][2] >= {f"c {segment}" for segment in one.segments}
+
+
+def _changed_by_others(lab: OwnLab) -> list[Person]:
+    """One is taken out of both lists, one has another value, one is deleted."""
+    who = people(4)
+    lab.carry(who)
+    contacts = lab.store["contacts"]
+    contacts["c0@shop.example"]["lists"] = []
+    contacts["c1@shop.example"]["fields"]["first_name"] = "Somebody"
+    del contacts["c2@shop.example"]
+    return who
+
+
+def test_a_repair_that_dies_anywhere_is_ended_by_the_next_one(opened: Opened) -> None:
+    with opened() as lab:
+        who = _changed_by_others(lab)
+        repaired(lab, who, drift_of(lab, who))
+        wanted = lab.there()
+        assert lab.plan(who).is_empty
+    fuse = Fuse(at=0)
+    while fuse.count >= (fuse.at or 0):
+        fuse = Fuse(at=(fuse.at or 0) + 2)
+        with opened() as lab:
+            who = _changed_by_others(lab)
+            repaired(lab, who, drift_of(lab, who), fuse=fuse)
+            repaired(lab, who, drift_of(lab, who))
+            lab.carry(who)
+            assert lab.there() == wanted, f"crash at boundary {fuse.at}"
+            assert lab.plan(who).is_empty
+            assert drift_of(lab, who).found == 0
+    assert (fuse.at or 0) > 10
 
 
 def test_who_is_gone_is_told_and_never_made_again() -> None:

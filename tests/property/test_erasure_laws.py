@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hand_clock import HandClock
 from plan_lab import NOW, Crash, Fuse, Person, fragile, table
 
@@ -20,7 +22,7 @@ from connectors.types import EngagementEvent, EventKind, Left, Outcome, State, S
 from engine.engagement.parts import Parts
 from engine.erasure import Erasure, Site, erase, erased, find, resume, trace
 from engine.errors import ConfigError
-from engine.ledger import Ledger
+from engine.ledger import Ledger, schema
 from engine.ledger.codes import Code
 from engine.ledger.outcomes import Sending
 from engine.ledger.sending import Settlement
@@ -30,6 +32,7 @@ from engine.ledger.suppressions import KnownSuppression
 KEY = "memory-key"
 ANNA, OLD, BEN = "anna@shop.example", "anna.old@shop.example", "ben@shop.example"
 PEOPLE = [Person("c1", email=ANNA), Person("c2", email=BEN)]
+_NUMBERS = count()
 CONTACTS = Target(kind=TargetKind.CONTACTS, name="contacts", title="contacts")
 
 
@@ -91,9 +94,12 @@ class Lab:
 
     folder: Path
     fuse: Fuse = field(default_factory=Fuse)
+    server: str | None = None  # keeps the ledger, where there is one
 
     def __post_init__(self) -> None:
-        self.database = connect(f"sqlite:///{self.folder / 'state' / 'ledger.sqlite'}", "client")
+        (self.folder / "state").mkdir(parents=True)
+        url = self.server or f"sqlite:///{self.folder / 'state' / 'ledger.sqlite'}"
+        self.database = connect(url, f"erasing-{next(_NUMBERS)}")
         self.shop, self.shelf, self.clock = Shop(), Shelf(self.fuse), HandClock(NOW)
         self.stores: dict[str, dict[str, Any]] = {"news": {}, "flows": {}}
         self.wires = {name: Wire(store, KEY) for name, store in self.stores.items()}
@@ -160,8 +166,11 @@ class Lab:
         )
 
     def bytes(self) -> bytes:
-        """All that is on the disk."""
-        return b"".join(path.read_bytes() for path in sorted(self.folder.rglob("*")) if path.is_file())
+        """All that is on the disk, and in every row on the server."""
+        files = b"".join(path.read_bytes() for path in sorted(self.folder.rglob("*")) if path.is_file())
+        with self.database.read() as connection:
+            tables = [connection.execute(sa.select(table)).all() for table in schema.metadata.sorted_tables]
+        return files + repr(tables).encode()
 
 
 def change(name: str, email: str, customer: str) -> Sending:
@@ -185,14 +194,21 @@ def folders(tmp_path: Path) -> Iterator[Path]:
     return (tmp_path / str(number) for number in range(10_000))
 
 
-def test_cut_off_anywhere_and_gone_on_with_it_ends_the_same(folders: Iterator[Path]) -> None:
-    whole = Lab(next(folders))
+@pytest.fixture(params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest) -> str | None:
+    """Where the ledger is kept, if not in a file."""
+    url: str | None = request.getfixturevalue("postgres") if request.param == "postgresql" else None
+    return url
+
+
+def test_cut_off_anywhere_and_gone_on_with_it_ends_the_same(folders: Iterator[Path], server: str | None) -> None:
+    whole = Lab(next(folders), server=server)
     assert whole.erase().is_done
     end = whole.end()
     boundaries = whole.fuse.count
     assert boundaries > 30
-    for at in range(1, boundaries + 1):
-        lab = Lab(next(folders))
+    for at in range(1, boundaries + 1, 3 if server else 1):
+        lab = Lab(next(folders), server=server)
         lab.fuse.count, lab.fuse.at = 0, at
         with pytest.raises(Crash):
             lab.erase()

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from own_lab import OwnLab, laboratory, shops, stranger
+from own_lab import Opened, OwnLab, laboratory, shops, stranger
 from plan_lab import Fuse, Person, people, replace
 
 There = Mapping[str, tuple[str, dict[str, Any], frozenset[str]]]
@@ -144,14 +144,14 @@ def _story(lab: OwnLab) -> list[Person]:
     return second
 
 
-def test_an_undo_that_dies_anywhere_is_ended_by_the_next_one() -> None:
-    with laboratory() as lab:
+def test_an_undo_that_dies_anywhere_is_ended_by_the_next_one(opened: Opened) -> None:
+    with opened() as lab:
         lab.undo(2, _story(lab))
         wanted = lab.there()
     point, died = 0, True
     while died:
         point += 3
-        with laboratory() as lab:
+        with opened() as lab:
             who = _story(lab)
             made, _ = lab.undoing(2, who)
             died = lab.carry(who, fuse=Fuse(at=point), made=made) is None
