@@ -89,6 +89,24 @@ def test_campaigns_of_other_audiences_and_old_ones_are_not_read() -> None:
     assert (found, json.loads(cursor)) == ([], {"n": {}, "t": {}})
 
 
+def test_a_figure_that_a_report_does_not_tell_is_not_zero() -> None:
+    shop, campaign = mailed(2)
+    shop.provider.react(campaign, person(0).email, EventKind.UNSUBSCRIBE, shop.now)
+
+    def shortened(request: Request) -> Response | None:
+        if not request.url.partition("?")[0].endswith("/reports"):
+            return None
+        answer = shop.sandbox.handle(request).json()
+        for report in answer["reports"]:
+            del report["unsubscribed"], report["emails_sent"]
+        return Response(200, {}, json.dumps(answer).encode())
+
+    shop.answer = shortened
+    found, cursor = pull(shop)
+    assert [event.kind for event in found] == [EventKind.SEND, EventKind.SEND, EventKind.UNSUBSCRIBE]
+    assert [event.id for event in pull(shop, cursor)[0]] == [event.id for event in found], "it is asked each time"
+
+
 def test_an_event_dated_in_the_future_hides_nothing_that_comes() -> None:
     shop, campaign = mailed(2)
     shop.provider.react(
