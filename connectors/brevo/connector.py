@@ -98,15 +98,10 @@ class Brevo:
     def push(self, batch: Batch) -> Iterator[Outcome]:
         """Imports answer with a process; removals and small additions answer at once, and cannot create."""
         if isinstance(batch.changes[0], AddCode):
-            yield from codes.push(self._http, batch)
-            return
+            return codes.push(self._http, batch)
         changes = contacts(batch)
         verb = _verb(changes)
-        if verb is None:
-            yield from self._imported(batch.ref, changes)
-            return
-        for at in range(0, len(changes), AT_ONCE):
-            yield from self._listed(batch.ref, changes[at : at + AT_ONCE], verb)
+        return self._listed(batch.ref, changes, verb) if verb else self._imported(batch.ref, changes)
 
     def _imported(self, list_ref: Ref, changes: Sequence[ContactChange]) -> Iterator[Outcome]:
         willing, others = parted(changes, said_yes)
@@ -123,27 +118,33 @@ class Brevo:
                 yield from each(same, State.PENDING, job=str(process))
 
     def _listed(self, list_ref: Ref, changes: Sequence[ContactChange], verb: str) -> Iterator[Outcome]:
-        people = list(dict.fromkeys(change.profile.email for change in changes))
-        path = f"/contacts/lists/{list_ref}/contacts/{verb}"
+        for at in range(0, len(changes), AT_ONCE):
+            some = changes[at : at + AT_ONCE]
+            people = list(dict.fromkeys(change.profile.email for change in some))
+            done = self._moved(f"/contacts/lists/{list_ref}/contacts/{verb}", people)
+            if done is None:
+                yield from each(some, State.REJECTED, Reason.UNKNOWN_TARGET)
+                continue
+            # the answer does not tell why it did nothing for the others
+            inside = reads.people(self._http, [email for email in people if email not in done], list_ref)
+            for change in some:
+                email = change.profile.email
+                if email in done:
+                    yield applied(change)
+                else:
+                    is_so = shows(change, inside.get(email))
+                    yield noop(change) if is_so else rejected(change, *_UNDONE[verb])
+
+    def _moved(self, path: str, people: Sequence[str]) -> set[str] | None:
+        """Whom an add or a remove changed; None: the list is gone."""
         try:
-            done = wire.succeeded(self._http("POST", path, json={"emails": people}).json())
+            return wire.succeeded(self._http("POST", path, json={"emails": people}).json())
         except errors.InvalidRequest as error:
             if error.status == HTTPStatus.NOT_FOUND:
-                yield from each(changes, State.REJECTED, Reason.UNKNOWN_TARGET)
-                return
+                return None
             if not wire.says(error, wire.NO_CHANGE):
                 raise
-            done = set()
-        # the answer does not tell why it did nothing for the others
-        inside = reads.people(self._http, [email for email in people if email not in done], list_ref)
-        for change in changes:
-            email = change.profile.email
-            if email in done:
-                yield applied(change)
-            elif (email in inside) == (verb == "add"):
-                yield noop(change)
-            else:
-                yield rejected(change, *_UNDONE[verb])
+            return set()
 
     def poll(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """One call for up to fifty jobs, and one for each collection of codes."""
@@ -254,13 +255,11 @@ class Brevo:
         return events.received(body, now)
 
 
-def _explained(error: errors.ConnectorError, family: str) -> errors.ConnectorError:
+def _explained(error: errors.ConnectorError, _family: str) -> errors.ConnectorError:
     """A blocked machine is told from a refused key."""
-    del family
-    is_blocked = isinstance(error, errors.Unauthorized) and _BLOCKED.search(str(error))
-    return (
-        errors.Unauthorized(_BLOCKED_WORDS, status=error.status, request_id=error.request_id) if is_blocked else error
-    )
+    if not isinstance(error, errors.Unauthorized) or not _BLOCKED.search(str(error)):
+        return error
+    return errors.Unauthorized(_BLOCKED_WORDS, status=error.status, request_id=error.request_id)
 
 
 def _process(job: Job) -> int:
