@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -31,16 +31,17 @@ _SLOWEST_FAST = 600  # calls: the largest hourly window of the slow family, any 
 moment = partial(stamp, timespec="milliseconds")  # as Brevo's filters take it
 
 
-def imports(changes: Iterable[ContactChange]) -> Collection[Sequence[ContactChange]]:
+def imports(changes: Sequence[ContactChange]) -> Collection[Sequence[ContactChange]]:
     """The changes of one kind, import by import: all of them, or those that empty the same fields.
 
     With `emptyContactsAttributes`, a blank counts for a column: whether that is each record's own or any record's
     of the same import is not documented (2026-11-22), so records of one such import have the same columns.
     """
+    if changes and not isinstance(changes[0], ClearTraits):
+        return [changes]
     groups: dict[frozenset[Ref], list[ContactChange]] = {}
     for change in changes:
-        columns = frozenset(change.fields) if isinstance(change, ClearTraits) else frozenset()
-        groups.setdefault(columns, []).append(change)
+        groups.setdefault(frozenset(values(change)), []).append(change)
     return groups.values()
 
 
