@@ -191,9 +191,9 @@ class ActiveCampaign:
         """Ids by address, asked for one by one, or found among all where that is fewer calls."""
         total = int(self._http("GET", "/contacts", params={"limit": 1}).part("meta", "total"))
         if len(people) * PAGE < total:
-            found = {normal(row["email"]): row["id"] for email in people for row in next(self._people(email=email), [])}
-            if found.keys() <= set(people):  # else the filter is not obeyed (unconfirmed)
-                return found
+            told = [(email, row) for email in people for row in next(self._people(email=email), [])]
+            if all(normal(row["email"]) == email for email, row in told):  # else the filter is not obeyed (unconfirmed)
+                return {email: row["id"] for email, row in told}
         return {normal(row["email"]): row["id"] for page in self._people() for row in page}
 
     def _named(self, refs: Collection[Ref]) -> dict[str, Ref]:

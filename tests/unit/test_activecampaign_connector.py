@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import cast
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from activecampaign_account import BASE, CITY, KEY, LOYAL, PEOPLE, Shop, add
 
 from connectors import errors, registry
-from connectors.http import Request, Response
+from connectors.activecampaign import ActiveCampaign
+from connectors.http import Handler, Request, Response
 from connectors.pace import LocalPace
 from connectors.sandbox.lab import SandboxClock
 from connectors.sandbox.world import World
 from connectors.types import (
-    AddMember,
-    Batch,
-    ClearTraits,
-    Consent,
-    EventKind,
-    Job,
-    Left,
-    Outcome,
-    Profile,
-    Reason,
-    RemoveMember,
-    SetTraits,
-    State,
-    Suppress,
-    Target,
-    TargetKind,
-    ValueKind,
-)
+    AddMember, Batch, ClearTraits, Consent, EventKind, Job, Left, Outcome, Profile, Reason, RemoveMember,
+    SetTraits, State, Suppress, Target, TargetKind, ValueKind,
+)  # fmt: skip
 
 NOW = datetime(2018, 1, 1, 9, tzinfo=UTC)
 
@@ -50,12 +38,15 @@ class Answers:
         return Response(200, {}, json.dumps({path: rows, "meta": {"total": str(len(rows))}}).encode())
 
 
-def pushed(status: int, body: object, count: int = 3) -> list[Outcome]:
+def behind(handler: Handler) -> ActiveCampaign:
     settings = {"api_key": KEY, "base_url": BASE, "list_name": "Newsletter"}
     clock = SandboxClock(World())
-    handler = Answers(status, body)
-    connector = registry.build("activecampaign", settings, handler=handler, clock=clock, pace=LocalPace())
-    return list(connector.push(Batch(PEOPLE, "1", [add(number) for number in range(count)])))
+    built = registry.build("activecampaign", settings, handler=handler, clock=clock, pace=LocalPace())
+    return cast("ActiveCampaign", built)
+
+
+def pushed(status: int, body: object, count: int = 3) -> list[Outcome]:
+    return list(behind(Answers(status, body)).push(Batch(PEOPLE, "1", [add(number) for number in range(count)])))
 
 
 # settings and targets
@@ -376,16 +367,29 @@ def test_a_filter_that_is_ignored_costs_one_page_and_not_all_for_each_person() -
     assert len(shop.sandbox.calls) == 1 + 2 + 6
 
 
+def test_a_filter_that_is_ignored_hides_nobody_who_is_asked_for() -> None:
+    everyone = [{"id": str(at + 1), "email": f"p{at}@example.com"} for at in range(10_200)]
+
+    class Deaf:
+        """Gives the same page whoever is asked for."""
+
+        def handle(self, request: Request) -> Response:
+            after = int(dict(parse_qsl(urlsplit(request.url).query)).get("id_greater", 0))
+            body = {"contacts": everyone[after : after + 100], "meta": {"total": str(len(everyone))}}
+            return Response(200, {}, json.dumps(body).encode())
+
+    wanted = [Profile(f"p{at}@example.com") for at in range(101)]  # the first page holds none but them
+    assert len(behind(Deaf()).resolve(wanted)) == 101
+
+
 def test_pages_that_do_not_follow_each_other_are_an_error_and_no_endless_read() -> None:
     class Same:
         def handle(self, request: Request) -> Response:
             rows = [{"id": "5", "email": "a@example.com"}]
             return Response(200, {}, json.dumps({"contacts": rows, "meta": {"total": "9"}}).encode())
 
-    settings = {"api_key": KEY, "base_url": BASE, "list_name": "l"}
-    built = registry.build("activecampaign", settings, handler=Same(), clock=SandboxClock(World()), pace=LocalPace())
     with pytest.raises(errors.UnexpectedResponse, match="do not follow"):
-        built.resolve([Profile("b@example.com")])  # type: ignore[attr-defined]  # an ability
+        behind(Same()).resolve([Profile("b@example.com")])
 
 
 def test_who_left_bounced_or_awaits_a_confirmation_is_told() -> None:
