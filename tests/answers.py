@@ -45,7 +45,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "status": ["engine.look:Status"],
     "report": ["engine.look.reporting:Report"],
     "history": ["engine.ownership.story:History", "engine.ownership.story:Told"],
-    "undo": ["engine.upkeep:TakenBack"],
+    "undo": ["engine.upkeep:TakenBack", "engine.upkeep:GivenBack"],
     "drift": ["engine.upkeep:Drifted"],
     "adopt": ["engine.upkeep:Adopted"],
     "rejected": ["engine.look:Rejected", "engine.results:Retried"],

@@ -2,6 +2,7 @@
 
 from engine.show import codes as _codes  # noqa: F401 - registers its views
 from engine.show import erasing as _erasing  # noqa: F401 - registers its views
+from engine.show import giving as _giving  # noqa: F401 - registers its views
 from engine.show import ownership as _ownership  # noqa: F401 - registers its views
 from engine.show import reporting as _reporting  # noqa: F401 - registers its views
 from engine.show import rounds as _rounds  # noqa: F401 - registers its views

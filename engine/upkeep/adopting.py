@@ -1,4 +1,4 @@
-"""A list that somebody else made, taken over."""
+"""A list that somebody else made, taken over, and given back."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from connectors.errors import ConnectorError
-from engine.errors import ConfigError, nearest
+from connectors.types import TargetKind
+from engine.errors import ConfigError, GuardRefused, nearest
 from engine.history import recorded
 from engine.results import unreachable
 
 if TYPE_CHECKING:
     from engine.client import Client
+    from engine.ledger.accounts import KnownTarget
+    from engine.ledger.runs import Run
 
-__all__ = ["Adopted", "adopt"]
+__all__ = ["ADOPT", "Adopted", "GivenBack", "adopt", "give_back"]
+
+ADOPT = "adopt"
+"""The command, in the history."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +50,7 @@ def adopt(client: Client, target: str, *, yes: bool = False) -> Adopted:
     """Take over the list of a segment (`DESTINATION/SEGMENT`) that somebody else made; those in it are never removed."""
     if not yes:
         return _adopted(client, target, is_taken=False)
-    with recorded(client, "adopt") as record:
+    with recorded(client, ADOPT) as record:
         adopted = _adopted(client, target, is_taken=True)
         record.summary = {"adopted": target, "there": adopted.there}
         record.exit_code = adopted.exit_code
@@ -81,6 +87,68 @@ def _adopted(client: Client, target: str, *, is_taken: bool) -> Adopted:
         said_no=counts["said_no"],
         is_taken=is_taken,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenBack:
+    """The adoption of a run taken back (`is_given`), or what that would mean: the list is whose it was, `theirs` stay in it."""
+
+    run: int
+    destination: str
+    segment: str
+    title: str
+    theirs: int
+    is_given: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """Nothing is asked of anybody."""
+        return 0
+
+
+def give_back(client: Client, run: Run, *, yes: bool = False) -> GivenBack:
+    """Take back the adoption of a run; nothing is changed, nor read, at the destination.
+
+    Raises ConfigError where nothing of it stands any more, GuardRefused while somebody of ours is in the list.
+    """
+    if not yes:
+        return _given_back(client, run, is_given=False)
+    with recorded(client, "undo") as record:
+        given = _given_back(client, run, is_given=True)
+        record.summary = {"undoes": run.id}
+        return given
+
+
+def _given_back(client: Client, run: Run, *, is_given: bool) -> GivenBack:
+    name, _, segment = str(run.summary.get("adopted", "")).partition("/")
+    known = _adopted_by(client, name, segment)
+    if known is None:
+        raise ConfigError(f"nothing of run {run.id} ('adopt') stands any more", place="RUN")
+    held = client.ledger.adoption.held(name, known)
+    on_their_way = [one for one in client.ledger.sending.of(name) if one.target == known.target.name]
+    if held.ours or on_their_way:
+        raise GuardRefused(
+            f"{name}: {held.ours + len(on_their_way)} people in '{known.target.title}' came with us, and would stay there",
+            place="RUN",
+            hint="take back the runs that put them there first: `ciblage history` lists them, the latest first",
+        )
+    if is_given:
+        client.ledger.adoption.give_back(name, known)
+    return GivenBack(
+        run=run.id,
+        destination=name,
+        segment=known.target.name,
+        title=known.target.title,
+        theirs=held.theirs,
+        is_given=is_given,
+    )
+
+
+def _adopted_by(client: Client, destination: str, segment: str) -> KnownTarget | None:
+    """The list, under the name that its segment has now; None where it was given back, or made anew by us."""
+    targets = client.ledger.targets.of(destination)
+    lists = [at for (kind, _), at in targets.items() if kind is TargetKind.SEGMENT and not at.is_owned and at.ref]
+    return next((at for at in lists if segment in (at.target.name, *at.was)), None)
 
 
 def _named(client: Client, target: str) -> tuple[str, str]:

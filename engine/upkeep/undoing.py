@@ -12,6 +12,7 @@ from engine.errors import ConfigError
 from engine.history import kept_plans, recorded
 from engine.results import Options, Planned, Pushed
 from engine.stages import carry_plan, guard_plan, pull_all
+from engine.upkeep.adopting import ADOPT, GivenBack, give_back
 from engine.upkeep.runs import LISTED
 from engine.upkeep.usable import usable
 
@@ -49,8 +50,13 @@ class TakenBack:
         return self.planned.exit_code if self.pushed is None else self.pushed.exit_code
 
 
-def undo(client: Client, run_id: int, options: Options, *, out: Path | None = None) -> TakenBack:
+def undo(client: Client, run_id: int, options: Options, *, out: Path | None = None) -> TakenBack | GivenBack:
     """Take back what a run did: shown, written to `out`, or carried at once where `options.yes` says so."""
+    run = client.ledger.runs.get(run_id)
+    if run is not None and run.command == ADOPT:
+        if out is not None:
+            raise ConfigError("an adoption has no plan to write", place="--out", hint="--yes takes it back")
+        return give_back(client, run, yes=options.yes)
     if not options.yes:
         return _taken_back(client, run_id, options, skip={}, out=out)
     _asked(client, run_id)

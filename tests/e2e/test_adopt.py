@@ -65,6 +65,41 @@ def test_a_list_of_others_is_taken_over_and_nobody_in_it_ever_removed(fresh: Lab
     assert sum(one["missing"] + one["foreign"] for one in drift["lists"]) == 0
 
 
+def test_an_adoption_is_taken_back_once_nobody_of_ours_is_in_the_list(begun: Lab) -> None:
+    made_by_others(begun, "brevo", TITLES["lc_new"], "guest@else.example")
+    begun.edit('segments = ["tea", "readers", "lc_active"]', 'segments = ["tea", "readers", "lc_active", "lc_new"]')
+    begun.later(hours=1)
+    begun.done("adopt", "mailing/lc_new", "--yes")
+    adoption, before = last(begun), begun.truth()
+    begun.done("run")
+    run = last(begun)
+    told(begun, "undo", adoption, "--yes", exit_code=3, says=["came with us", "the latest first"], kind="guard")
+    begun.later(hours=1)
+    begun.done("undo", run, "--yes", "--force", "mailing")
+    assert begun.members("brevo", TITLES["lc_new"]) == {"guest@else.example"}
+    files = begun.files()
+    with begun.calls() as calls:
+        shown = begun.done("undo", adoption)
+        assert begun.files() == files
+        assert "1 person stays in it" in begun.ciblage("undo", adoption).out
+        given = begun.done("undo", adoption, "--yes")
+    assert calls == []
+    assert (shown["theirs"], shown["is_given"], given["is_given"]) == (1, False, True)
+    assert begun.truth()["brevo"]["guest@else.example"] == before["brevo"]["guest@else.example"]
+    told(begun, "undo", adoption, "--yes", exit_code=2, says=["nothing of run"], place="RUN")
+    assert last(begun, "undoes") == adoption
+    refused = begun.ciblage("push", "--yes", json=True)
+    assert {one["kind"] for one in refused.result["refusals"]} == {"foreign"}
+    begun.done("adopt", "mailing/lc_new", "--yes")
+    begun.done("push", "--yes")
+    assert begun.members("brevo", TITLES["lc_new"]) == begun.shop.expected("lc_new") | {"guest@else.example"}
+
+
+def last(lab: Lab, what: str = "id") -> Any:
+    """Of the latest run that ended well."""
+    return next(one[what] for one in lab.done("history")["runs"] if one["exit_code"] == 0)
+
+
 def test_what_cannot_be_adopted_is_told(begun: Lab) -> None:
     told(begun, "adopt", "newsletter/tae", exit_code=2, says=["did you mean 'newsletter/tea'"], place="TARGET")
     told(begun, "adopt", "newsletter/tea", exit_code=2, says=["is ours"], place="TARGET")

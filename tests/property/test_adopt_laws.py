@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +12,10 @@ from own_lab import Opened, OwnLab, adopted, drift_of, laboratory, shops, strang
 from plan_lab import Crash, Frail, Fuse, Person, fragile, people, replace
 
 from connectors.errors import Unavailable
-from connectors.types import AddMember, Batch, Outcome
+from connectors.types import AddMember, Batch, Outcome, TargetKind
 from engine.errors import ConfigError
 from engine.ledger import Ledger
+from engine.ledger.adoption import Held
 
 ADDRESSES = [*(f"c{number}@shop.example" for number in range(6)), "other0@shop.example", "guest@else.example"]
 
@@ -135,6 +137,48 @@ def test_whom_others_put_there_since_the_adoption_are_theirs() -> None:
         lab.carry(people(2))
         lab.carry([])
         assert inside(lab) == {"c0@shop.example", "c1@shop.example"}
+
+
+def known_of(lab: OwnLab) -> object:
+    """All that the ledger holds of the account."""
+    return lab.ledger.targets.of("news"), lab.ledger.contacts.table("news").to_pylist()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sets(st.sampled_from(ADDRESSES)), shops())
+def test_an_adoption_taken_back_leaves_the_ledger_as_it_was(there: set[str], who: list[Person]) -> None:
+    with laboratory(segments=("fresh",)) as lab:
+        made_by_others(lab, there)
+        lab.carry(who)
+        before, calls = known_of(lab), lab.writes()
+        lab.segments = ("fresh", "loyal")
+        adopted(lab, "loyal", who)
+        known = lab.ledger.targets.of("news")[TargetKind.SEGMENT, "loyal"]
+        assert lab.ledger.adoption.held("news", known) == Held(ours=0, theirs=len(there))
+        lab.ledger.adoption.give_back("news", known)
+        assert known_of(lab) == before
+        assert lab.writes() == calls
+        assert inside(lab) == there
+        adopted(lab, "loyal", who)
+        lab.carry(who)
+        lab.carry([])
+        assert inside(lab) == there
+
+
+def test_an_adoption_whose_taking_back_dies_stands_whole_or_not_at_all(opened: Opened) -> None:
+    fuse = Fuse(at=0)
+    while fuse.count >= (fuse.at or 0):
+        fuse = Fuse(at=(fuse.at or 0) + 1)
+        with opened(segments=("loyal",)) as lab:
+            made_by_others(lab, {"c0@shop.example", "guest@else.example"})
+            before = known_of(lab)
+            adopted(lab, "loyal", people(2))
+            whole = known_of(lab)
+            known = lab.ledger.targets.of("news")[TargetKind.SEGMENT, "loyal"]
+            with suppress(Crash):
+                Ledger(fragile(lab.database, fuse), "client").adoption.give_back("news", known)
+            assert known_of(lab) in (before, whole)
+    assert (fuse.at or 0) > 1
 
 
 def test_who_said_no_to_the_shop_is_told_and_left_as_they_were() -> None:
