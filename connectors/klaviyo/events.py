@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from connectors import webhooks
-from connectors.answers import Json, figures, inner, instant, rows
+from connectors.answers import Json, figures, inner, instant, record, rows
 from connectors.errors import Unauthorized, UnexpectedResponse
 from connectors.klaviyo import wire
 from connectors.types import EngagementEvent, EventKind
@@ -91,13 +91,14 @@ def delivered(
     webhooks.prove_signature(secret, headers.get("klaviyo-signature", ""), told, hint=_HINT)
     webhooks.prove_new(_moment(signed_at), now)
     delivery = webhooks.json(body)
-    if inner(delivery, "meta", "klaviyo_webhook_id") not in {None, headers.get("klaviyo-webhook-id")}:
+    named = inner(delivery, "meta", "klaviyo_webhook_id")
+    if named is not None and named != headers.get("klaviyo-webhook-id"):
         raise Unauthorized("the delivery names another webhook than its header")
     for entry in rows(delivery, "data", holding=frozenset()):
-        topic, payload = str(entry["topic"]), entry["payload"]
+        topic = str(entry["topic"])
         if topic.startswith(_TOPIC) and "email" in topic:
-            kind = _TOPICS.get(topic, EventKind.OTHER)
-            yield from ((row, kind, email) for row, email in addressed({**payload, "data": [payload.get("data")]}))
+            payload, kind = record(entry["payload"], "data"), _TOPICS.get(topic, EventKind.OTHER)
+            yield from ((row, kind, email) for row, email in addressed({**payload, "data": [payload["data"]]}))
 
 
 def _moment(text: str) -> datetime:

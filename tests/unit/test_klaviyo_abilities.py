@@ -218,7 +218,14 @@ def test_nothing_unsigned_forged_old_or_of_another_webhook_is_believed() -> None
     assert calls_so_far(lab) == before
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"data":{}}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"<html>", b"[]", b"{}", b'{"data":{}}', b'{"data":["x"]}', b'{"data":[{"payload":{}}]}'),
+        b'{"data":[{"topic":"event:klaviyo.opened_email","payload":"x"}]}',
+        b'{"data":[{"topic":"event:klaviyo.opened_email","payload":{"data":{"type":"event"}}}]}',
+    ],
+)
 def test_a_signed_delivery_of_another_shape_is_an_error(body: bytes) -> None:
     lab = open_account()
     with pytest.raises(UnexpectedResponse):
