@@ -154,6 +154,18 @@ def test_late_events_are_caught_and_future_ones_never_freeze_the_cursor() -> Non
     assert all(mark <= lab.now().timestamp() for mark in json.loads(cursor)["t"].values())
 
 
+def test_cursors_of_an_older_version_are_read_as_none() -> None:
+    lab = open_account()
+    _campaign(lab, 2)
+    lab.seed(email(9), status="unsubscribed")
+    lab.sandbox.world.advance(3 * 86_400)
+    then = lab.now().isoformat()
+    found, _ = _pulled(lab, json.dumps({"RESQ6t": then}))
+    assert len(found) == 2
+    suppressed = [entry.email for page in lab.connector.suppressions(then, lab.now()) for entry in page.items]
+    assert suppressed == [email(9)]
+
+
 def test_another_integrations_metric_of_the_same_name_is_not_read() -> None:
     lab = open_account()
     _campaign(lab, 1)
