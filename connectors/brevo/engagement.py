@@ -55,6 +55,7 @@ class Reading:
         self._pulled: str = kept.get("pulled", "")
         self._seen: dict[str, dict[str, int]] = kept.get("seen", {})
         self._exports = [Export(**export) for export in kept.get("running", ())]
+        self._earlier = {export.process for export in self._exports} - {None}
 
     def _page(self, *found: EngagementEvent, last: bool = False) -> Page[EngagementEvent]:
         kept = {"pulled": self._pulled, "seen": self._seen, "running": [asdict(export) for export in self._exports]}
@@ -103,7 +104,10 @@ class Reading:
 
     def _collect(self) -> Iterator[Page[EngagementEvent]]:
         running = {export.process: export for export in self._exports if export.process is not None}
-        for ref, process in reads.processes(self._http, running.keys()).items():
+        found = reads.processes(self._http, running.keys())
+        forgotten = self._earlier - found.keys()  # by Brevo, since an earlier reading: their figures stay unread
+        self._exports = [export for export in self._exports if export.process not in forgotten]
+        for ref, process in found.items():
             status, url = process.get("status"), process.get("export_url")
             text = reads.file(self._http, url) if status == "completed" and url else None
             if text is not None:

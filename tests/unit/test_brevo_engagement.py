@@ -163,6 +163,19 @@ def test_an_export_that_fails_is_left_to_the_next_pull() -> None:
     assert _who(events, EventKind.OPEN) == {"p4@shop.test"}
 
 
+def test_an_export_that_brevo_has_forgotten_holds_nothing_up() -> None:
+    shop = Readers()
+    campaign, _ = shop.mail()
+    shop.act(campaign, EventKind.OPEN, 4)
+    cursor = next(iter(shop.connector.pull(None, shop.world.now()))).cursor
+    shop.world.finish()
+    shop.provider.account.processes.clear()
+    shop.world.advance(86_400)
+    events, _, is_whole = shop.pull(cursor)
+    assert is_whole
+    assert _who(events, EventKind.OPEN) == {"p4@shop.test"}
+
+
 def test_a_link_that_has_expired_is_asked_for_again() -> None:
     shop = Readers()
     campaign, _ = shop.mail()
