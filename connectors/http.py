@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
@@ -48,6 +49,8 @@ _READS = frozenset({"GET", "HEAD"})
 _UNRESERVED = frozenset(f"{string.ascii_letters}{string.digits}_.-~")  # what an address holds as it is (RFC 3986)
 _NOTHING = frozenset({404})
 _FAMILY = "default"
+_LONG = 500  # characters of a query of which reading it in Python costs more than the rest of the call
+_QUOTED = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,/:;=?@]++|%[0-9A-F]{2})*+")  # what httpx sends as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,7 @@ class Wire:
         for name in ("httpx", "httpcore"):  # they log whole URLs and headers: ours are masked
             logging.getLogger(name).setLevel(logging.WARNING)
         self._httpx = httpx
+        self._is_network = transport is None
         self._client = httpx.Client(follow_redirects=False, trust_env=True, transport=transport)
 
     def close(self) -> None:
@@ -143,13 +147,7 @@ class Wire:
         """Send it; httpx's errors become the two that Handler names."""
         httpx = self._httpx
         try:
-            answer = self._client.request(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                content=request.body or None,
-                timeout=request.timeout,
-            )
+            answer = self._client.send(self._built(request))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             raise ConnectionRefusedError(type(error).__name__) from None
         except httpx.TimeoutException as error:
@@ -162,6 +160,37 @@ class Wire:
         body = answer.content
         answer.stream = httpx.ByteStream(b"")  # it refers back: large answers would wait for the collector of cycles
         return Response(answer.status_code, headers, body)
+
+    def _built(self, request: Request) -> httpx.Request:
+        """The request as httpx has it; a long query that is quoted already is spared its look at each character."""
+        path, _, query = request.url.partition("?")
+        is_long = self._is_network and len(query) > _LONG and _QUOTED.fullmatch(query) is not None
+        built = self._client.build_request(
+            request.method,
+            path if is_long else request.url,
+            headers=dict(request.headers),
+            content=request.body or None,
+            timeout=request.timeout,
+        )
+        if is_long:
+            built.url = _asking(self._httpx.URL)(built.url, query)
+        return built
+
+
+@cache
+def _asking(url: type[httpx.URL]) -> Callable[[httpx.URL, str], httpx.URL]:
+    """What makes a URL without a query one that asks; httpx is imported late."""
+
+    class Asking(url):  # type: ignore[valid-type,misc]  # a class that is met when httpx is
+        def __init__(self, path: httpx.URL, query: str) -> None:
+            super().__init__(path)
+            self._asked = b"?" + query.encode()
+
+        @property
+        def raw_path(self) -> bytes:
+            return bytes(super().raw_path) + self._asked
+
+    return Asking
 
 
 class Http:

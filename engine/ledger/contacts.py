@@ -105,6 +105,17 @@ class Contacts:
                 found.setdefault(row["customer_id"], []).append(row["address"])
         return found
 
+    def valued(self, destination: str, count: int) -> list[str]:
+        """The first addresses, as the ledger orders them, of contacts there that hold values of ours."""
+        columns = schema.contacts.c
+        query = (
+            sa.select(columns.address)
+            .where(columns.destination == destination, columns.state != ContactState.LEFT.value, columns.fields != "")
+            .order_by(columns.address)
+            .limit(count)
+        )
+        return [row["address"] for row in self._store.rows(query)]
+
     def count(self, destination: str) -> int:
         """How many contacts a destination has of ours, those that left aside."""
         columns = schema.contacts.c

@@ -35,7 +35,7 @@ class SegmentCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Population:
-    """`people`: the rows of those who belong there; `members` by segment, aligned with it.
+    """`people`: the rows of those who belong there, of what it is told of them; `members` by segment, aligned with it.
 
     `left_addresses`, `left_customers`: whose effective consent is an explicit no; `reachable`: addresses that may be mailed.
     """
@@ -90,7 +90,7 @@ def populate(destination: Destination, people: pa.Table, here: Present) -> Popul
     }
     leavers = people.select(["customer_id", "email"]).filter(said_no)
     return Population(
-        people=people.filter(everyone).combine_chunks(),
+        people=people.select(_columns(destination, people)).filter(everyone).combine_chunks(),
         members={name: column.filter(everyone).combine_chunks() for name, column in belongs.items()},
         counts=counts,
         matched=_sum(matched_any),
@@ -102,6 +102,12 @@ def populate(destination: Destination, people: pa.Table, here: Present) -> Popul
         known_customers=people["customer_id"].combine_chunks(),
         known_emails=people["email"].combine_chunks(),
     )
+
+
+def _columns(destination: Destination, people: pa.Table) -> list[str]:
+    """What a destination is told of somebody: the others may be many, and are not copied."""
+    told = {*_NEEDED, *(f"trait:{tag.trait}" for tag in destination.merge_tags if tag.trait)}
+    return [name for name in people.column_names if name in told]
 
 
 def _count(people: pa.Table, *, matched: Any, may: Any, held: Any, asked: Any, sent: Any) -> SegmentCount:  # noqa: ANN401 - Arrow's columns carry no type

@@ -91,16 +91,26 @@ class Spool:
         with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=_CODEC)) as stream:
             stream.write_table(table)
         written = sink.getvalue()
+        return Part(self, len(table), changes, None, self._written(written), written.size)
+
+    def _written(self, part: pa.Buffer) -> int:
+        """Where it lies now. Raises OSError with the temporary folder's name."""
         with self._turn:
-            file, start = self._opened(), self._end
-            file.seek(start)
-            file.write(written)
-            self._end += written.size
-        return Part(self, len(table), changes, None, start, written.size)
+            start = self._end
+            try:
+                file = self._opened()
+                file.seek(start)
+                left = memoryview(part)
+                while left:
+                    left = left[file.write(left) :]
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, tempfile.gettempdir()) from None
+            self._end += part.size
+        return start
 
     def _opened(self) -> IO[bytes]:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="ciblage-")  # noqa: SIM115 - open as long as somebody may read it
+            self._file = tempfile.TemporaryFile(buffering=0, prefix="ciblage-")  # noqa: SIM115 - open as long as somebody may read it
             weakref.finalize(self, self._file.close)
         return self._file
 

@@ -74,8 +74,8 @@ def _changes(trip: Trip, kind: str, target: str, rows: pa.Table) -> _Drafts:
     ends = [*begins[1:], len(rows)]
     sums = hashes(_contents(heads, rows["field"].combine_chunks(), text, ends))
     keys, customers, digests, emails = (heads[name].to_pylist() for name in _TOLD)
-    names = pc.fill_null(rows["field"], "").to_pylist()
-    texts = text.to_pylist()
+    names = _shared(pc.fill_null(rows["field"], "").combine_chunks())
+    texts = _shared(text)
     fields = [_fields(names, texts, start, end) for start, end in zip(begins, ends, strict=True)]
     defaults: Iterable[frozenset[str]] = repeat(_NONE, len(begins))
     if pc.any(rows["is_default"]).as_py():
@@ -90,6 +90,15 @@ def _changes(trip: Trip, kind: str, target: str, rows: pa.Table) -> _Drafts:
         )
     ]
     return _Drafts(changes, people["may"].to_pylist(), pc.equal(sums, heads["content_hash"]).to_pylist())
+
+
+def _shared(column: pa.Array[Any]) -> list[Any]:
+    """The texts of a column, of which equal ones are one object: it is held, hashed and compared once."""
+    import pyarrow.compute as pc
+
+    coded = pc.dictionary_encode(column)
+    words = [*coded.dictionary.to_pylist(), None]
+    return [words[place] for place in pc.fill_null(coded.indices, len(words) - 1).to_pylist()]
 
 
 def _fields(names: Sequence[str], texts: Sequence[str | None], start: int, end: int) -> dict[str, str]:
@@ -187,9 +196,12 @@ def _values_wanted(trip: Trip, _: str) -> _Needs:
     known = trip.places[TargetKind.FIELD]
 
     def needs(change: Sending, contact: Contact | None) -> bool:
-        cells = contact.packed.split(FIELD_SEPARATOR) if contact and change.fields else []
-        places = ((known.get(name, len(cells)), text) for name, text in change.fields.items())
-        return any(place >= len(cells) or cells[place] != text for place, text in places)
+        cells = contact.packed.split(FIELD_SEPARATOR) if contact else []
+        for name, text in change.fields.items():
+            place = known.get(name, len(cells))
+            if place >= len(cells) or cells[place] != text:
+                return True
+        return False
 
     return needs
 

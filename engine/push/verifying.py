@@ -102,8 +102,4 @@ def _values(carrier: Carrier, ledger: Ledger, canaries: Sequence[str] | None) ->
 
 
 def _some(ledger: Ledger, destination: str) -> list[str]:
-    import pyarrow.compute as pc
-
-    table = ledger.contacts.table(destination)
-    valued = table.filter(pc.and_(pc.not_equal(table["fields"], ""), pc.not_equal(table["state"], "left")))
-    return [str(address) for address in valued["address"].slice(0, _CANARIES).to_pylist()]
+    return ledger.contacts.valued(destination, _CANARIES)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -93,6 +96,32 @@ def test_what_is_kept_in_a_file_has_no_name_and_is_read_by_many_at_once(
         read = list(pool.map(lambda _: stored.table(), range(40)))
     assert all(one.equals(read[0]) for one in read)
     assert len(read[0]) == 450
+
+
+FULL = """
+import resource, sys
+import pyarrow as pa
+from engine.errors import unwritable
+from engine.plan import rows
+from engine.plan.spool import Rows, Spool
+row = dict.fromkeys(rows.schema().names, "x") | {"phase": 1, "is_default": False}
+table = pa.Table.from_pylist([row | {"content_hash": f"{number:032}"} for number in range(1000)], schema=rows.schema())
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    Rows.of([table], Spool(0))
+except OSError as error:
+    print(unwritable(error), unwritable(error).place)
+"""
+
+
+def test_a_temporary_folder_that_is_full_is_named(tmp_path: Path) -> None:
+    """What is not kept for later fails at once."""
+    words = {**os.environ, "TMPDIR": str(tmp_path)}
+    said = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=True, env=words)
+    assert "no room" in said.stdout
+    assert str(tmp_path) in said.stdout
+    assert said.stderr == ""
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_plan_beyond_what_memory_holds_is_the_same_plan(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from datetime import UTC
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -360,6 +362,46 @@ def test_the_wire_sends_what_it_is_given_and_follows_nothing() -> None:
     assert [(r.method, str(r.url), r.headers["api-key"], r.content) for r in seen] == [
         ("PATCH", f"{HOME}/a%2Fb?x=1", KEY, b"{}")
     ]
+
+
+QUERIES = (
+    "a=b",
+    "filter=any%28email%2C%5B%22"
+    + "%22%2C%22".join(f"person.{number}%40é.example" for number in range(100))
+    + "%22%5D%29",
+    "filter=" + "%2C".join(f"any(email,'person.{number}%40example.com')&x[{number}]" for number in range(100)),
+    "filter=" + "%2C".join(f"any(email,'person.{number}%40example.com')" for number in range(100)),
+    "filter=%28" + "%" * 600,
+)
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with what was asked for, as it came over the socket."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.path.encode("latin-1"))
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_long_query_arrives_as_httpx_would_send_it(query: str) -> None:
+    with HTTPServer(("127.0.0.1", 0), Echo) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/profiles?{query}"
+        wire = Wire()
+        arrived = wire.handle(Request("GET", url)).body
+        wire.close()
+        server.shutdown()
+        thread.join()
+    assert arrived == httpx.URL(url).raw_path
+    seen: list[str] = []
+    through(lambda request: (seen.append(str(request.url)), httpx.Response(200))[1]).handle(Request("GET", url))
+    assert seen == [str(httpx.URL(url))], "whoever stands in for the network sees all of it"
 
 
 # turns
