@@ -84,7 +84,10 @@ class PulledAll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A plan, what the guard says of it, and destinations that did not answer."""
+    """A plan, what the guard says of it, and destinations that did not answer.
+
+    `config`: the client's, where it is not the one that commands find by themselves.
+    """
 
     plan: Plan
     refusals: Sequence[Refusal] = ()
@@ -92,6 +95,7 @@ class Planned:
     file: Path | None = None
     documents: Sequence[Path] = ()
     warnings: Sequence[str] = ()
+    config: Path | None = None
 
     @property
     def exit_code(self) -> int:

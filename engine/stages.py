@@ -14,7 +14,6 @@ from engine.errors import ConfigError
 from engine.results import Exported, Options, Planned, PulledAll, Pushed, Review
 
 if TYPE_CHECKING:
-    from connectors.base import ReadsTraits
     from connectors.types import Fitted, Ref
     from engine.client import Client
     from engine.engagement.totals import Compared
@@ -133,12 +132,18 @@ def _reads(client: Client, names: Iterable[str]) -> dict[str, Read]:
     from connectors.base import ReadsTraits
 
     built = {name: client.connector(name) for name in names}
-    return {name: partial(_read, one) for name, one in built.items() if isinstance(one, ReadsTraits)}
+    return {name: partial(_read, client, name) for name, one in built.items() if isinstance(one, ReadsTraits)}
 
 
-def _read(connector: ReadsTraits, addresses: Sequence[str]) -> Mapping[str, Mapping[Ref, Fitted]]:
+def _read(client: Client, name: str, addresses: Sequence[str], most: int) -> Mapping[str, Mapping[Ref, Fitted]]:
+    """What a destination holds of these people, in so many calls at most. Raises the connector's errors, and Spent."""
+    from connectors.base import ReadsTraits
     from connectors.types import Profile
+    from engine.plan.overwriting import Budget
 
+    connector = client.connector_through(name, Budget(client.handler, most))
+    if not isinstance(connector, ReadsTraits):
+        return {}
     return connector.traits([Profile(address) for address in addresses])
 
 
@@ -199,7 +204,6 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
     """Mint, carry, verify, export. A destination that the guard refused hears of departures at most."""
     from engine.offers import clear
     from engine.ownership.carrying import begin
-    from engine.push.people import People
     from engine.push.push import push as carry
     from engine.push.trip import Carrier, Limits
     from engine.push.verifying import verify
@@ -214,14 +218,12 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
     passed = [one.destination for one in carriers if not one.is_consent_only]
     begin(planned.plan, client.ledger, client.membership.table, now=client.now, carried=passed)
     issued = mint_codes(client, planned) if any(not one.is_consent_only for one in carriers) else None
-    people = People(client.membership.table)
-    client.forget_members()  # a push of many people takes long, and needs no more of them
     until = None if options.max_minutes is None else client.clock.monotonic() + options.max_minutes * 60
     results = carry(
         planned.plan,
         carriers,
         client.ledger,
-        people,
+        client.membership.table,
         clock=client.clock,
         now=client.now,
         limits=Limits(until=until, is_stopped=client.stop.is_set),

@@ -115,10 +115,6 @@ class Client:
         for name in ("shop", "aliases", "catalogue", "membership"):
             self.__dict__.pop(name, None)
 
-    def forget_members(self) -> None:
-        """Let go of the membership: it is computed anew should anything more be asked of it."""
-        self.__dict__.pop("membership", None)
-
     @property
     def settings(self) -> Settings:
         """The typed settings."""
@@ -222,7 +218,11 @@ class Client:
             self._connectors[name] = self._built(name)
         return self._connectors[name]
 
-    def _built(self, name: str) -> Connector:
+    def connector_through(self, name: str, handler: Handler) -> Connector:
+        """The same account at the same pace, its calls carried by another handler; built anew."""
+        return self._built(name, handler)
+
+    def _built(self, name: str, handler: Handler | None = None) -> Connector:
         from connectors import registry
 
         destination = self.settings.destinations[name]
@@ -231,7 +231,7 @@ class Client:
         share = None if destination.share is None else float(destination.share)
         try:
             return registry.build(
-                destination.connector, options, handler=self.handler, clock=self.clock, pace=pace, share=share,
+                destination.connector, options, handler=handler or self.handler, clock=self.clock, pace=pace, share=share,
                 about=ChainMap({"destination": name}, self.run_id, {"client": self.settings.client}),
             )  # fmt: skip
         except SettingsError as error:

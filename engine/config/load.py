@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Config", "load"]
 
+_HERE_BY_ITSELF = Path("ciblage.toml")  # the config of a command that names none
+
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET = re.compile(r"(^|_)(api_key|key|token|secret|password|access_token)$")
 _PASSWORD = re.compile(
@@ -55,6 +57,11 @@ class Config:
     recipes: Mapping[str, Any]
     places: Mapping[Keys, str] = field(repr=False)
     hash: str = ""
+
+    @property
+    def named(self) -> Path | None:
+        """The file where commands must name it; None where they find it by themselves."""
+        return None if self.file == _HERE_BY_ITSELF else self.file
 
     @property
     def folder(self) -> Path:

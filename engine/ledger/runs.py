@@ -111,9 +111,11 @@ class Runs:
         rows = self._store.rows(sa.select(schema.runs).where(told).order_by(columns.id.desc()).limit(1))
         return dict(_run(rows[0]).summary[SIZES]) if rows else {}
 
-    def has_ended(self, destination: str) -> bool:
-        """Whether any push to it came to its end: what follows is no first load."""
+    def has_ended(self, destination: str, *, plan: str | None = None) -> bool:
+        """Whether any push to it (of this plan) came to its end: what follows is no first load."""
         told = schema.runs.c.summary.contains(f'"{destination}": "{ENDED}"', autoescape=True)
+        if plan is not None:
+            told = sa.and_(told, schema.runs.c.plan == plan)
         return bool(self._store.rows(sa.select(schema.runs.c.id).where(told).limit(1)))
 
 

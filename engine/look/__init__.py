@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from engine.look.rereading import reread
 from engine.look.standing import DestinationState, HeldBack, LastRun, Read, RunRow, Status, status
 from engine.look.wording import in_words, known_segment, sql_of
 from engine.results import unreachable
+from engine.words import say
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -166,8 +167,17 @@ def check(client: Client, *, call: bool = True) -> Checked:
         set_aside=[(one.file, one.line, one.reason, one.count) for one in shop.set_aside],
         merged=int(shop.database.query(_MERGED)["merged"][0].as_py()),
         destinations=[_reach(client, name) for name in client.settings.destinations] if call else [],
-        warnings=list(client.catalogue.warnings),
+        warnings=[*_emptiness(client), *client.catalogue.warnings],
     )
+
+
+def _emptiness(client: Client) -> Iterator[str]:
+    """A shop that was read wrongly rather than one whose rows are bad."""
+    aside = sum(one.count for one in client.shop.set_aside)
+    if not client.membership.table.num_rows:
+        yield say("check.nobody", client.lang)
+    elif aside > sum(client.shop.counts.values()):
+        yield say("check.most_aside", client.lang)
 
 
 def _by_basis(people: pa.Table, flag: str) -> dict[str, int]:

@@ -33,4 +33,4 @@ def reread(client: Client, file: Path) -> Planned:
     except StalePlan as moved:
         warnings.append(say("plan.stale", client.lang, why=str(moved)))
     refusals = guard(made, client.ledger, {}, Permits())
-    return Planned(plan=made, refusals=refusals, file=file, warnings=warnings)
+    return Planned(plan=made, refusals=refusals, file=file, warnings=warnings, config=client.config.named)

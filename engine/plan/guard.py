@@ -124,6 +124,8 @@ def guard(plan: Plan, ledger: Ledger, surveys: Mapping[str, Survey], permits: Pe
         found += _gone(summary, seen, permits)
         found += _approval(plan, summary, ledger, permits)
         found += _held(plan, summary, ledger, permits)
+        if ledger.runs.has_ended(summary.name, plan=plan.checksum):
+            continue  # it was carried to its end: nothing is left in it that could frighten
         found += [
             one for one in _shop(plan, summary, ledger) if not permits.forces(one.destination, f"guard.{one.kind}")
         ]

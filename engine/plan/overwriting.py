@@ -12,32 +12,49 @@ from engine.ledger.packing import value
 from engine.plan.summary import Overwritten
 
 if TYPE_CHECKING:
+    from connectors.http import Handler, Request, Response
     from engine.plan.columns import Present, Wanted
     from engine.plan.diff import Difference
     from engine.plan.survey import Survey
 
-__all__ = ["LOOKED_AT", "Read", "overwritten"]
+__all__ = ["CALLS", "FEW", "MOST", "Budget", "Read", "Spent", "overwritten"]
 
-Read = Callable[[Sequence[str]], Mapping[str, Mapping[Ref, Fitted]]]
-"""What a destination holds: by address, then by the field's ref there. Reads only."""
+Read = Callable[[Sequence[str], int], Mapping[str, Mapping[Ref, Fitted]]]
+"""What a destination holds of these addresses, in so many calls: by address, then by the field's ref there. Reads only."""
 _NOTHING = (None, "")
-LOOKED_AT = 20  # contacts of whom a provider still answers one by one, and a whole account is not read for them
+MOST, CALLS = 5_000, 60  # contacts looked at where that takes no more calls: half a minute at the slowest of the paces
+FEW, FEW_CALLS = 20, 45  # contacts looked at where it would take more: of so few every provider answers one by one
+
+
+class Spent(ConnectorError):
+    """As many calls were made as this was worth."""
+
+
+class Budget:
+    """A handler that carries so many calls, and refuses the next one."""
+
+    def __init__(self, handler: Handler, calls: int) -> None:
+        self._handler, self._left = handler, calls
+
+    def handle(self, request: Request) -> Response:
+        """The answer. Raises Spent, and what Handler raises."""
+        if self._left <= 0:
+            raise Spent("more calls than this is worth")
+        self._left -= 1
+        return self._handler.handle(request)
 
 
 def overwritten(
     difference: Difference, wanted: Wanted, here: Present, survey: Survey | None, read: Read | None
 ) -> dict[str, Overwritten]:
-    """By merge tag; of some of these people, spread over all, how many hold something else. A failed read tells nothing."""
+    """By merge tag; of these people, all or some that are spread over all, how many hold something else.
+
+    A failed read tells nothing.
+    """
     counts, come = difference.overwritten, difference.written
     tags = [tag for tag in wanted.values if tag in counts or tag in come]
-    held: Mapping[str, Mapping[Ref, Fitted]] = {}
-    ours: Mapping[str, Mapping[str, Fitted]] = {}
-    if read is not None and tags:
-        met = _some(difference.met, LOOKED_AT)
-        met += _some(difference.come, LOOKED_AT - len(met))
-        with suppress(ConnectorError):
-            held = read(met)
-            ours = _ours(wanted, met, tags)
+    met, held = _looked(difference, read) if read is not None and tags else ([], {})
+    ours = _ours(wanted, met, tags) if met else {}
     refs = _refs(here, survey)
     return {
         tag: Overwritten(
@@ -48,6 +65,18 @@ def overwritten(
         )
         for tag in tags
     }
+
+
+def _looked(difference: Difference, read: Read) -> tuple[list[str], Mapping[str, Mapping[Ref, Fitted]]]:
+    """Who was looked at, and what they hold: as many as are worth it, else a few; nobody where the read failed."""
+    for people, calls in ((MOST, CALLS), (FEW, FEW_CALLS)):
+        met = _some(difference.met, people)
+        met += _some(difference.come, people - len(met))
+        with suppress(ConnectorError):
+            return met, read(met, calls)
+        if len(met) <= FEW:
+            break
+    return [], {}
 
 
 def _some(addresses: Any, most: int) -> list[str]:  # noqa: ANN401 - Arrow's columns carry no type

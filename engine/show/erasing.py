@@ -71,7 +71,7 @@ def _held(result: look.Held, lang: str) -> Iterator[RenderableType]:
             [(one.source, one.what, _when(one.at), _when(one.first_seen), one.origin) for one in result.history],
         )
     yield Text()
-    facts = {name: len(rows) for name, rows in result.shop.items()}
+    facts = {f"tables.{name}": len(rows) for name, rows in result.shop.items() if name != "codes"}
     facts |= {"events": len(result.events), "codes_held": len(result.codes), "plans": len(result.plans)}
     facts |= {f"→ {name}": len(one["contacts"]) for name, one in result.destinations.items()}
     yield _counts(facts, lang)
@@ -96,6 +96,11 @@ def _destinations(result: Erasure, lang: str) -> Iterator[RenderableType]:
 
 
 def _counts(facts: Mapping[str, int], lang: str) -> RenderableType:
-    named = {name: say(f"erase.{name}", lang) if knows(f"erase.{name}") else name for name in facts}
+    named = {name: _named(name, lang) for name in facts}
     columns = [(say("erase.what", lang), False), (say("erase.rows", lang), True)]
     return table(columns, [(named[name], number(count, lang)) for name, count in facts.items()])
+
+
+def _named(name: str, lang: str) -> str:
+    key = name if name.startswith("tables.") else f"erase.{name}"
+    return say(key, lang) if knows(key) else name.removeprefix("tables.")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.ownership.site import Undone
     from engine.ownership.story import Did
 
+_FEW = 8  # the same where they stand in a table
 _CHECKSUM = 12  # digits that tell plans and configs apart on the screen
 
 
@@ -32,24 +33,24 @@ def _(result: History, lang: str) -> RenderableType:
                ("history.exit", True), ("history.changes", True), ("history.plan", False)]  # fmt: skip
     rows = [
         (
-            str(one.id), one.command, _minute(one.started_at, lang), _ended(one, lang),
+            str(one.id), one.command, moment(one.started_at, lang), _ended(one, lang),
             "–" if one.exit_code is None else str(one.exit_code),
             number(one.changes, lang) if one.destinations else "–",
-            f"{(one.plan or '–')[:_CHECKSUM]}{'' if one.is_kept or not one.plan else ' ×'}",
+            f"{(one.plan or '–')[:_FEW]}{'' if one.is_kept or not one.plan else ' ×'}",
         )
         for one in result.runs
     ]  # fmt: skip
     return table([(say(key, lang), is_number) for key, is_number in columns], rows)
 
 
-def _minute(at: datetime, lang: str) -> str:
-    return moment(at, lang)
+def _told_at(at: datetime, lang: str) -> str:
+    return f"{moment(at, lang)} {at:%Z}"
 
 
 def _ended(one: Told, lang: str) -> str:
     if one.ended_at is None:
         return say("history.died", lang)
-    return f"{one.ended_at:%H:%M:%S}"
+    return f"{one.ended_at:%H:%M}"
 
 
 @view.register
@@ -60,19 +61,19 @@ def _(result: Told, lang: str) -> RenderableType:
 def _told(one: Told, lang: str) -> Iterator[RenderableType]:
     yield heading(say("history.one", lang, run=one.id, command=one.command))
     facts = [
-        ("started", f"{moment(one.started_at, lang)} UTC"),
-        ("ended", say("history.died", lang) if one.ended_at is None else f"{moment(one.ended_at, lang)} UTC"),
-        ("now", f"{moment(one.now, lang)} UTC"),
+        ("started", _told_at(one.started_at, lang)),
+        ("ended", say("history.died", lang) if one.ended_at is None else _told_at(one.ended_at, lang)),
+        ("now", _told_at(one.now, lang)),
         ("exit", "–" if one.exit_code is None else str(one.exit_code)),
         ("config", one.config_hash[:_CHECKSUM]),
         ("plan", one.plan or "–"),
         ("data", "–" if one.fingerprint is None else one.fingerprint[:_CHECKSUM]),
-        ("newest", "–" if one.newest is None else f"{moment(one.newest, lang)} UTC"),
+        ("newest", "–" if one.newest is None else _told_at(one.newest, lang)),
         ("rows", "–" if one.rows is None else number(one.rows, lang)),
     ]
     yield table([("", False), ("", False)], [(say(f"history.{key}", lang), text) for key, text in facts])
     for agreed in one.approved:
-        yield Text(say("history.approved", lang, name=agreed.destination, by=agreed.by, at=moment(agreed.at, lang)))
+        yield Text(say("history.approved", lang, name=agreed.destination, by=agreed.by, at=_told_at(agreed.at, lang)))
     if one.by:
         yield Text(say("approve.done", lang, by=one.by, names=(one.plan or "")[:_CHECKSUM]))
     if one.undoes:

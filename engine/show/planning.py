@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from engine.plan.effects import side_effects
 from engine.show.blocks import Block, Command, Grid, Note, Page, Part, Tone
 from engine.show.differences import difference
-from engine.show.views import pairs
+from engine.show.views import pairs, spoken
 from engine.words import amount, moment, number, say
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ def page(result: Planned, lang: str, zone: tzinfo) -> Page:
     plan = result.plan
     parts = [
         *objections(result, lang),
-        effects(plan, lang),
+        *([effects(plan, lang)] if plan.destinations else [Part(say("plan.nowhere", lang), [])]),
         *issues(plan, lang),
         *(difference(one, lang) for one in plan.destinations),
-        agreement(result, lang),
+        *([agreement(result, lang)] if plan.destinations else []),
     ]
     title = say("plan.title", lang, client=plan.client)
     return Page(lang=lang, title=title, facts=list(_facts(plan, lang, zone)), parts=parts)
@@ -56,7 +56,8 @@ def objections(result: Planned, lang: str, *, most: int | None = None) -> Iterat
     """What speaks against carrying it: guards, destinations left out, warnings; `most` reasons of one destination."""
     notes: list[Block] = list(refused(result.refusals, lang, most=most, told={_WAITING}))
     notes += [
-        Note(say("plan.unreachable", lang, name=name, why=why), Tone.BAD) for name, why in result.unreachable.items()
+        Note(say("plan.unreachable", lang, name=name, why=spoken(str(why))), Tone.BAD)
+        for name, why in result.unreachable.items()
     ]
     untold = [one for one in result.plan.destinations if not one.hears_departures]
     warnings = [*result.warnings, *(say("plan.untold", lang, name=one.name, connector=one.connector) for one in untold)]
@@ -144,18 +145,19 @@ def _issue(plan: Plan, issue: IssueSummary, lang: str) -> Iterator[Note]:
         yield Note(say("plan.codes_refused", lang, offer=issue.offer, reasons=pairs(issue.refused, "refused", lang)))
 
 
-def agreement(result: Planned, lang: str) -> Part:
-    """What to type to agree, and to carry exactly this plan."""
+def agreement(result: Planned, lang: str, *, is_typed: bool = False) -> Part:
+    """What to type to agree, and to carry exactly this plan; `is_typed`: by whom it was just made, where it was made."""
+    config = f" --config {shlex.quote(str(result.config))}" if is_typed and result.config else ""
     if result.file is None:
-        hint = "ciblage plan --out plan.parquet --document plan.html"
+        hint = f"ciblage plan --out plan.parquet --document plan.html{config}"
         return Part(say("plan.agreement", lang), [Note(say("plan.unsaved", lang)), Command(hint)])
-    file = shlex.quote(result.file.name)
-    push = f"ciblage push --plan {file} --checksum {result.plan.checksum}"
+    file = shlex.quote(str(result.file) if is_typed else result.file.name)
+    push = f"ciblage push --plan {file} --checksum {result.plan.checksum}{config}"
     return Part(
         say("plan.agreement", lang),
         [
             Note(say("plan.agree", lang)),
-            Command(f"ciblage approve {file} --by {say('plan.by', lang)}"),
+            Command(f"ciblage approve {file} --by {say('plan.by', lang)}{config}"),
             Note(say("plan.carry", lang)),
             Command(push),
         ],

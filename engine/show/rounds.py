@@ -9,12 +9,13 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from engine import run
+from engine.show.blocks import Note, Tone
 from engine.show.differences import difference
 from engine.show.erasing import erasure_lines
 from engine.show.planning import agreement, effects, issues, objections, refused
 from engine.show.screen import heading, table
 from engine.show.terminal import lines, note
-from engine.show.views import pairs, stacked, view
+from engine.show.views import pairs, spoken, stacked, view
 from engine.words import number, say
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ def _(result: run.Planned, lang: str) -> RenderableType:
 
 def _planned(result: run.Planned, lang: str) -> Iterator[RenderableType]:
     yield from plan_lines(result, lang)
-    yield Text()
-    yield Text(say("plan.checksum", lang, checksum=result.plan.checksum))
-    yield from lines(agreement(result, lang))
+    if result.plan.destinations:
+        yield Text()
+        yield Text(say("plan.checksum", lang, checksum=result.plan.checksum))
+        yield from lines(agreement(result, lang, is_typed=True))
     for file in result.documents:
         yield Text(say("plan.written", lang, file=file))
 
@@ -52,9 +54,11 @@ def plan_lines(result: run.Planned, lang: str) -> Iterator[RenderableType]:
     found = [
         *(difference(one, lang, is_brief=True) for one in plan.destinations),
         *issues(plan, lang),
-        effects(plan, lang),
+        *([effects(plan, lang)] if plan.destinations else []),
         *objections(result, lang, most=_REASONS),
     ]
+    if not plan.destinations:
+        yield note(Note(say("plan.nowhere", lang), Tone.WARN))
     for place, part in enumerate(found):
         yield from [Text()] if place else []
         yield from lines(part)
@@ -67,7 +71,7 @@ def refusals(found: Sequence[Refusal], lang: str) -> Iterator[RenderableType]:
 
 def _unreachable(found: object, lang: str) -> Iterator[RenderableType]:
     for name, why in found:  # type: ignore[attr-defined]  # items of a mapping
-        yield Text(f"✗ {say('push.unreachable', lang, name=name)}: {why}", style="red")
+        yield Text("✗ " + say("plan.unreachable", lang, name=name, why=spoken(str(why))), style="red")
 
 
 @view.register
@@ -100,7 +104,7 @@ def _carried(one: Result, kinds: Sequence[str], lang: str) -> tuple[str, ...]:
 
 def _trouble(one: Result, lang: str) -> Iterator[RenderableType]:
     if one.error:
-        yield Text(f"✗ {one.name}: {one.error}", style="red")
+        yield Text(f"✗ {one.name}: {spoken(str(one.error))}", style="red")
     if one.stopped:
         yield Text(f"… {say('push.stopped', lang, name=one.name)}", style="yellow")
     for (reason, words), count in Counter((bad.reason.value, bad.words) for bad in one.rejected).most_common(5):

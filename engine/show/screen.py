@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["WIDTH", "bars", "command", "console", "error", "heading", "progress", "table", "working"]
 
 WIDTH = 80
+_ROOM = 5  # of a line of a command: its indent, a blank, and the backslash
 _KEPT = re.compile(rf"{BOUND.pattern}|[\u00a0\u202f]|--[a-z-]+ (?=[^\s-])")  # a flag keeps its value
 _HOLDS = {
     " ": "\ue000",
@@ -72,8 +73,19 @@ def heading(text: str) -> Text:
 
 
 def command(text: str) -> Group:
-    """What to type: however long, one line that can be copied; printed with `crop=False`."""
-    return Group(Text(f"  {text}", no_wrap=True, overflow="ignore"))  # rich forgets it of a text that stands alone
+    """What to type, as it can be copied: a long one goes on behind a backslash, and no word of it is broken.
+
+    Printed with `crop=False`: a path may be longer than a line.
+    """
+    lines = [""]
+    for part in re.split(r" (?=--)", text):
+        if lines[-1] and len(lines[-1]) + len(part) + _ROOM > WIDTH:
+            lines[-1] += " \\"
+            lines.append(f"  {part}")
+        else:
+            lines[-1] += f" {part}" if lines[-1] else part
+    shown = [Text(f"  {line}", no_wrap=True, overflow="ignore") for line in lines]
+    return Group(*shown)  # rich forgets what a text that stands alone says of its wrapping
 
 
 def table(columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]) -> Table:

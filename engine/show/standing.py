@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
@@ -11,7 +10,7 @@ from rich.text import Text
 
 from engine import look
 from engine.show.screen import heading, table
-from engine.show.views import stacked, view
+from engine.show.views import spoken, stacked, view
 from engine.words import moment, number, say
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def _destination(one: look.DestinationState, lang: str) -> Iterator[RenderableTy
     else:
         yield Text(f"… {say('status.never', lang, name=one.name)}", style="yellow")
     if one.error:
-        yield indented(one.error)
+        yield indented(spoken(one.error))
     for held in one.held_back:
         yield indented(held.said)
         yield indented(say("guard.flag", lang, flag=held.way), "dim")
@@ -90,17 +89,6 @@ def _destination(one: look.DestinationState, lang: str) -> Iterator[RenderableTy
     for read in old:
         days = number(round((read.hours or 0) / 24), lang)
         yield indented(say("status.stale", lang, what=say(f"status.{read.stream}", lang), days=days), "yellow")
-
-
-_TELLING = re.compile(r'"(?:detail|message|title)": ?"([^"]+)"')
-_LONGEST = 160  # characters of a provider's words; --json has all
-
-
-def _short(words: str) -> str:
-    """What the provider says to people, where its words are a piece of JSON."""
-    found = list(dict.fromkeys(_TELLING.findall(words)))
-    text = "; ".join(found) or words
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 @view.register
@@ -120,7 +108,7 @@ def _rejected(result: look.Rejected, lang: str) -> Iterator[RenderableType]:
         counts = {"changes": number(group.changes, lang), "people": number(group.customers, lang)}
         yield indented(say("rejected.counted", lang, since=moment(group.since, lang), **counts))
         if group.words:
-            yield indented(say("rejected.words", lang, words=_short(group.words)), "dim")
+            yield indented(say("rejected.words", lang, words=spoken(group.words)), "dim")
         yield indented(f"→ {group.advice}", "cyan")
     yield Text()
     yield from _one_by_one(result, lang)

@@ -28,7 +28,7 @@ def lines(part: Part) -> Iterator[RenderableType]:
     yield Text.assemble((part.title, "bold"), "  " if part.about else "", (part.about, "dim"))
     for block in part.blocks:
         if isinstance(block, Command):
-            yield from (command(line) for line in block.text.replace(" --checksum", " \\\n  --checksum").split("\n"))
+            yield command(block.text)
             continue
         for shown in _shown(block):
             yield Padding(shown, (0, 0, 0, _INDENT), expand=False)

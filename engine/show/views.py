@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["findings", "render", "view"]
 
+_TELLING = re.compile(r'"(?:detail|message|title)": ?"([^"]+)"')
+_LONGEST = 240  # characters of a provider's words; --json has all
 _NAMED = 8  # files that stand for nothing; --json names all
 
 
@@ -71,7 +73,7 @@ def _checked(result: look.Checked, lang: str) -> Iterator[RenderableType]:
             (
                 one.name,
                 one.connector,
-                f"✓ {one.account_name} ({one.account})" if one.error is None else f"✗ {one.error}",
+                f"✓ {one.account_name} ({one.account})" if one.error is None else f"✗ {spoken(one.error)}",
             )
             for one in result.destinations
         ]
@@ -97,7 +99,7 @@ def base(result: look.Checked, lang: str) -> Iterator[RenderableType]:
     yield bars(rows)
     yield Text()
     told = ", ".join(
-        f"{number(count, lang)} {say(f'tables.{name}', lang)}"
+        f"{number(count, lang)} {say(f'tables.{name}', lang, count=count)}"
         for name, count in result.counts.items()
         if name != "customers" and _is_named(name)
     )
@@ -300,6 +302,13 @@ def _text(rows: pa.Table, file_format: str) -> str:
 def _cell(value: Any) -> Any:  # noqa: ANN401 - any cell of a table
     found = plain(value)
     return "; ".join(map(str, found)) if isinstance(found, list) else found
+
+
+def spoken(words: str) -> str:
+    """What a provider says to people, where its words, or the end of them, are a piece of JSON; at most so many characters."""
+    found = list(dict.fromkeys(_TELLING.findall(words)))
+    text = f"{words.partition('{')[0]}{'; '.join(found)}" if found else words
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def pairs(counts: Mapping[str, int], section: str, lang: str) -> str:

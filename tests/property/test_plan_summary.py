@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plan_lab import Lab, Person, people
 
-from connectors.errors import Unavailable
+from connectors.errors import ConnectorError, Unavailable
+from connectors.http import Request, Response
 from connectors.types import Fitted, Left, Ref, Suppression
 from engine.ledger.suppressions import KnownSuppression
 from engine.plan.destination import MergeTag
 from engine.plan.effects import side_effects
 from engine.plan.file import load, save
-from engine.plan.overwriting import LOOKED_AT
+from engine.plan.overwriting import FEW, Budget, Spent
 from engine.plan.plan import Plan
 from engine.plan.samples import SHARED, Sample, masked, samples
 from engine.plan.spool import Rows
@@ -97,15 +98,17 @@ def test_a_first_mail_is_one_a_person_however_many_destinations_they_come_to(lab
 
 
 class Held:
-    """Somebody else's values, and how often they were asked for."""
+    """Somebody else's values, told of so many people a call, and how often they were asked for."""
 
-    def __init__(self, held: Mapping[str, Mapping[Ref, Fitted]] | None) -> None:
-        self.held, self.asked = held, 0
+    def __init__(self, held: Mapping[str, Mapping[Ref, Fitted]] | None, a_call: int = 100) -> None:
+        self.held, self.a_call, self.asked = held, a_call, 0
 
-    def __call__(self, addresses: Sequence[str]) -> Mapping[str, Mapping[Ref, Fitted]]:
+    def __call__(self, addresses: Sequence[str], most: int) -> Mapping[str, Mapping[Ref, Fitted]]:
         self.asked += 1
         if self.held is None:
             raise Unavailable("away", ambiguous=False)
+        if len(addresses) > most * self.a_call:
+            raise Spent("more calls than that")
         return {address: self.held[address] for address in addresses if address in self.held}
 
 
@@ -171,11 +174,38 @@ def test_r_grd_07_people_found_there_whom_we_never_wrote_are_counted(lab: Lab) -
     assert told(looked(lab, who, held)) == {"first_name": (3, 0, 3, 3), "orders": (3, 0, 3, 0)}
 
 
-def test_r_grd_07_only_some_are_asked_for_spread_over_all(lab: Lab) -> None:
-    who = people(LOOKED_AT * 3 + 1)
-    held = Held({})
-    [one] = {told(looked(lab, who, held))[tag] for tag in ("first_name", "orders")}
-    assert one == (0, len(who), LOOKED_AT, 0)
+def test_r_grd_07_everyone_is_looked_at_where_the_provider_tells_of_many_at_once(lab: Lab) -> None:
+    who = people(FEW * 6 + 1)
+    held = theirs(lab, who[1::2], "Their own")
+    assert told(looked(lab, who, held))["first_name"] == (0, len(who), len(who), len(who) // 2)
+    assert held.asked == 1
+
+
+def test_r_grd_07_only_a_few_are_looked_at_spread_over_all_where_more_would_take_too_many_calls(lab: Lab) -> None:
+    who = people(FEW * 6 + 1)
+    held = Held({}, a_call=1)
+    assert set(told(looked(lab, who, held)).values()) == {(0, len(who), FEW, 0)}
+    assert held.asked == 2
+
+
+def test_r_grd_07_looking_never_makes_more_calls_than_it_is_worth() -> None:
+    class Endless:
+        def __init__(self) -> None:
+            self.calls = 0
+
+        def handle(self, request: Request) -> Response:
+            del request
+            self.calls += 1
+            return Response(200, {}, b"{}")
+
+    endless = Endless()
+    budget = Budget(endless, 3)
+    ask = Request("GET", "https://provider.example/contacts", {}, b"")
+    for _ in range(3):
+        budget.handle(ask)
+    with pytest.raises(ConnectorError, match="more calls"):
+        budget.handle(ask)
+    assert endless.calls == 3
 
 
 def test_r_grd_07_what_we_created_and_wrote_is_ours(lab: Lab) -> None:

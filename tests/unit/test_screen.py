@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -52,10 +53,24 @@ def test_what_is_shown_is_the_text_to_the_letter(capsys: pytest.CaptureFixture[s
     assert shown(capsys, Text(text), text) == [text, text]
 
 
-def test_a_command_stays_one_line_that_can_be_copied(capsys: pytest.CaptureFixture[str]) -> None:
-    typed = f"ciblage check --config {'very-' * 20}long/ciblage.toml"
-    assert shown(capsys, command(typed)) == [f"  {typed}"]
-    assert shown(capsys, *lines(Part("To agree", [Command(typed)]))) == ["To agree", f"  {typed}"]
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "ciblage check",
+        f"ciblage check --config {'very-' * 20}long/ciblage.toml",
+        f"mkdir -p {'deep/' * 30}secrets && nano {'deep/' * 30}secrets/KEY",
+        f"ciblage push --plan p.parquet --checksum {'0' * 64} --config shop/ciblage.toml",
+        "ciblage explain champions --config demo-shop/ciblage.toml --now 2018-01-04T12:00Z --customer 101",
+    ],
+)
+def test_a_command_can_be_copied_into_a_shell_however_long_it_is(
+    capsys: pytest.CaptureFixture[str], typed: str
+) -> None:
+    for found in (shown(capsys, command(typed)), shown(capsys, *lines(Part("To agree", [Command(typed)])))[1:]):
+        assert shlex.split("\n".join(found).replace("\\\n", "")) == shlex.split(typed)  # shlex knows no continued lines
+        assert all(line.startswith("  ") for line in found)
+        assert all(line.endswith(" \\") for line in found[:-1])
+        assert not [line for line in found if len(line) > 80 and " --" in line.strip()]
 
 
 def test_a_flag_keeps_its_value_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
