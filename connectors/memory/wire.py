@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from connectors import errors
+from connectors import errors, fitting
 from connectors.http import mask
 from connectors.types import (
     AddCode,
@@ -25,14 +22,16 @@ from connectors.types import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from connectors.memory.dictionary import Json
-    from connectors.types import Change, Fitted
+    from connectors.types import Change
 
 __all__ = ["MAX_TEXT", "fit", "key", "outcomes", "record"]
 
 MAX_TEXT = 255  # bytes of one value
+
+fit = fitting.fitter({ValueKind.URL: fitting.text}, max_bytes=MAX_TEXT)
 
 RESULTS: Mapping[str | None, tuple[State, Reason | None]] = MappingProxyType(
     {
@@ -81,46 +80,3 @@ def outcomes(changes: Sequence[Change], results: Sequence[Json]) -> Iterator[Out
         state, reason = RESULTS.get(result.get("error"), (State.REJECTED, Reason.OTHER))
         words = mask(result["words"]) if "words" in result else None
         yield Outcome(id=change.id, state=state, reason=reason, words=words, ref=result.get("ref"))
-
-
-def fit(kind: ValueKind, value: object) -> Fitted | Reason:
-    """Our value as the account takes it, or why it cannot."""
-    return _FIT[kind](value)
-
-
-def _text(value: object) -> Fitted | Reason:
-    text = str(value)
-    return text if len(text.encode()) <= MAX_TEXT else Reason.TOO_LONG
-
-
-def _number(value: object) -> Fitted | Reason:
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or not math.isfinite(value):
-        return Reason.INVALID_VALUE
-    return int(value) if value == int(value) else float(value)
-
-
-def _boolean(value: object) -> Fitted | Reason:
-    return value if isinstance(value, bool) else Reason.INVALID_VALUE
-
-
-def _date(value: object) -> Fitted | Reason:
-    day = value.date() if isinstance(value, datetime) else value
-    return day.isoformat() if isinstance(day, date) else Reason.INVALID_VALUE
-
-
-def _instant(value: object) -> Fitted | Reason:
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        return Reason.INVALID_VALUE
-    return value.astimezone(UTC).isoformat()
-
-
-_FIT: Mapping[ValueKind, Callable[[object], Fitted | Reason]] = MappingProxyType(
-    {
-        ValueKind.TEXT: _text,
-        ValueKind.NUMBER: _number,
-        ValueKind.BOOLEAN: _boolean,
-        ValueKind.DATE: _date,
-        ValueKind.INSTANT: _instant,
-        ValueKind.URL: _text,
-    }
-)
