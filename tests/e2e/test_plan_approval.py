@@ -84,7 +84,7 @@ def test_what_a_client_approves_is_recorded_by_name_and_pushed(fresh: Lab) -> No
     again = fresh.folder / "again.parquet"
     checksum = fresh.done("plan", "--out", again)["checksum"]
     command = re.search(
-        r"ciblage (approve \S+) --by NAME", fresh.ciblage("plan", "--from", again).out.replace("\\\n   ", "")
+        r"ciblage (approve \S+) --by NAME", fresh.ciblage("plan", "--from", again).out.replace("\\\n    ", "")
     )
     assert command is not None
     assert command.group(1) == f"approve {again}"
