@@ -195,6 +195,40 @@ def test_a_process_that_tells_nothing_is_a_defect_of_its_client_alone(tmp_path: 
     assert "memory is full; the next run goes on" in night.clients[0].why
 
 
+FORTY = """import json, os, signal, sys
+name = sys.argv[sys.argv.index("--config") + 1].split("/")[-2]
+codes = {"c05": 4, "c12": 5, "c23": 3, "c31": 6, "c38": 1}
+if name == "c28":
+    os.kill(os.getpid(), signal.SIGKILL)
+why = {"error": {"message": "no answer", "place": name}} if codes.get(name) == 4 else {"result": {}}
+print(json.dumps(why))
+sys.exit(codes.get(name, 0))
+"""
+
+
+def test_forty_clients_end_each_as_it_does_and_the_table_names_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "clients"
+    for number in range(40):
+        client(folder, f"c{number:02}")
+    (folder / "c17" / "ciblage.toml").write_text('client = "c17', "utf-8")  # no TOML: called by its folder
+    heard: list[fleet.Ended] = []
+    program = stub(tmp_path, FORTY)
+    night = fleet.run_all(folder, clock=HandClock(NOW), program=program, jobs=4, tell=heard.append)
+    assert [one.client for one in night.clients] == [f"c{number:02}" for number in range(40)]
+    codes = {one.client: one.exit_code for one in night.clients if one.exit_code}
+    assert codes == {"c05": 4, "c12": 5, "c23": 3, "c28": 70, "c31": 6, "c38": 1}
+    assert night.exit_code == 70
+    assert [one.turn for one in heard] == list(range(1, 41))
+    assert {one.clients for one in heard} == {40}
+    show.render(night, "en")
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith("c") for line in lines) == 40 + 1
+    assert "35 of 40 clients are done" in lines
+
+
 def test_what_is_wrong_with_many_in_the_same_words_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     refused = {"error": {"message": "the first push to this account needs an approval", "place": "news"}}
     ends = [(name, 3, refused) for name in "abc"] + [("d", 2, {"error": {"message": "no TOML"}}), ("e", 0, {})]
