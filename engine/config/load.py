@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -11,18 +10,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from engine.config.document import Document, Keys, read
-from engine.config.settings import MergeTag, Segment, Settings
-from engine.config.values import Money, engine_of
+from engine.config.mistakes import dotted, place_of, refuse, said, sort_key
+from engine.config.references import contradictions
+from engine.config.settings import Settings
 from engine.errors import ConfigError, nearest
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 __all__ = ["Config", "load"]
 
@@ -44,8 +41,6 @@ _SHARED = (
     "offers",
 )  # what a library may hold
 _NAMED = {*_SHARED, "merge_tags", "destinations", "reachable"}  # tables of names
-_HERE = {"127.0.0.1", "localhost", "::1"}
-_MOST = 200  # mistakes shown at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +65,7 @@ class Config:
 
     def place(self, *path: str | int) -> str:
         """`file:line` of a key, or of the nearest key above it."""
-        return _place(self.places, path, str(self.file))
+        return place_of(self.places, path, str(self.file))
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -98,7 +93,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     mistakes: list[str] = []
     spoken = _fill(values, places, path, environment, mistakes)
     settings = _settings(spoken, places, str(path), mistakes)
-    _refuse(sorted(mistakes, key=_order))
+    refuse(sorted(mistakes, key=sort_key))
     return Config(settings, path, recipes, places, _hash(values, recipes))
 
 
@@ -176,14 +171,16 @@ def _fill(
             return [filled(item, (*keys, index)) for index, item in enumerate(value)]
         if not isinstance(value, str):
             return value
-        place = _place(places, keys, str(path))
+        place = place_of(places, keys, str(path))
         if (told := _literal_secret(keys, value)) is not None:
-            mistakes.append(f"{place}: {_dotted(keys)} holds {told} in the environment")
+            mistakes.append(f"{place}: {dotted(keys)} holds {told} in the environment")
             return value
         for name in _REFERENCE.findall(value):
             found = secret(name)
             if found is None:
-                mistakes.append(f"{place}: {_dotted(keys)} needs the environment variable {name}, which is not set")
+                or_file = f", nor is there a file {shelf / name}" if shelf else ""
+                told = f"needs the environment variable {name}, which is not set{or_file}"
+                mistakes.append(f"{place}: {dotted(keys)} {told}")
             value = value.replace(f"${{{name}}}", found or "")
         return value
 
@@ -207,15 +204,15 @@ def _settings(values: dict[str, Any], places: Mapping[Keys, str], file: str, mis
         settings = Settings(**values)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        mistakes += [f"{_where(detail, places, file)}: {_said(detail)}" for detail in details]
+        mistakes += [f"{place_of(places, detail['loc'], file)}: {said(detail)}" for detail in details]
         wrong = [_entry(detail["loc"], values) for detail in details]
     if wrong:
         try:
             settings = Settings(**_without(values, wrong))
         except ValidationError:  # the client itself has no name, for one
-            _refuse(sorted(mistakes, key=_order))
-            raise AssertionError from None  # _refuse raised
-    mistakes += _check(settings, places, file, {keys[-1] for keys in wrong})
+            refuse(sorted(mistakes, key=sort_key))
+            raise AssertionError from None  # refuse raised
+    mistakes += contradictions(settings, places, file, {keys[-1] for keys in wrong})
     return settings
 
 
@@ -233,177 +230,6 @@ def _without(values: Mapping[str, Any], wrong: list[Keys]) -> dict[str, Any]:
         elif str(keys[0]) in left:
             left[str(keys[0])].pop(keys[1], None)
     return left
-
-
-def _order(mistake: str) -> tuple[str, int]:
-    """Where a mistake stands."""
-    file, _, line = mistake.partition(": ")[0].rpartition(":")
-    return (file, int(line)) if line.isdigit() else (mistake, 0)
-
-
-def _where(detail: ErrorDetails, places: Mapping[Keys, str], file: str) -> str:
-    return _place(places, detail["loc"], file)
-
-
-def _said(detail: ErrorDetails) -> str:
-    """One mistake in words, with the nearest valid choice where there is one."""
-    where, kind = _dotted(detail["loc"]), detail["type"]
-    if kind == "extra_forbidden":
-        *above, name = detail["loc"]
-        near = nearest(str(name), _valid(tuple(above)))
-        return (
-            f"unknown key '{name}'"
-            + (f" in {_dotted(tuple(above))}" if above else "")
-            + (f" (did you mean '{near}'?)" if near else f" (valid: {', '.join(sorted(_valid(tuple(above))))})")
-        )
-    if kind == "missing":
-        return f"{where} is missing"
-    if kind == "value_error":
-        return f"{where}: {detail['msg'].removeprefix('Value error, ')}"
-    return f"{where}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
-
-
-def _valid(above: tuple[str | int, ...]) -> list[str]:
-    """The keys that may stand in the table at this path."""
-    model: type[BaseModel] | None = Settings
-    for key in above:
-        model = _inner(model, str(key)) if model else None
-    return [known.alias or name for name, known in model.model_fields.items()] if model else []
-
-
-def _inner(model: type[BaseModel], key: str) -> type[BaseModel] | None:
-    """The model of the table at `key`, looking through `dict[name, model]`."""
-    known = model.model_fields.get(key)
-    if known is None:  # a name in a table of names: the model itself was reached through the dict
-        return model
-    return next(_models(known.annotation), None)
-
-
-def _models(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in getattr(annotation, "__args__", ()):
-        yield from _models(part)
-
-
-def _check(settings: Settings, places: Mapping[Keys, str], file: str, wrong: set[str | int]) -> list[str]:
-    """What one table says of another: names that exist (those that are `wrong` themselves are told once), and the client's currency."""
-    segments = set(settings.segments) | {group.otherwise for group in settings.groups.values() if group.otherwise}
-    segments |= {f"{name}_{arm}" for name, split in settings.splits.items() for arm in split.arms}
-    mistakes = [
-        f"{_place(places, keys, file)}: {_dotted(keys)}: there is no {what} '{name}'{_hint(name, known)}"
-        for keys, what, name, known in _references(settings, segments)
-        if name not in known and name not in wrong
-    ]
-    mistakes += [
-        f"{_place(places, keys, file)}: {_dotted(keys)}: amounts are in {settings.currency}, not {money.currency}"
-        for keys, money in _amounts(settings)
-        if money.currency not in {None, settings.currency}
-    ]
-    mistakes += [
-        f"{_place(places, ('segments', name, key), file)}: unknown key '{key}' in segments.{name}{_hint(key, known)}"
-        for name, segment in settings.segments.items()
-        for known in [set(Segment.model_fields)]
-        for key in (segment.model_extra or {} if segment.recipe is None else ())
-    ]
-    mistakes += [
-        f"{_place(places, keys, file)}: {_dotted(keys)}: the codes of '{offer}' are nobody's: {there} hands them out, and a merge tag carries a person's code"
-        for keys, offer, there in _nobodys(settings)
-    ]
-    mistakes += [f"{_place(places, keys, file)}: {_dotted(keys)}: {said}" for keys, said in _engines(settings)]
-    if settings.sandbox is not None:
-        mistakes += [
-            f"{_place(places, ('destinations', name), file)}: destinations.{name} is not on this machine; [sandbox] is only for base_url on 127.0.0.1"
-            for name, destination in settings.destinations.items()
-            if urlsplit(str(destination.options.get("base_url", ""))).hostname not in _HERE
-        ]
-    return mistakes
-
-
-def _engines(settings: Settings) -> Iterator[tuple[Keys, str]]:
-    """Where data is and where it is computed: the pairs that there are."""
-    shop, compute = settings.shop, settings.compute
-    own = shop.engine
-    valid = ("duckdb", "spark") if own is None else (own, "duckdb")
-    if compute.backend not in {None, *valid}:
-        what = "files" if own is None else f"a shop in {own}"
-        yield ("compute", "backend"), f"{what} cannot be computed by {compute.backend}; valid: {', '.join(valid)}"
-        return
-    engine = settings.engine
-    if engine == "duckdb" and (compute.url or compute.overlays):
-        yield ("compute",), "url and schema are another engine's; duckdb runs on this machine"
-    elif compute.url is not None and engine_of(compute.url) != engine:
-        yield ("compute", "url"), f"this is an address of {engine_of(compute.url)}, not of {engine}"
-
-
-def _references(settings: Settings, segments: set[str]) -> Iterator[tuple[Keys, str, str, set[str]]]:
-    offers = set(settings.offers)
-    for name, destination in settings.destinations.items():
-        for index, segment in enumerate(destination.segments):
-            yield ("destinations", name, "segments", index), "segment", segment, segments
-        for tag, value in destination.merge_tags.items():
-            if value.offer:
-                yield ("destinations", name, "merge_tags", tag, "offer"), "offer", value.offer, offers
-    yield from _of_offers(settings, segments)
-    for tag, value in settings.merge_tags.items():
-        if value.offer:
-            yield ("merge_tags", tag, "offer"), "offer", value.offer, offers
-
-
-def _of_offers(settings: Settings, segments: set[str]) -> Iterator[tuple[Keys, str, str, set[str]]]:
-    for name, offer in settings.offers.items():
-        for key in ("segment", "unless"):
-            if (segment := getattr(offer, key)) is not None:
-                yield ("offers", name, key), "segment", segment, segments
-        if offer.pool is not None:
-            place = ("offers", name, "pool", "destination")
-            yield place, "destination", offer.pool.destination, set(settings.destinations)
-
-
-def _nobodys(settings: Settings) -> Iterator[tuple[Keys, str, str]]:
-    """Merge tags of a pool's offer, with the offer and its destination."""
-    tables: dict[Keys, Mapping[str, MergeTag]] = {("merge_tags",): settings.merge_tags}
-    tables |= {("destinations", name, "merge_tags"): one.merge_tags for name, one in settings.destinations.items()}
-    for above, tags in tables.items():
-        for tag, value in tags.items():
-            offer = settings.offers.get(value.offer or "")
-            if offer is not None and offer.pool is not None:
-                yield (*above, tag, "offer"), str(value.offer), offer.pool.destination
-
-
-def _amounts(settings: Settings) -> Iterator[tuple[Keys, Money]]:
-    for name, offer in settings.offers.items():
-        for key in ("amount", "minimum"):
-            if (money := getattr(offer, key)) is not None:
-                yield ("offers", name, key), money
-        if offer.budget and offer.budget.amount:
-            yield ("offers", name, "budget"), offer.budget.amount
-
-
-def _hint(name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=1)
-    return f" (did you mean '{near[0]}'?)" if near else ""
-
-
-def _place(places: Mapping[Keys, str], keys: tuple[str | int, ...], file: str) -> str:
-    for end in range(len(keys), 0, -1):
-        if keys[:end] in places:
-            return places[keys[:end]]
-    return file
-
-
-def _dotted(keys: tuple[str | int, ...]) -> str:
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).removeprefix(".")
-
-
-def _refuse(mistakes: list[str]) -> None:
-    """Raise ConfigError for all of them at once; nothing when there are none."""
-    if not mistakes:
-        return
-    first, *more = mistakes[:_MOST]
-    place, _, message = first.partition(": ")
-    text = "\n".join([message, *more])
-    raise ConfigError(text, place=place)
 
 
 def _hash(values: Mapping[str, Any], recipes: Mapping[str, Any]) -> str:

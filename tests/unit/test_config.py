@@ -104,6 +104,8 @@ def test_secrets_do_not_show_in_repr(tmp_path: Path) -> None:
         ('"count(orders) >= 3"', "3", "segments.loyal"),
         ('"${KLAVIYO_API_KEY}"', '"pk_live_1"', 'destinations.news.api_key holds a secret; write "${NEWS_API_KEY}"'),
         ('"${KLAVIYO_API_KEY}"', '"${NOT_SET}"', "destinations.news.api_key needs the environment variable NOT_SET"),
+        ('client = "maison-lin"', 'client = "Maison Lin"', "client: a client's name has small letters, digits, - and _"),
+        ('currency = "EUR"', 'currency = "euro"', "currency: a currency is three capital letters, for example EUR"),
         ("[shop]", "[shop", "not TOML"),
     ],
 )  # fmt: skip
@@ -128,6 +130,9 @@ def test_a_secret_may_stand_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "keys" / "ONLY_HERE").write_text("pk_file\n", "utf-8")
     text = GOOD.replace("${KLAVIYO_API_KEY}", "${ONLY_HERE}").replace('lang = "fr"', 'secrets = { folder = "keys" }')
     assert read(tmp_path, text).settings.destinations["news"].options["api_key"] == "pk_file"
+    (tmp_path / "keys" / "ONLY_HERE").unlink()
+    missing = "needs the environment variable ONLY_HERE, which is not set, nor is there a file keys/ONLY_HERE"
+    assert refused(tmp_path, text).endswith(missing)
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
