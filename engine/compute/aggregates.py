@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import reduce
 from typing import Protocol
 
 from sqlglot import exp
 
 from engine.compute import tallies
 from engine.compute.backends.protocol import Backend, spell
-from engine.compute.bounds import Calendar
+from engine.compute.bounds import Calendar, Interval
 from engine.compute.favourites import Favourite
 from engine.compute.literals import literal
 from engine.compute.rows import RowScope
-from engine.compute.spelling import column, every, known, when
+from engine.compute.spelling import column, every, filled, known, when
 from engine.compute.steps import Steps
 from engine.compute.tallies import Entry
 from engine.errors import UnsupportedByBackend
@@ -21,6 +23,7 @@ from engine.language import tree
 
 ROW = "row_id"
 MICROS = 1_000_000
+MARKS = 62  # powers of two that a whole number of 64 bits holds, with one to spare
 
 
 class Counting(Protocol):
@@ -155,15 +158,33 @@ def _periods(node: tree.Aggregate, scope: Counting) -> exp.Expr:
     parts = scope.calendar.periods(node.window, node.by, node.step)
 
     def build(_: exp.Expr | None) -> exp.Expr:
-        found = [_enough(every([*conjuncts(node, scope), *row.bounds(part)]), node.least) for part in parts]
-        total = found[0]
-        for one in found[1:]:
-            total = exp.Add(this=total, expression=one)
-        return total
+        marks = scope.backend.marks
+        if marks is not None and node.least == 1:
+            tests = conjuncts(node, scope)
+            some = [parts[start : start + MARKS] for start in range(0, len(parts), MARKS)]
+            return _total(filled(marks(_mark(row, tests, chunk))) for chunk in some)
+        return _total(_enough(every([*conjuncts(node, scope), *row.bounds(part)]), node.least) for part in parts)
 
     interval = scope.calendar.rows(node.window)
     entry = Entry(f"periods_{node.rows.source}", build, conjuncts(node, scope), interval, zero=True)
     return scope.steps.tally(row.source, node, entry)
+
+
+def _total(found: Iterable[exp.Expr]) -> exp.Expr:
+    first, *others = found
+    return reduce(lambda total, one: exp.Add(this=total, expression=one), others, first)
+
+
+def _mark(row: RowScope, tests: tuple[exp.Expr, ...], parts: Sequence[Interval[datetime]]) -> exp.Expr:
+    """The power of two of the period in which a row that counts happened: each ends where the next one begins."""
+    whole = Interval(parts[0].low, parts[-1].high)
+    ifs = [
+        exp.If(this=every(row.bounds(Interval(None, part.high))), true=literal(2**number))
+        for number, part in enumerate(parts[:-1])
+    ]
+    last = literal(2 ** (len(parts) - 1))
+    number = exp.Case(ifs=ifs, default=last) if ifs else last
+    return when(every([*row.bounds(whole), *tests]), number)
 
 
 def _enough(condition: exp.Expr, least: int) -> exp.Expr:

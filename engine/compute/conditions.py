@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from engine.compute import values
 from engine.compute.backends.protocol import spell
-from engine.compute.bounds import POINTS
+from engine.compute.bounds import POINTS, WEEKDAYS
 from engine.compute.literals import double, fold, literal, nfc
 from engine.compute.scope import Scope
 from engine.compute.spelling import call, complement, every, known, some, within
@@ -59,6 +59,8 @@ def _plain(node: tree.Compare, scope: Scope) -> exp.Expr:
 
 
 def _pair(left: tree.Value, right: tree.Value, scope: Scope) -> tuple[exp.Expr, exp.Expr]:
+    if isinstance(left, tree.CalendarPart) and isinstance(right, tree.Text) and right.value in WEEKDAYS:
+        return values.calendar_number(left, scope), literal(WEEKDAYS.index(right.value) + 1)
     kinds = {type_of(left), type_of(right)}
     if Type.TEXT in kinds:
         exact = values.is_exact(left, scope) or values.is_exact(right, scope)

@@ -58,6 +58,11 @@ def known(value: exp.Expr) -> exp.Expr:
     return exp.Not(this=exp.Is(this=value, expression=exp.Null()))
 
 
+def is_known(test: exp.Expr) -> bool:
+    """Whether a test asks only that a column is there."""
+    return isinstance(test, exp.Not) and isinstance(test.this, exp.Is) and isinstance(test.this.this, exp.Column)
+
+
 def when(test: exp.Expr, then: exp.Expr, otherwise: exp.Expr | None = None) -> exp.Case:
     """THEN where the test is true, else OTHERWISE or unknown."""
     return exp.Case(ifs=[exp.If(this=test, true=then)], default=otherwise)

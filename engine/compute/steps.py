@@ -132,12 +132,15 @@ class Steps:
         return Query(steps, query.order_by(column("customer_id"), copy=False))
 
     def _scans(self) -> Iterator[tuple[str, exp.Query]]:
-        for tally in self.tallies.values():
+        for tally in self._tallies():
             yield tally.name, self._with_walls(tally.select())
         for side in self.sides.values():
             for name, query in side.earlier:
                 yield name, self._with_walls(query)
             yield side.name, side.query
+
+    def _tallies(self) -> list[Tally]:
+        return [part for tally in self.tallies.values() for part in tally.parts()]
 
     def _with_walls(self, scan: exp.Query) -> exp.Query:
         """A scan whose tables have the wall times that it reads as columns."""
@@ -153,7 +156,7 @@ class Steps:
         columns: list[exp.Expr] = [column("customer_id", CUSTOMERS)]
         columns += [named(column(name, CUSTOMERS), alias) for name, alias in self.facts.items()]
         query = exp.select(*columns, copy=False).from_(relation(CUSTOMERS), copy=False)
-        for tally in self.tallies.values():
+        for tally in self._tallies():
             entries = [(entry.alias, entry.zero) for entry in tally.entries.values()]
             query = _joined(query, tally.name, entries)
         for side in self.sides.values():

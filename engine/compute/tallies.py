@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from engine.compute.bounds import Interval
 from engine.compute.literals import literal
-from engine.compute.spelling import column, every, named, relation, some, when, within
+from engine.compute.spelling import column, every, is_known, named, relation, some, when, within
 
 Conjuncts: TypeAlias = "tuple[exp.Expr, ...]"
 Build: TypeAlias = "Callable[[exp.Expr | None], exp.Expr]"  # from what is left of the condition to the aggregate
@@ -41,6 +41,22 @@ class Tally:
     def add(self, key: Hashable, entry: Entry) -> exp.Column:
         """Have one column computed, once for all who ask, and return it."""
         return column(self.entries.setdefault(key, entry).alias)
+
+    def parts(self) -> list[Tally]:
+        """The scans: rows of any kind apart where few of them are new enough, since each row costs what all columns do."""
+        plain = {key: entry for key, entry in self.entries.items() if not self._is_picky(entry)}
+        picky = {key: entry for key, entry in self.entries.items() if key not in plain}
+        if not plain or not picky:
+            return [self]
+        near, far = (_hull([entry.interval for entry in some.values()]) for some in (plain, picky))
+        if near.low is None or _hull([near, far]) == near:
+            return [self]
+        return [replace(self, entries=picky), replace(self, name=f"{self.name}_of_late", entries=plain)]
+
+    def _is_picky(self, entry: Entry) -> bool:
+        """Whether few rows count: more is asked of one than its time, known values and what every column asks."""
+        shared = self._shared()
+        return any(test not in shared and not is_known(test) for test in entry.conjuncts)
 
     def select(self) -> exp.Select:
         """The step's query; what all columns ask of a row is asked once, before grouping."""

@@ -85,11 +85,16 @@ def _days_since(node: tree.DaysSince, scope: Scope) -> exp.Expr:
     return spell(scope.backend, "days", literal(scope.calendar.today), day(node.of, scope))
 
 
-def _calendar_part(node: tree.CalendarPart, scope: Scope) -> exp.Expr:
+def calendar_number(node: tree.CalendarPart, scope: Scope) -> exp.Expr:
+    """A part of a date or an instant as a number: Monday is 1."""
     if node.part == "hour":
         return spell(scope.backend, "hour", scope.local(instant(node.of, scope)))
-    found = spell(scope.backend, node.part, day(node.of, scope))
-    if node.part == "month":
+    return spell(scope.backend, node.part, day(node.of, scope))
+
+
+def _calendar_part(node: tree.CalendarPart, scope: Scope) -> exp.Expr:
+    found = calendar_number(node, scope)
+    if node.part != "weekday":
         return found
     ifs = [
         exp.If(this=exp.EQ(this=found.copy(), expression=literal(number)), true=literal(name))

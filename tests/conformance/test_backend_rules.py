@@ -322,6 +322,30 @@ def test_rule_24_gaps_shares_days_and_periods(database: Engine) -> None:
     assert trait(shop, "default(max(buys.n), 7)", NOW) == {"a": 7, "b": 7}
 
 
+def test_rule_24_more_periods_than_a_number_has_bits_are_counted_one_by_one(database: Engine) -> None:
+    days = (0, 60, 61, 62, 63, 99, 100)  # either side of where sixty-two days are full
+    twice = [NOW - timedelta(days=100 - day, hours=hour) for day in days for hour in (0, 1)]
+    shop = history(database, [{"at": moment} for moment in twice])
+    assert trait(shop, "periods(buys by day, last 100 days)", NOW) == {"a": len(days), "b": 0}
+    assert trait(shop, "periods(buys by day, last 100 days) * 1000000000", NOW)["a"] == len(days) * 1_000_000_000
+
+
+def test_rule_05_recent_rows_and_rows_of_a_kind_are_counted_beside_each_other(database: Engine) -> None:
+    old, new = NOW - timedelta(days=400), NOW - timedelta(days=2)
+    rows = [
+        {"at": old, "word": "x", "n": Decimal(1)}, {"at": old, "word": "y", "n": Decimal(2)},
+        {"at": new, "word": "x", "n": Decimal(4)}, {"at": new, "n": None},
+        {"customer_id": "b", "at": new, "n": Decimal(8)},
+    ]  # fmt: skip
+    texts = {
+        "kind": "count(buys where word = 'x')", "late": "sum(buys.n, last 7 days)", "known": "avg(buys.n, last 7 days)",
+        "both": "sum(buys.n where word = 'x', last 7 days)", "rows": "count(buys, last 7 days)",
+    }  # fmt: skip
+    found = run(history(database, rows), catalogue({}, traits=texts), NOW).table
+    kept = {name: found[f"trait:{name}"].to_pylist() for name in texts}
+    assert kept == {"kind": [2, 0], "late": [4, 8], "known": [4, 8], "both": [4, 0], "rows": [2, 1]}
+
+
 def test_rule_24_days_since_counts_local_midnights(database: Engine) -> None:
     shop = people(database, a={"joined": datetime.fromisoformat("2026-03-13T23:30")})
     assert trait(shop, "days_since(joined)", NOW, "UTC")["a"] == 2

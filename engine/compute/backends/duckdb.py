@@ -7,6 +7,7 @@ from collections import Counter
 from sqlglot import exp
 
 from engine.compute.backends.protocol import Backend, Spelling
+from engine.compute.spelling import every, known, when
 
 _BEYOND_BIGINT = 2**64
 
@@ -15,16 +16,15 @@ def _call(name: str, *operands: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=name, expressions=list(operands))
 
 
-def _filtered(value: exp.Expr, condition: exp.Expr) -> exp.Expr:
-    return exp.Filter(this=value, expression=exp.Where(this=condition))
+def _end(function: str, operator: type[exp.Binary]) -> Spelling:
+    def spelled(value: exp.Expr, time: exp.Expr, row: exp.Expr, condition: exp.Expr) -> exp.Expr:
+        # both functions pass over rows whose value or key is unknown; a FILTER would come after every row's key is made
+        tests = condition.flatten(unnest=False) if isinstance(condition, exp.And) else [condition]
+        rest = [test.copy() for test in tests if test not in (known(value), exp.true())]
+        key = _pair(operator, _epoch(time), row)
+        return _call(function, value, when(every(rest), key) if rest else key)
 
-
-def _first(value: exp.Expr, time: exp.Expr, row: exp.Expr, condition: exp.Expr) -> exp.Expr:
-    return _filtered(_call("ARG_MIN", value, _pair(exp.Sub, _epoch(time), row)), condition)
-
-
-def _last(value: exp.Expr, time: exp.Expr, row: exp.Expr, condition: exp.Expr) -> exp.Expr:
-    return _filtered(_call("ARG_MAX", value, _pair(exp.Add, _epoch(time), row)), condition)
+    return spelled
 
 
 def _pair(operator: type[exp.Binary], first: exp.Expr, second: exp.Expr) -> exp.Expr:
@@ -36,6 +36,11 @@ def _pair(operator: type[exp.Binary], first: exp.Expr, second: exp.Expr) -> exp.
 def _favourite(value: exp.Expr, number: exp.Expr, time: exp.Expr, key: exp.Expr) -> exp.Expr:
     """One aggregate instead of a join of the groups with the best of them: a sixth less memory at a million customers."""
     return _call("ARG_MIN", value, _call("ROW", exp.Neg(this=number), exp.Neg(this=_epoch(time)), key))
+
+
+def _marks(mark: exp.Expr) -> exp.Expr:
+    # BIT_COUNT's own type holds 127
+    return exp.cast(_call("BIT_COUNT", _call("BIT_OR", mark)), exp.DType.BIGINT)
 
 
 def _epoch(time: exp.Expr) -> exp.Expr:
@@ -70,8 +75,8 @@ def _plus(unit: str) -> Spelling:
 
 
 SPELLINGS: dict[str, Spelling] = {
-    "first": _first,
-    "last": _last,
+    "first": _end("ARG_MIN", exp.Sub),
+    "last": _end("ARG_MAX", exp.Add),
     "weight": lambda number, time: _pair(exp.Add, number, _epoch(time)),
     "lowest": lambda value, key: _call("ARG_MIN", value, key),
     "micros": _micros,
@@ -100,4 +105,6 @@ def rewrite(query: exp.Query) -> exp.Query:
     return query
 
 
-BACKEND = Backend(name="duckdb", dialect="duckdb", spellings=SPELLINGS, rewrite=rewrite, favourite=_favourite)
+BACKEND = Backend(
+    name="duckdb", dialect="duckdb", spellings=SPELLINGS, rewrite=rewrite, favourite=_favourite, marks=_marks
+)

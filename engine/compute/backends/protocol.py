@@ -53,6 +53,8 @@ class Backend:
     # (value, number, time, key): the value at the greatest number, then the latest time, then the smallest key, as one
     # aggregate; without it the query finds the greatest `weight` first
     favourite: Spelling | None = None
+    # (mark): how many different powers of two stand in a column, below 2**62; without it each one is counted for itself
+    marks: Spelling | None = None
     untested: bool = False  # spelled from the vendor's documentation: no suite has run it
 
     def text(self, query: exp.Query, *, pretty: bool = False) -> str:
