@@ -96,7 +96,7 @@ SAID: Mapping[str, Mapping[str, object]] = {
 }  # fmt: skip
 """What `document()` of these classes gives. `PLAIN` ones give their fields, less some and more."""
 PLAIN: Mapping[str, tuple[AbstractSet[str], Mapping[str, object]]] = {
-    "Plan": ({"packed"}, {}),
+    "Plan": ({"stored"}, {}),
     "TargetSummary": (set(), {"after": int}),
 }
 
