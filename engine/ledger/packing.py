@@ -35,6 +35,7 @@ __all__ = [
 SEPARATOR = "\x1f"
 _WORD = 8  # bytes
 WORD_BITS = 64
+_ROWS = 100_000  # whose fields are taken apart at one time
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
@@ -121,6 +122,13 @@ def _words(chunk: pa.Array[Any]) -> pa.Array[Any]:
 
 def field_column(packed: pa.ChunkedArray, position: int) -> pa.Array[Any]:
     """The JSON scalar at a field position, one text a row, null where there is none."""
+    import pyarrow as pa
+
+    parts = [_field(packed.slice(at, _ROWS), position) for at in range(0, len(packed), _ROWS)]
+    return pa.concat_arrays(parts) if parts else pa.array([], pa.string())
+
+
+def _field(packed: pa.ChunkedArray, position: int) -> pa.Array[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
