@@ -40,7 +40,7 @@ def person(
     json: Json = False,
     out: Out = None,
 ) -> None:
-    """Show all that is held of one person, and how their consent came about."""
+    """Show all that is held of one person. And how their consent came about."""
     with session("person", config, now, json=json) as it:
         from engine import look
 

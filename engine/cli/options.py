@@ -71,6 +71,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if value:
+        from importlib.metadata import version
+
+        print(f"ciblage {version('ciblage')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """What stands before any command."""
+    del version
+
+
 codes_app = typer.Typer(cls=Commands, help="Show, export and confirm discount codes.", invoke_without_command=True)
 app.add_typer(codes_app, name="codes")
 connectors_app = typer.Typer(cls=Commands, help="List the connectors, or begin a new one.", invoke_without_command=True)

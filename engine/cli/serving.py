@@ -55,7 +55,7 @@ def receive(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8026,
 ) -> None:
-    """Take the events that providers send by themselves (webhooks); Ctrl-C ends it."""
+    """Take what providers send by themselves. These are their webhooks; Ctrl-C ends it."""
     with session("receive", config, now, json=False) as it:
         from engine import run, show
         from engine.engagement.receiving import Doorway

@@ -20,7 +20,7 @@ def report(
     since: Annotated[str | None, typer.Option("--since", help="From this day; default: thirty days ago.")] = None,
     out: Out = None,
 ) -> None:
-    """Tell a client what came of it: to the screen, or to FILE.md or FILE.html."""
+    """Tell a client what came of it. To the screen, or to FILE.md or FILE.html."""
     with session("report", config, now, json=json) as it:
         from engine.look.reporting import report as make
         from engine.show.reporting import check_form, written
@@ -43,7 +43,7 @@ def init(
     timezone: Annotated[str | None, typer.Option("--timezone", help="For example Europe/Paris.")] = None,
     currency: Annotated[str, typer.Option("--currency")] = "EUR",
 ) -> None:
-    """Write a config to begin with; on a terminal it asks for what is not said."""
+    """Write a config to begin with. On a terminal it asks for what is not said."""
     with session("init", HERE, None, json=json) as it:
         from engine.starter import Wishes, begin
 

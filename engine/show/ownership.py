@@ -177,7 +177,7 @@ def _drift(one: Drift, lang: str) -> Iterator[RenderableType]:
         yield from _value(value, lang)
     if one.looked is None:
         yield Text("  " + say("drift.no_values", lang), style="dim")
-    if not one.found:
+    if not one.found and all(found.state is not ListState.UNREAD for found in one.lists):
         yield Text("  " + say("drift.nothing", lang), style="green")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,16 @@ def test_what_is_held_of_a_person_is_named_in_their_language(begun: Lab) -> None
     assert "commandes" in text
     assert "order_lines" not in text
     assert "perdent leur titulaire" not in text  # what becomes of them belongs to an erasure
+
+
+def test_the_list_of_commands_says_of_each_what_it_does_in_a_whole_sentence() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).stdout
+    assert "..." not in shown.partition("Commands:")[2]
+
+
+def test_the_version_is_the_packages() -> None:
+    said = CliRunner().invoke(app, ["--version"])
+    assert (said.exit_code, said.stdout) == (0, f"ciblage {version('ciblage')}\n")
 
 
 def test_one_row_is_one_row(tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from engine.show import command, console
+from engine.ownership.drifting import Drift, ListDrift, ListState
+from engine.show import command, console, view
 from engine.show.blocks import Command, Part
 from engine.show.screen import table
 from engine.show.terminal import lines
+from engine.upkeep.drifting import Drifted
 from engine.words import LANGS, amount, day, moment, number, say
 
 FRENCH = st.lists(
@@ -100,3 +102,13 @@ def test_a_count_in_a_sentence_is_written_as_numbers_are(lang: str) -> None:
     """Whether or not the sentence has a form of its own for one."""
     for key, words in (("effects.at", {"name": "news"}), ("plan.on_its_way", {}), ("members.written", {"file": "f"})):
         assert number(1830, lang) in say(key, lang, count=1830, **words)
+
+
+@pytest.mark.parametrize(("state", "is_said"), [(ListState.THERE, True), (ListState.UNREAD, False)])
+def test_what_could_not_be_read_is_not_said_to_be_as_we_left_it(
+    capsys: pytest.CaptureFixture[str], state: ListState, *, is_said: bool
+) -> None:
+    one = Drift(destination="news", lists=[ListDrift(segment="tea", title="Tea", state=state, ours=3)])
+    said = "\n".join(shown(capsys, view(Drifted(destinations=[one]), "en")))
+    assert ("as we left it" in said) is is_said
+    assert ("cannot be read there" in said) is not is_said
