@@ -181,7 +181,8 @@ def _lifts(result: Report) -> list[Block]:
     lang = result.lang
     if not result.lifts:
         return _nothing(lang, "no_holdout")
-    return [Part(one.title, _lift(one, lang)) for one in result.lifts]
+    warned = [] if result.campaigns else [Note(say("report.lift_without_mails", lang), Tone.WARN)]
+    return [*warned, *(Part(one.title, _lift(one, lang)) for one in result.lifts)]
 
 
 def _lift(one: LiftShown, lang: str) -> list[Block]:

@@ -93,6 +93,12 @@ def test_what_a_shop_read_wrongly_looks_like_is_told(fresh: Lab) -> None:
     assert "Plus de lignes mises de côté que lues" in fresh.ciblage("check").out
 
 
+def test_a_difference_is_not_put_down_to_mails_where_none_is_known(begun: Lab) -> None:
+    said = " ".join(begun.ciblage("report").out.split())
+    assert "No mail was sent, or none is known of." in said
+    assert said.index("What the mails changed") < said.index("what differs below was not brought by one")
+
+
 def test_a_history_tells_the_clients_own_time(begun: Lab) -> None:
     begun.edit('timezone = "Europe/Paris"', 'timezone = "Asia/Tokyo"')
     run = begun.done("history")["runs"][0]
