@@ -1,6 +1,6 @@
 """`did … then [no] …` as a condition (rule 17).
 
-Without `same` and `within` the extremes of both times decide, in the one scan of each table. With `same`, the same
+Without `same` and `within` the extremes of both times decide, in the scans of each table. With `same`, the same
 extremes by (customer, value). With `within`, each instant and the next B after it.
 """
 

@@ -96,7 +96,7 @@ class Steps:
         return column(self.facts.setdefault(name, f"f_{name}"))
 
     def tally(self, source: Source, key: Hashable, entry: Entry) -> exp.Column:
-        """One aggregate over a source's table, in the one scan of that table; `entry.alias` is made unique."""
+        """One aggregate over a source's table, in the scans of that table; `entry.alias` is made unique."""
         place = (source.table, source.customer, source.time)
         tally = self.tallies.get(place)
         if tally is None:

@@ -1,4 +1,4 @@
-"""Aggregates of all segments gathered by table: one scan, one GROUP BY, one conditional column for each."""
+"""Aggregates of all segments gathered by table: one scan (or one more for recent rows), one GROUP BY, a conditional column for each."""
 
 from __future__ import annotations
 
