@@ -7,11 +7,11 @@ from hashlib import md5
 from sqlglot import exp
 
 from engine.compute.backends.folding import letters, letters_of
+from engine.compute.backends.widening import widen
 from engine.compute.literals import fold
 
 LONGEST = 63  # bytes of a name (NAMEDATALEN - 1): what is beyond is cut off
 _DIGEST = 16
-_SMALL = 9_999  # products of whole numbers up to here stay within four bytes
 _COMMON = "esaitnrulodcmpvqfbghjxyzkwéèàêçâîôûùëïüöä 0123456789-'&.,"  # of what texts are made, the most frequent first
 _AGGREGATES = (exp.Count, exp.Sum, exp.Min, exp.Max)
 
@@ -49,7 +49,7 @@ def rewrite(query: exp.Query) -> exp.Query:
     for aggregate in list(query.find_all(*_AGGREGATES)):
         _filter(aggregate)
     for arithmetic in query.find_all(exp.Add, exp.Sub, exp.Mul):
-        _widen(arithmetic)
+        widen(arithmetic)
     for sine in query.find_all(exp.Asin):  # of two points that are opposite, rounding may give a little more than 1
         sine.set("this", call("LEAST", exp.Literal.number(1), sine.this))
     for name in query.find_all(exp.Identifier):
@@ -101,13 +101,3 @@ def _filter(aggregate: exp.Expr) -> None:
     else:
         aggregate.set("this", exp.Star() if counted else value)
     aggregate.replace(exp.Filter(this=aggregate.copy(), expression=exp.Where(this=branch.this)))
-
-
-def _widen(arithmetic: exp.Expr) -> None:
-    """Whole literals that a product could carry beyond four bytes, as eight."""
-    for mine, other in (("this", "expression"), ("expression", "this")):
-        literal = arithmetic.args[mine]
-        if isinstance(literal, exp.Literal) and not literal.is_string and literal.is_int:
-            alone = isinstance(arithmetic, exp.Mul) and arithmetic.args[other].find(exp.Column, exp.Cast) is None
-            if alone or int(literal.this) > _SMALL:
-                arithmetic.set(mine, exp.cast(literal.copy(), exp.DType.BIGINT))

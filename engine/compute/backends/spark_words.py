@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from engine.compute.backends.protocol import Backend, Spelling
+from engine.compute.backends.widening import widen
 
 # Java lower-cases these two by their neighbours: İ becomes two letters, Σ at a word's end ς
 _UNEVEN, _EVEN = "İΣ", "i\N{GREEK SMALL LETTER SIGMA}"
@@ -98,6 +99,8 @@ def rewrite(query: exp.Query) -> exp.Query:
         if isinstance(count.this, exp.Distinct):
             known = _call("COLLECT_SET", *count.this.expressions)
             count.replace(exp.cast(_call("SIZE", known), exp.DType.BIGINT))
+    for arithmetic in query.find_all(exp.Mul, exp.Add, exp.Sub):
+        widen(arithmetic)
     return query
 
 
