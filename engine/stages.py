@@ -204,6 +204,7 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
     """Mint, carry, verify, export. A destination that the guard refused hears of departures at most."""
     from engine.offers import clear
     from engine.ownership.carrying import begin
+    from engine.push.people import People
     from engine.push.push import push as carry
     from engine.push.trip import Carrier, Limits
     from engine.push.verifying import verify
@@ -218,12 +219,14 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
     passed = [one.destination for one in carriers if not one.is_consent_only]
     begin(planned.plan, client.ledger, client.membership.table, now=client.now, carried=passed)
     issued = mint_codes(client, planned) if any(not one.is_consent_only for one in carriers) else None
+    people = People(client.membership.table)
+    client.forget_members()  # a push of many people takes long, and needs no more of them
     until = None if options.max_minutes is None else client.clock.monotonic() + options.max_minutes * 60
     results = carry(
         planned.plan,
         carriers,
         client.ledger,
-        client.membership.table,
+        people,
         clock=client.clock,
         now=client.now,
         limits=Limits(until=until, is_stopped=client.stop.is_set),

@@ -115,6 +115,10 @@ class Client:
         for name in ("shop", "aliases", "catalogue", "membership"):
             self.__dict__.pop(name, None)
 
+    def forget_members(self) -> None:
+        """Let go of the membership: it is computed anew should anything more be asked of it."""
+        self.__dict__.pop("membership", None)
+
     @property
     def settings(self) -> Settings:
         """The typed settings."""
