@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -171,6 +172,7 @@ class CodeMachine(RuleBasedStateMachine):
     @rule(at=st.none() | st.integers(1, 60), again=st.booleans())
     def turn(self, at: int | None, again: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         """A run; where it dies at the given boundary, it is run again, or is left as it is until another one."""
+        was = {code: one.state for code, one in self.model.codes.items()}
         self.model.settle()
         expected = self.model.issues()
         before = set(self.model.codes)
@@ -178,6 +180,7 @@ class CodeMachine(RuleBasedStateMachine):
             with suppress(Crash):
                 self.run(self.frail(fuse := Fuse(at=at)), fuse)
             self.sound()
+            self.onward(was)  # it may have died before it wrote down what is over
             if not again:
                 self.resume(expected)
                 return
@@ -302,8 +305,16 @@ class CodeMachine(RuleBasedStateMachine):
         for code, row in rows.items():
             assert code not in there or row["confirmed_at"] is not None
             assert row["state"] != "cleared" or code not in there
-            if code in self.model.codes:
-                assert row["state"] in reachable(self.model.codes[code].state)
+
+    @invariant()
+    def never_back(self) -> None:
+        """Every code is where the model has it, or further on."""
+        self.onward({code: one.state for code, one in self.model.codes.items()})
+
+    def onward(self, states: Mapping[str, str]) -> None:
+        rows = self.rows()
+        for code, state in states.items():
+            assert rows[code]["state"] in reachable(state)
 
     @invariant()
     def exported_before_confirmed(self) -> None:
