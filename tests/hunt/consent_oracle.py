@@ -79,6 +79,9 @@ class Story:
     rejoined: set[tuple[str, str]] = field(default_factory=set)  # by the provider's own form, which no read tells
     before: dict[str, dict[str, tuple[str, bool]]] = field(default_factory=dict)
     asked: set[tuple[str, str]] = field(default_factory=set)  # whom earlier runs asked to create, when they might be
+    on_the_way: dict[tuple[str, str], int] = field(
+        default_factory=dict
+    )  # deleted when a job was about them: lines then
     begun: int = 0  # lines of the log before the run that goes on
     wrong: list[str] = field(default_factory=list)
 
@@ -316,13 +319,17 @@ class Story:
         if is_[1] and not self._might(email) and not self._is_late(account, email):
             return f"was created as someone to be mailed: {self.may.get(email)}"
         is_back = self.deleted.get((account.name, email)) and account.provider not in CREATING
-        return "came back after they were deleted there" if is_back else None
+        then = self.on_the_way.get((account.name, email))
+        is_late = then is not None and not self._is_sent(account, email, then)
+        return "came back after they were deleted there" if is_back and not is_late else None
 
     def _is_late(self, account: Account, email: str) -> bool:
         """A job that was accepted while the person might be written to ends after they left, and this run sent nothing of it."""
-        lines = map(str, self.world.lines[self.begun :])
-        is_sent = any(email in line and account.name in line and "POST" in line for line in lines)
-        return (account.name, email) in self.asked and not is_sent
+        return (account.name, email) in self.asked and not self._is_sent(account, email, self.begun)
+
+    def _is_sent(self, account: Account, email: str, since: int) -> bool:
+        lines = map(str, self.world.lines[since:])
+        return any(email in line and account.name in line and "POST" in line for line in lines)
 
     def _put(self, account: Account, email: str, status: str) -> None:
         """Somebody's own doing: nothing of it counts as ours."""
@@ -387,6 +394,8 @@ def _is_deleted_there(story: Story) -> None:
     account, email = story.dice.choice(story.accounts), story.anyone()
     contact = story.ledger.contacts.of(account.name, [email]).get(email)
     story.note(f"{account.name} {email}: deleted by hand")
+    if any(change.address == email for change in story.ledger.sending.of(account.name)):
+        story.on_the_way[account.name, email] = len(story.world.lines)  # what was accepted is carried out
     if email in account.truth() and account.delete(email):
         story.deleted[account.name, email] = contact is not None
         story.note("gone")
