@@ -24,7 +24,7 @@ _SHOWN = 50  # people who are listed on a screen
 def codes(context: typer.Context, config: Config = HERE, now: Now = None, json: Json = False) -> None:
     """Show codes by offer and state."""
     if context.invoked_subcommand is None:
-        with session("codes", config, now, json=json) as it:
+        with session("codes", config, now, json=json, calls=False) as it:
             from engine import look
 
             it.show(look.codes(it.client))
@@ -42,7 +42,7 @@ def codes_refused(
     ] = None,
 ) -> None:
     """Say who gets no code of an offer now, and why."""
-    with session("codes refused", config, now, json=json) as it:
+    with session("codes refused", config, now, json=json, calls=False) as it:
         from engine import look
 
         most = limit if limit is not None or json else _SHOWN
@@ -52,7 +52,7 @@ def codes_refused(
 @codes_app.command("export")
 def codes_export(config: Config = HERE, now: Now = None, json: Json = False, out: Out = None) -> None:
     """Write the codes that the shop does not know yet to a file."""
-    with session("codes export", config, now, json=json) as it:
+    with session("codes export", config, now, json=json, calls=False) as it:
         from engine import run
 
         it.show(run.export_codes(it.client, out))
@@ -61,7 +61,7 @@ def codes_export(config: Config = HERE, now: Now = None, json: Json = False, out
 @codes_app.command("confirm")
 def codes_confirm(file: Path, config: Config = HERE, now: Now = None, json: Json = False) -> None:
     """Say that the shop redeems the codes of this file."""
-    with session("codes confirm", config, now, json=json) as it:
+    with session("codes confirm", config, now, json=json, calls=False) as it:
         from engine import run
 
         it.show(run.confirm_codes(it.client, file))

@@ -41,7 +41,7 @@ def person(
     out: Out = None,
 ) -> None:
     """Show all that is held of one person. And how their consent came about."""
-    with session("person", config, now, json=json) as it:
+    with session("person", config, now, json=json, calls=False) as it:
         from engine import look
 
         it.show(look.person(it.client, who, out))

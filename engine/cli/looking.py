@@ -37,7 +37,7 @@ def segments(
     backend: Annotated[str | None, typer.Option("--backend", help="The SQL in another engine's words.")] = None,
 ) -> None:
     """Show every segment: matched, reachable, held out, blocked."""
-    with session("segments", config, now, json=json) as it:
+    with session("segments", config, now, json=json, calls=False) as it:
         from engine import look
 
         it.show(look.statement(it.client, backend) if sql or backend else look.segments(it.client))
@@ -57,7 +57,7 @@ def members(
     limit: Annotated[int | None, typer.Option("--limit", min=1)] = None,
 ) -> None:
     """Print the members of a segment, before any consent."""
-    with session("members", config, now, json=json) as it:
+    with session("members", config, now, json=json, calls=False) as it:
         from engine import look
 
         it.show(look.members(it.client, segment, reachable=reachable, file_format=format, out=out, limit=limit))
@@ -71,7 +71,7 @@ def traits(
     json: Json = False,
 ) -> None:
     """Show trait values, as the language sees them."""
-    with session("traits", config, now, json=json) as it:
+    with session("traits", config, now, json=json, calls=False) as it:
         from engine import look
 
         it.show(look.traits(it.client, customers or []))
@@ -87,7 +87,7 @@ def explain(
     sql: Annotated[bool, typer.Option("--sql", help="The SQL that computes it.")] = False,
 ) -> None:
     """Say a segment in words, and why someone is in or out."""
-    with session("explain", config, now, json=json) as it:
+    with session("explain", config, now, json=json, calls=False) as it:
         from engine import look
 
         it.show(look.explain(it.client, segment, customer, with_sql=sql))
@@ -96,7 +96,7 @@ def explain(
 @app.command()
 def status(config: Config = HERE, now: Now = None, json: Json = False) -> None:
     """Show what happened, and where each destination stands."""
-    with session("status", config, now, json=json) as it:
+    with session("status", config, now, json=json, calls=False) as it:
         from engine import look
 
         it.show(look.status(it.client))
@@ -113,7 +113,7 @@ def rejected(
     retry: Annotated[bool, typer.Option("--retry", help="Send them once more with the next push.")] = False,
 ) -> None:
     """Show the changes that a destination refused, and what to do."""
-    with session("rejected", config, now, json=json) as it:
+    with session("rejected", config, now, json=json, calls=False) as it:
         from engine import look, run
 
         chosen = {"destination": destination, "reason": reason}

@@ -40,7 +40,7 @@ def plan(
     saved: Annotated[Path | None, typer.Option("--from", help="Show this saved plan; call nobody.")] = None,
 ) -> None:
     """Show what would change where; change nothing."""
-    with session("plan", config, now, json=json) as it:
+    with session("plan", config, now, json=json, calls=saved is None) as it:
         from engine import look, run, show
 
         show.check_documents(document or ())
@@ -65,7 +65,7 @@ def approve(
     json: Json = False,
 ) -> None:
     """Record that a person approved a plan."""
-    with session("approve", config, now, json=json) as it:
+    with session("approve", config, now, json=json, calls=False) as it:
         from engine import run
 
         it.show(run.approve(it.client, plan_file, by))

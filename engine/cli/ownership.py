@@ -29,7 +29,7 @@ def history(
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many runs.")] = 20,
 ) -> None:
     """Show what happened: the latest runs, or one in detail."""
-    with session("history", config, now, json=json) as it:
+    with session("history", config, now, json=json, calls=False) as it:
         from engine import upkeep
 
         it.show(upkeep.history(it.client, run, limit=limit))

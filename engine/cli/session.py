@@ -27,8 +27,8 @@ INTERNAL, INTERRUPTED, TERMINATED = 70, 130, 143
 class Session:
     """One command: opens its client, shows its result, ends with its exit code."""
 
-    def __init__(self, command: str, config: Path, now: str | None, *, json: bool) -> None:
-        self.command, self.config, self.now, self.json = command, config, now, json
+    def __init__(self, command: str, config: Path, now: str | None, *, json: bool, calls: bool = True) -> None:
+        self.command, self.config, self.now, self.json, self.calls = command, config, now, json, calls
         self.exit_code = 0
         self._client: Client | None = None
         self._working = ExitStack()
@@ -39,7 +39,7 @@ class Session:
         if self._client is None:
             from engine.client import open_client
 
-            self._client = open_client(self.config, self.now)
+            self._client = open_client(self.config, self.now, calls=self.calls)
         return self._client
 
     def show(self, result: Any) -> None:  # noqa: ANN401 - each command has its result; engine.show knows them all
@@ -53,6 +53,7 @@ class Session:
             print(jsonlib.dumps(document, ensure_ascii=False, indent=2))
         else:
             show.render(result, self.client.lang if self._client else "en")
+            show.warn(self._client.config.warnings if self._client else ())
 
     def stop_working(self) -> None:
         """What follows speaks for itself."""
@@ -130,9 +131,9 @@ class Session:
 
 
 @contextmanager
-def session(command: str, config: Path, now: str | None, *, json: bool) -> Iterator[Session]:
-    """Run a command's body; its errors become messages and exit codes."""
-    current = Session(command, config, now, json=json)
+def session(command: str, config: Path, now: str | None, *, json: bool, calls: bool = True) -> Iterator[Session]:
+    """Run a command's body; its errors become messages and exit codes. One that `calls` no destination needs none of their secrets."""
+    current = Session(command, config, now, json=json, calls=calls)
     try:
         if command != "demo":
             current.work()

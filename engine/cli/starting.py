@@ -21,7 +21,7 @@ def report(
     out: Out = None,
 ) -> None:
     """Tell a client what came of it. To the screen, or to FILE.md or FILE.html."""
-    with session("report", config, now, json=json) as it:
+    with session("report", config, now, json=json, calls=False) as it:
         from engine.look.reporting import report as make
         from engine.show.reporting import check_form, written
 

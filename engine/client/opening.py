@@ -19,6 +19,7 @@ from connectors.pace import LocalPace
 from engine import logs
 from engine.client.clock import FastClock
 from engine.config import Config, load
+from engine.config.mistakes import refuse
 from engine.errors import ConfigError, WrongSetting, nearest
 
 if TYPE_CHECKING:
@@ -45,10 +46,18 @@ __all__ = ["Client", "open_client"]
 
 
 def open_client(
-    path: Path, now: str | None = None, *, clock: Clock | None = None, handler: Handler | None = None
+    path: Path,
+    now: str | None = None,
+    *,
+    clock: Clock | None = None,
+    handler: Handler | None = None,
+    calls: bool = True,
 ) -> Client:
-    """The client of a config file, at a moment (ISO 8601; local to the client without an offset; default: the clock's)."""
-    config = load(path)
+    """The client of a config file, at a moment (ISO 8601; local to the client without an offset; default: the clock's).
+
+    One that `calls` no destination opens without their secrets.
+    """
+    config = load(path, calls=calls)
     logs.hide(config.secrets)
     sandbox = config.settings.sandbox
     given = None if now is None else _moment(now, config.settings)
@@ -229,6 +238,7 @@ class Client:
     def _built(self, name: str, handler: Handler | None = None) -> Connector:
         from connectors import registry
 
+        refuse(self.config.unset.get(name, ()))
         destination = self.settings.destinations[name]
         pace = self._pace(name)
         options = {"prefix": self._prefix(name), **destination.options}
@@ -279,9 +289,9 @@ class Client:
         """A destination as the plan sees it."""
         from engine.client.inputs import destination
 
-        return destination(self.config, self.catalogue, name, spec=self._spec(name), prefix=self._prefix(name))
+        return destination(self.config, self.catalogue, name, spec=self.spec(name), prefix=self._prefix(name))
 
-    def _spec(self, name: str) -> Spec:
+    def spec(self, name: str) -> Spec:
         """What the connector declares, with the share that the config gives us."""
         from connectors import registry
 

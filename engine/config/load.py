@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -52,6 +52,8 @@ class Config:
     recipes: Mapping[str, Any]
     places: Mapping[Keys, str] = field(repr=False)
     hash: str = ""
+    unset: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By destination the `${NAME}`s that nothing answers, as mistakes: only what calls it needs them."""
 
     @property
     def named(self) -> Path | None:
@@ -76,13 +78,21 @@ class Config:
         return frozenset(keys | {word for url in urls if url and (word := urlsplit(url).password)})
 
     @property
+    def warnings(self) -> list[str]:
+        """What is unset, in one list, for a command that went without."""
+        return [f"{mistake}: what calls {name} needs it" for name, found in self.unset.items() for mistake in found]
+
+    @property
     def state(self) -> Path:
         """The client's state folder: ledger, engagement, exports."""
         return self.folder / "state"
 
 
-def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
-    """The config in this file. Raises ConfigError with every mistake, each with file, line and nearest name."""
+def load(path: Path, environment: Mapping[str, str] | None = None, *, calls: bool = True) -> Config:
+    """The config in this file. Raises ConfigError with every mistake, each with file, line and nearest name.
+
+    `calls`: whether destinations will be called; what never calls one goes without their secrets, which are `unset` then.
+    """
     environment = os.environ if environment is None else environment
     main = read(path)
     values: dict[str, Any] = {name: value for name, value in main.values.items() if name != "recipes"}
@@ -91,10 +101,12 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     for library in _libraries(main, path):
         _merge(values, recipes, places, library)
     mistakes: list[str] = []
-    spoken = _fill(values, places, path, environment, mistakes)
+    spoken, unset = _fill(values, places, path, environment, mistakes)
+    if calls:
+        mistakes += [mistake for found in unset.values() for mistake in found]
     settings = _settings(spoken, places, str(path), mistakes)
     refuse(sorted(mistakes, key=sort_key))
-    return Config(settings, path, recipes, places, _hash(values, recipes))
+    return Config(settings, path, recipes, places, _hash(values, recipes), unset)
 
 
 def _libraries(main: Document, path: Path) -> Iterator[Document]:
@@ -153,8 +165,9 @@ def _fill(
     path: Path,
     environment: Mapping[str, str],
     mistakes: list[str],
-) -> dict[str, Any]:
-    """The values with every `${NAME}` replaced; literal secrets and missing names are mistakes."""
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The values with every `${NAME}` replaced; literal secrets and missing names are mistakes, those of destinations apart."""
+    unset: dict[str, list[str]] = {}
     folder = values.get("secrets", {}).get("folder") if isinstance(values.get("secrets"), dict) else None
     shelf = path.parent / folder if isinstance(folder, str) else None
 
@@ -180,11 +193,12 @@ def _fill(
             if found is None:
                 or_file = f", nor is there a file {shelf / name}" if shelf else ""
                 told = f"needs the environment variable {name}, which is not set{or_file}"
-                mistakes.append(f"{place}: {dotted(keys)} {told}")
+                into = unset.setdefault(str(keys[1]), []) if keys[0] == "destinations" else mistakes
+                into.append(f"{place}: {dotted(keys)} {told}")
             value = value.replace(f"${{{name}}}", found or "")
         return value
 
-    return {name: filled(item, (name,)) for name, item in values.items()}
+    return {name: filled(item, (name,)) for name, item in values.items()}, unset
 
 
 def _literal_secret(keys: Keys, value: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -92,7 +92,7 @@ def sort_key(mistake: str) -> tuple[str, int]:
     return (file, int(line)) if line.isdigit() else (mistake, 0)
 
 
-def refuse(mistakes: list[str]) -> None:
+def refuse(mistakes: Sequence[str]) -> None:
     """Raise ConfigError for all of them at once; nothing when there are none."""
     if not mistakes:
         return

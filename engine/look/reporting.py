@@ -216,7 +216,7 @@ def _campaigns(client: Client, shop: Shop, begin: datetime) -> list[Campaign]:
     found = []
     for row in rates(shop, since=begin, now=client.now).to_pylist():
         name = row["destination"]
-        told = client.connector(name).spec.reports if name in client.settings.destinations else {}
+        told = client.spec(name).reports if name in client.settings.destinations else {}
         precision = told.get(EventKind.OPEN)
         opened, clicked = fraction(row["open_rate"]), fraction(row["click_rate"])
         people = {count: int((row[rate] or {"part": row[count]})["part"]) for count, rate in _RATED.items()}

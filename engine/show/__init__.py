@@ -10,11 +10,11 @@ from engine.show import standing as _standing  # noqa: F401 - the same
 from engine.show.documents import document
 from engine.show.fleet import ended
 from engine.show.receiving import listening, received
-from engine.show.screen import command, console, error, progress, working
+from engine.show.screen import command, console, error, progress, warn, working
 from engine.show.views import render, view
 from engine.show.writing import check_documents, write_documents
 
 __all__ = [
-    "check_documents", "command", "console", "document", "ended", "error", "listening", "progress", "received", "render", "view", "working",
+    "check_documents", "command", "console", "document", "ended", "error", "listening", "progress", "received", "render", "view", "warn", "working",
     "write_documents",
 ]  # fmt: skip

@@ -20,12 +20,13 @@ def document(command: str, client: Client | None, result: object) -> dict[str, A
     """The document of one command's result. Warnings stand beside it; an address stands only where it was asked for."""
     body = plain(result)
     warnings = body.pop("warnings", []) if isinstance(body, dict) else []
+    unset = client.config.warnings if client else []
     return {
         "command": command,
         "client": client.settings.client if client else None,
         "now": client.now.isoformat() if client else None,
         "result": body,
-        "warnings": warnings,
+        "warnings": [*warnings, *unset],
     }
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from engine.errors import EngineError
 
-__all__ = ["WIDTH", "bars", "command", "console", "error", "heading", "progress", "table", "working"]
+__all__ = ["WIDTH", "bars", "command", "console", "error", "heading", "progress", "table", "warn", "working"]
 
 WIDTH = 80
 _ROOM = 5  # of a line of a command: its indent, a blank, and the backslash
@@ -65,6 +65,13 @@ def error(problem: EngineError) -> None:
     screen.print(Text(place, style="bold") + Text(str(problem), style="red"), soft_wrap=True)
     if problem.hint:
         screen.print(Text(f"  hint: {problem.hint}"), soft_wrap=True)
+
+
+def warn(said: Iterable[str]) -> None:
+    """What did not stop the command, and will stop others; to stderr."""
+    screen = console(stderr=True)
+    for one in said:
+        screen.print(Text(f"! {one}", style="yellow"), soft_wrap=True)
 
 
 def heading(text: str) -> Text:

@@ -217,3 +217,23 @@ other = { offer = "q" }
     assert "'s_b'" in told[6]
     assert "there is no offer 'q'" in told[7]
     assert not any("'both'" in line or "offer 'o'" in line for line in told)  # what is wrong itself is told once
+
+
+def test_what_calls_nobody_reads_the_config_without_the_keys_of_destinations(tmp_path: Path) -> None:
+    text = GOOD.replace('"${KLAVIYO_API_KEY}"', '"${NOT_SET}"')
+    config = load(written(tmp_path, text), {}, calls=False)
+    line = text[: text.index("${NOT_SET}")].count("\n") + 1
+    [told] = config.unset["news"]
+    assert told.startswith(
+        f"{tmp_path}/ciblage.toml:{line}: destinations.news.api_key needs the environment variable NOT_SET"
+    )
+    assert config.warnings == [f"{told}: what calls news needs it"]
+    assert config.hash == read(tmp_path, text, NOT_SET="pk_1").hash
+
+
+def test_a_database_without_its_password_is_refused_to_everybody(tmp_path: Path) -> None:
+    text = GOOD.replace(
+        'kind = "files"\npath = "data"', 'kind = "sql"\nurl = "postgresql://shop:${SHOP_PASSWORD}@db/shop"'
+    )
+    with pytest.raises(ConfigError, match=r"shop\.url needs the environment variable SHOP_PASSWORD"):
+        load(written(tmp_path, text), {}, calls=False)
