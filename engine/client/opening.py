@@ -195,6 +195,13 @@ class Client:
         found = self.shop.database.query("SELECT customer_id, canonical FROM aliases WHERE customer_id <> canonical")
         return found.cast(pa.schema([("customer_id", pa.string()), ("canonical", pa.string())]))
 
+    def became(self, customer: str) -> str:
+        """Whom a customer was merged into; the customer itself where it was not."""
+        import pyarrow.compute as pc
+
+        row = pc.index(self.aliases["customer_id"], customer).as_py()
+        return customer if row < 0 else str(self.aliases["canonical"][row])
+
     @cached_property
     def catalogue(self) -> Catalogue:
         """Traits and segments, checked against the shop's columns."""

@@ -285,6 +285,7 @@ def traits(client: Client, customers: Sequence[str]) -> Listed:
     hidden = {f"trait:{BASKET}"} - {f"trait:{name}" for name in client.settings.traits}
     names = [name for name in table.column_names if name.startswith("trait:") and name not in hidden]
     if customers:
+        customers = [client.became(one) for one in customers]
         missing = set(customers) - set(table["customer_id"].to_pylist())
         if missing:
             raise ConfigError(

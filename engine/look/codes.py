@@ -157,8 +157,7 @@ def _person(client: Client, decision: Decision, offer: str, customer: str) -> Re
     """What this offer says to one customer; whoever was merged into another is that one."""
     import pyarrow.compute as pc
 
-    aliases = dict(zip(*(client.aliases[name].to_pylist() for name in ("customer_id", "canonical")), strict=True))
-    person = aliases.get(customer, customer)
+    person = client.became(customer)
     if not pc.any(pc.equal(client.membership.table["customer_id"], person)).as_py():
         raise ConfigError(f"there is no customer {customer}", place="--customer", hint="see `ciblage members SEGMENT`")
     reasons = _of(decision.refused, offer, person)

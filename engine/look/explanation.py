@@ -36,7 +36,8 @@ class StandsOn:
 class Explained:
     """A segment in words; `after` are the titles of the segments that come before it in its group.
 
-    Of a customer: in it or not, held out of every destination (None without a holdout), to be reached by e-mail.
+    Of a customer: in it or not, held out of every destination (None without a holdout), to be reached by e-mail;
+    `asked` is the id that was asked about where it has been merged into `customer`.
     """
 
     segment: Segment = field(metadata={"shown": False})
@@ -53,6 +54,7 @@ class Explained:
     stands_on: Sequence[StandsOn] = ()
     sql: str | None = None
     customer: str | None = None
+    asked: str | None = None
     is_member: bool | None = None
     is_held_out: bool | None = None
     is_reachable: bool | None = None
@@ -81,7 +83,8 @@ def explain(client: Client, segment: str, customer: str | None, *, with_sql: boo
     )
     if customer is None:
         return told
-    people = client.membership.table
+    people, asked = client.membership.table, customer
+    customer = client.became(asked)
     row = pc.index(people["customer_id"], customer).as_py()
     if row < 0:
         raise ConfigError(f"there is no customer {customer}", place="--customer", hint="see `ciblage members SEGMENT`")
@@ -90,6 +93,7 @@ def explain(client: Client, segment: str, customer: str | None, *, with_sql: boo
     return replace(
         told,
         customer=customer,
+        asked=None if asked == customer else asked,
         is_member=root.holds,
         is_held_out=people[held][row].as_py() if held in people.column_names else None,
         is_reachable=people["reachable_email"][row].as_py(),

@@ -35,6 +35,8 @@ def explained(result: look.Explained, lang: str) -> Iterator[RenderableType]:
     yield from _about(result, lang)
     if result.customer is not None:
         yield Text()
+        if result.asked is not None:
+            yield Text(say("explain.merged", lang, asked=result.asked, customer=result.customer))
         key = "explain.is_in" if result.is_member else "explain.is_out"
         yield Text(say(key, lang, customer=result.customer))
         yield from findings(result, lang)

@@ -179,3 +179,17 @@ def test_arrows_stand_only_where_something_did_not_decide(tmp_path: Path) -> Non
 def test_someone_who_is_not_there_is_named_with_the_flag(tmp_path: Path) -> None:
     shown = ciblage(shop(tmp_path), "explain", "best", "--customer", "nobody", code=2)
     assert "--customer: there is no customer nobody" in shown
+
+
+def test_a_customer_who_was_merged_is_explained_as_whom_they_became(tmp_path: Path, lang: str) -> None:
+    config = shop(tmp_path, lang)
+    people = tmp_path / "data" / "customers.csv"
+    people.write_text(people.read_text("utf-8") + "z, A@Example.com ,subscribed,Paris,\n", "utf-8")
+    found = told(config, "recent", "--customer", "z")
+    assert (found["asked"], found["customer"], found["is_member"]) == ("z", "a", True)
+    assert {**found, "asked": None} == told(config, "recent", "--customer", "a")
+    shown = ciblage(config, "explain", "recent", "--customer", "z")
+    assert {"en": "z has the same address as a and was merged into it", "fr": "z a la même adresse que a"}[
+        lang
+    ] in shown
+    assert json.loads(ciblage(config, "traits", "z", "--json"))["result"]["table"][0]["customer_id"] == "a"
