@@ -142,6 +142,7 @@ def confirm_codes(client: Client, file: Path) -> Confirmed:
     with recorded(client, "codes confirm") as record:
         confirmed = confirm(client.ledger, file, now=client.now)
         record.summary = {"confirmed": confirmed.moved, "unknown": confirmed.unknown}
+        record.exit_code = confirmed.exit_code
         return confirmed
 
 

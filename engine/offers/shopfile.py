@@ -56,6 +56,11 @@ class Confirmed:
     empty: int = 0
     lines: Sequence[BadLine] = ()
 
+    @property
+    def exit_code(self) -> int:
+        """1 where the file names codes that nobody knows: it is another client's in part, or somebody typed; else 0."""
+        return 1 if self.unknown else 0
+
 
 def export(ledger: Ledger, path: Path, *, now: datetime) -> int:
     """Write all codes that wait for the shop to a CSV (0600), and only then call them exported; returns how many.
