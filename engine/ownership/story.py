@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from engine.ledger import Ledger
     from engine.ledger.runs import Run
 
-__all__ = ["Agreed", "Did", "History", "Told", "tell", "tell_all"]
+__all__ = ["Agreed", "Did", "History", "Told", "has_changed", "tell", "tell_all"]
+
+_CHANGED = ("applied", "pending", "created", "error")  # after an error nobody knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,10 @@ class Did:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """One run. `ended_at` and `exit_code` are None where it died; `is_kept`: its plan is there, and it can be undone."""
+    """One run. `ended_at` and `exit_code` are None where it died; `is_kept`: its plan is there.
+
+    `has_changed`: it changed something at a destination, or may have; with its plan it can be undone.
+    """
 
     id: int
     command: str
@@ -56,6 +61,7 @@ class Told:
     exit_code: int | None
     plan: str | None
     is_kept: bool
+    has_changed: bool
     approved: Sequence[Agreed] = ()
     by: str | None = None  # who approved, where the run was an approval
     undoes: int | None = None
@@ -98,6 +104,7 @@ def tell(ledger: Ledger, run: Run, kept: Collection[int]) -> Told:
         exit_code=run.exit,
         plan=run.plan or said.get("plan"),
         is_kept=any(one in kept for one in same),
+        has_changed=has_changed(run),
         approved=[Agreed(destination=one.destination, by=one.by, at=one.at) for one in agreed],
         by=said.get("by"),
         undoes=said.get("undoes"),
@@ -107,6 +114,14 @@ def tell(ledger: Ledger, run: Run, kept: Collection[int]) -> Told:
         newest=run.newest,
         rows=run.rows,
     )
+
+
+def has_changed(run: Run) -> bool:
+    """Whether a run changed something, or may have: one that died does not say; one that the guard refused did not."""
+    if "destinations" not in run.summary:
+        return run.plan is not None
+    done = any(one.get(fate) for one in _destinations(run.summary) for fate in _CHANGED)
+    return run.plan is not None and (done or bool(run.summary.get("minted")))
 
 
 def _destinations(said: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

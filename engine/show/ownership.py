@@ -82,7 +82,7 @@ def _told(one: Told, lang: str) -> Iterator[RenderableType]:
         yield Text()
         yield Text(did.destination, style="bold")
         yield from _did(did, lang)
-    if one.plan and not one.by:
+    if one.has_changed:
         yield Text()
         key = "history.undoable" if one.is_kept else "history.pruned"
         yield Text(say(key, lang, run=one.id), style="dim")

@@ -149,12 +149,13 @@ def _site(client: Client, name: str, plan: Plan, later: Later) -> tuple[Site, Su
 def _asked(client: Client, run_id: int) -> tuple[Run, Plan, Later]:
     """The run, its plan, and those of later runs. Raises ConfigError where it did nothing, or nobody knows any more what."""
     from engine.ownership.later import Later
+    from engine.ownership.story import has_changed
 
     runs, kept = client.ledger.runs, kept_plans(client)
     run = runs.get(run_id)
     if run is None:
         raise ConfigError(f"there is no run {run_id}", place="RUN", hint=_those_that_carried(client))
-    if run.plan is None:
+    if not has_changed(run):
         raise ConfigError(
             f"run {run_id} ('{run.command}') changed nothing at a destination",
             place="RUN",
@@ -180,6 +181,8 @@ def _files(client: Client, kept: Kept) -> dict[str | None, int]:
 
 def _those_that_carried(client: Client) -> str:
     """The runs that can be taken back, the latest first."""
-    latest = client.ledger.runs.carrying()[: -LISTED - 1 : -1]
+    from engine.ownership.story import has_changed
+
+    latest = [run for run in client.ledger.runs.carrying() if has_changed(run)][: -LISTED - 1 : -1]
     told = [f"{run.id} ('{run.command}' of {run.started_at:%Y-%m-%d %H:%M} UTC)" for run in latest]
     return f"these changed something: {', '.join(told)}" if told else "no run has changed anything yet"

@@ -105,6 +105,19 @@ def test_an_unknown_run_and_one_that_changed_nothing_are_told(begun: Lab) -> Non
     told(begun, "history", 99, exit_code=2, says=["no run 99", "the last are"], kind="config", place="RUN")
 
 
+def test_a_push_that_was_refused_is_none_that_changed_something(fresh: Lab) -> None:
+    fresh.done("pull")
+    assert fresh.ciblage("push").exit_code == 3, "nobody has approved"
+    refused = last_run(fresh, "push")
+    told(fresh, "undo", 99, exit_code=2, says=["no run has changed anything yet"], kind="config", place="RUN")
+    fresh.done("push", "--yes")
+    carried = last_run(fresh, "push")
+    says = [f"run {refused} ('push') changed nothing", f"these changed something: {carried} ('push' of"]
+    told(fresh, "undo", refused, exit_code=2, says=says, kind="config", place="RUN")
+    assert f"ciblage undo {refused}" not in fresh.ciblage("history", refused).out
+    assert f"ciblage undo {carried}" in fresh.ciblage("history", carried).out
+
+
 def test_the_history_tells_each_run_and_who_agreed_to_it(fresh: Lab) -> None:
     fresh.done("pull")
     file = fresh.folder / "plan.parquet"
