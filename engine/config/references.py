@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from engine.config.mistakes import dotted, hint, place_of
-from engine.config.settings import MergeTag, Segment, Settings
+from engine.config.settings import DEFINITIONS, ONE_DEFINITION, MergeTag, Segment, Settings
 from engine.config.values import Money, engine_of
+from engine.errors import nearest
 
 if TYPE_CHECKING:
     from engine.config.document import Keys
@@ -32,12 +33,7 @@ def contradictions(settings: Settings, places: Mapping[Keys, str], file: str, wr
         for keys, money in _amounts(settings)
         if money.currency not in {None, settings.currency}
     ]
-    mistakes += [
-        f"{place_of(places, ('segments', name, key), file)}: unknown key '{key}' in segments.{name}{hint(key, known)}"
-        for name, segment in settings.segments.items()
-        for known in [set(Segment.model_fields)]
-        for key in (segment.model_extra or {} if segment.recipe is None else ())
-    ]
+    mistakes += [f"{place_of(places, keys, file)}: {said}" for keys, said in _misspelt(settings)]
     mistakes += [
         f"{place_of(places, keys, file)}: {dotted(keys)}: the codes of '{offer}' are nobody's: {there} hands them out, and a merge tag carries a person's code"
         for keys, offer, there in _nobodys(settings)
@@ -50,6 +46,20 @@ def contradictions(settings: Settings, places: Mapping[Keys, str], file: str, wr
             if urlsplit(str(destination.options.get("base_url", ""))).hostname not in _HERE
         ]
     return mistakes
+
+
+def _misspelt(settings: Settings) -> Iterator[tuple[Keys, str]]:
+    """Keys that no segment has, where no recipe may know them; and a segment that nothing defines, where none of them was meant to."""
+    known = set(Segment.model_fields)
+    for name, segment in settings.segments.items():
+        keys = [] if segment.recipe is not None else list(segment.model_extra or {})
+        meant = {nearest(key, known): key for key in keys}
+        if "recipe" in meant:
+            keys = [meant["recipe"]]  # the others may be its parameters
+        for key in keys:
+            yield ("segments", name, key), f"unknown key '{key}' in segments.{name}{hint(key, known)}"
+        if keys and not segment.definitions and not meant.keys() & set(DEFINITIONS):
+            yield ("segments", name), f"segments.{name}: {ONE_DEFINITION}"
 
 
 def _engines(settings: Settings) -> Iterator[tuple[Keys, str]]:

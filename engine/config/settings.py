@@ -27,11 +27,12 @@ from engine.config.values import (
 )
 
 __all__ = [
-    "Compute", "Destination", "Group", "Guard", "History", "Holdout", "Ledger", "MergeTag", "Offer", "Pace", "Place", "Pool", "Renewal", "Sandbox", "Secrets", "Segment",
+    "DEFINITIONS", "ONE_DEFINITION", "Compute", "Destination", "Group", "Guard", "History", "Holdout", "Ledger", "MergeTag", "Offer", "Pace", "Place", "Pool", "Renewal", "Sandbox", "Secrets", "Segment",
     "Settings", "Shop", "Size", "Source", "Split", "Trait",
 ]  # fmt: skip
 
-_DEFINITIONS = ("where", "recipe", "customers", "file")
+DEFINITIONS = ("where", "recipe", "customers", "file")
+ONE_DEFINITION = "write exactly one of where, recipe, customers or file"
 
 
 def _kinds() -> dict[str, Any]:
@@ -103,7 +104,7 @@ class Holdout(Table):
 class Segment(BaseModel):
     """Who: an expression, a recipe with its parameters (further keys), or fixed customers."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra=one_of(*_DEFINITIONS))
+    model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra=one_of(*DEFINITIONS))
 
     where: str | None = None
     recipe: str | None = None
@@ -117,11 +118,18 @@ class Segment(BaseModel):
     was: Name | None = None
     override: bool = False
 
+    @property
+    def definitions(self) -> list[str]:
+        """Which of the keys that say who is in it are given."""
+        return [name for name in DEFINITIONS if getattr(self, name) is not None]
+
     @model_validator(mode="after")
     def _one_definition(self) -> Segment:
-        given = [name for name in _DEFINITIONS if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError("write exactly one of where, recipe, customers or file")
+        is_misspelt = (
+            not self.definitions and self.model_extra
+        )  # told with the key's own line, by engine.config.references
+        if len(self.definitions) != 1 and not is_misspelt:
+            raise ValueError(ONE_DEFINITION)
         return self
 
 

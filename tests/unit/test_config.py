@@ -237,3 +237,20 @@ def test_a_database_without_its_password_is_refused_to_everybody(tmp_path: Path)
     )
     with pytest.raises(ConfigError, match=r"shop\.url needs the environment variable SHOP_PASSWORD"):
         load(written(tmp_path, text), {}, calls=False)
+
+
+TYPOS = [
+    ('wher = "count(orders) > 1"', ["3: unknown key 'wher' in segments.typo (did you mean 'where'?)"]),
+    ('recip = "inactive_buyers"\nmonths = 9', ["3: unknown key 'recip' in segments.typo (did you mean 'recipe'?)"]),
+    ('houldout = { share = "10%", salt = "s" }', ["2: segments.typo: write exactly one of where, recipe, customers or file",
+                                                "3: unknown key 'houldout' in segments.typo (did you mean 'holdout'?)"]),
+    ("zzz = 1", ["2: segments.typo: write exactly one of where, recipe, customers or file", "3: unknown key 'zzz' in segments.typo"]),
+    ('where = "true"\nwher = "true"', ["4: unknown key 'wher' in segments.typo (did you mean 'where'?)"]),
+    ('title = "Typo"', ["2: segments.typo: write exactly one of where, recipe, customers or file"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("keys", "said"), TYPOS)
+def test_a_misspelt_key_of_a_segment_is_told_at_its_own_line(tmp_path: Path, keys: str, said: list[str]) -> None:
+    lines = refused(tmp_path, f'client = "a"\n[segments.typo]\n{keys}\n').splitlines()
+    assert [line.partition("ciblage.toml:")[2] for line in lines] == said
