@@ -9,7 +9,9 @@ from typing import Any, TypeAlias, TypeVar
 from connectors.errors import UnexpectedResponse
 from connectors.types import Fitted, Ref
 
-__all__ = ["Json", "Row", "figures", "inner", "instant", "oldest", "part", "record", "rows", "scalars", "stamp"]
+__all__ = [
+    "Json", "Row", "figures", "inner", "instant", "objects", "oldest", "part", "record", "rows", "scalars", "stamp",
+]  # fmt: skip
 
 Json: TypeAlias = Mapping[str, Any]
 """One JSON object of a provider's."""
@@ -51,10 +53,18 @@ def record(answer: object, *names: str) -> Row:
     return Row(answer)
 
 
+def objects(answer: object, *keys: str) -> list[Json]:
+    """The objects of the list under these keys as they came, for the long lists of hot paths. Raises UnexpectedResponse."""
+    found = part(answer, *keys)
+    if isinstance(found, list) and all(isinstance(row, dict) for row in found):
+        return found
+    raise UnexpectedResponse(f"'{'.'.join(keys)}' is no list of objects")
+
+
 def rows(answer: object, *keys: str, holding: frozenset[str] = _ID) -> list[Row]:
     """The objects of the list under these keys, each of which holds these names. Raises UnexpectedResponse."""
-    found = part(answer, *keys)
-    if isinstance(found, list) and all(isinstance(row, dict) and holding <= row.keys() for row in found):
+    found = objects(answer, *keys)
+    if all(holding <= row.keys() for row in found):
         return [Row(row) for row in found]
     raise UnexpectedResponse(f"'{'.'.join(keys)}' is no list of objects with {', '.join(sorted(holding))}")
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import orjson
 
 from connectors import outcomes
-from connectors.answers import Json, inner, rows
+from connectors.answers import Json, inner, objects
 from connectors.errors import UnexpectedResponse
 from connectors.http import mask
 from connectors.types import (
@@ -94,7 +94,7 @@ def operation(ref: Ref, change: Change, url: str = "") -> Json:
     patch = {"status": "unsubscribed"} if falls else {"merge_fields": dict(outcomes.values(change))}
     return {
         "method": "PATCH",
-        "path": f"/lists/{ref}/members/{subscriber(change.profile.email)}",
+        "path": f"/lists/{ref}/members/{change.profile.ref or subscriber(change.profile.email)}",
         "operation_id": change.id,
         "params": _UNCHECKED,
         "body": orjson.dumps(patch).decode(),
@@ -123,7 +123,7 @@ def exists(change: ContactChange, entry: Json) -> Outcome:
 
 def told(answer: object, name: str) -> Iterator[tuple[str, Json]]:
     """The records of that name in an answer, with their addresses. Raises UnexpectedResponse where it has no such list."""
-    for entry in rows(answer, name, holding=frozenset()):
+    for entry in objects(answer, name):
         yield normal(str(entry.get("email_address"))), entry
 
 
@@ -164,8 +164,12 @@ def _lost(change: ContactChange, entry: Json) -> list[str]:
     shown = entry.get("merge_fields")
     if not isinstance(shown, dict):
         return []
-    written = outcomes.values(change).items()
-    return [tag for tag, value in written if (tag not in shown if value != "" else shown.get(tag) not in _EMPTY)]
+    written = outcomes.values(change)
+    if written.keys() <= shown.keys() and "" not in written.values():
+        return []
+    return [
+        tag for tag, value in written.items() if (shown.get(tag) not in _EMPTY if value == "" else tag not in shown)
+    ]
 
 
 def moved(changes: Sequence[ContactChange], answer: object, key: str) -> tuple[list[Outcome], Waiting, dict[str, str]]:
@@ -174,7 +178,7 @@ def moved(changes: Sequence[ContactChange], answer: object, key: str) -> tuple[l
     found = [done(change, entry) for email, entry in told(answer, key) for change in waiting.pop(email, ())]
     words = {
         normal(str(address)): mask(str(error.get("error") or ""))
-        for error in rows(answer, "errors", holding=frozenset())
+        for error in objects(answer, "errors")
         for address in error.get("email_addresses") or ()
     }
     return found, waiting, words
@@ -226,15 +230,14 @@ def settled(change: Change, result: Json) -> Outcome:
     return outcomes.rejected(change, reason, mask(text)[:300], wait=wait)
 
 
-def _patched(change: ContactChange, body: Json) -> Outcome:
-    status = body.get("status")
+def _patched(change: ContactChange, member: Json) -> Outcome:
+    status = member.get("status")
     if status == GONE:
         return outcomes.rejected(change, Reason.GONE, "the contact is archived")
     if isinstance(change, Suppress) and status not in _FALLEN:
         return outcomes.rejected(change, Reason.OTHER, f"the status stayed {status}")
-    lost = _lost(change, body)
-    if not lost:
-        return done(change, body)
+    if not (lost := _lost(change, member)):
+        return done(change, member)
     is_clear = outcomes.values(change)[lost[0]] == ""
     reason, what = (Reason.OTHER, "still a value in") if is_clear else (Reason.UNKNOWN_FIELD, "no merge field")
     return outcomes.rejected(change, reason, f"{what} {', '.join(lost)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 
@@ -92,20 +92,21 @@ def _submit(http: Http, batch: Batch, url: str) -> Iterator[Outcome]:
 
 def poll(http: Http, jobs: Sequence[Job]) -> Iterator[Outcome]:
     """Outcomes of the jobs that have finished; one call tells the state of all."""
-    known = {entry["id"]: entry for entry in _batches(http)} if len(jobs) > 1 else {}
+    states = _states(http, [job.ref for job in jobs])
     for job in jobs:
-        state = known.get(job.ref) or _job(http, job.ref)
+        state, waiting = states.get(job.ref), {change.id: change for change in job.batch.changes}
         if state is None:  # results are kept for seven days
             yield from map(_silent, job.batch.changes)
-        elif state.get("status") == "finished":
-            results, waiting = _results(http, state), {change.id: change for change in job.batch.changes}
-            if results is not None:  # otherwise the next poll asks for them again
-                yield from _told(http, job.batch.ref, waiting, results)
-                yield from map(_silent, waiting.values())
+        elif state["status"] == "finished" and (results := _results(http, states, job.ref)) is not None:
+            yield from _told(http, job.batch.ref, waiting, results)
+            yield from map(_silent, waiting.values())
 
 
-def _batches(http: Http) -> Iterator[Json]:
-    return reading.every(http, "/batches", "batches", _FIGURES)
+def _states(http: Http, jobs: Collection[Ref]) -> dict[Ref, Json]:
+    """These jobs as they stand: several in one call, and what it does not list one by one; absent when forgotten."""
+    listed = {state["id"]: state for state in _batches(http)} if len(jobs) > 1 else {}
+    found = {job: listed.get(job) or _job(http, job) for job in jobs}
+    return {job: state for job, state in found.items() if state is not None}
 
 
 def _job(http: Http, job: Ref) -> Json | None:
@@ -113,11 +114,19 @@ def _job(http: Http, job: Ref) -> Json | None:
     return None if found is None else record(found.json(), "id", "status")
 
 
-def _results(http: Http, state: Json) -> Iterator[Json] | None:
-    """All results of a finished job; a link that has run out is renewed once. The archive's host gets no credentials."""
+def _batches(http: Http) -> Iterator[Json]:
+    return reading.every(http, "/batches", "batches", _FIGURES)
+
+
+def _results(http: Http, states: dict[Ref, Json], job: Ref) -> Iterator[Json] | None:
+    """All results of a finished job; None when they are to be asked for again. The archive's host gets no credentials.
+
+    A link lives ten minutes: when one has run out, those of all `states` are renewed, once.
+    """
     for renewed in (False, True):
-        found = (_job(http, state["id"]) if renewed else state) or {}
-        if url := str(found.get("response_body_url") or ""):
+        if renewed:
+            states |= _states(http, states)
+        if url := str(states[job].get("response_body_url") or ""):
             answer = http("GET", url, headers={"accept": "*/*"}, accept=_NO_ARCHIVE, timeout=SLOW)
             if answer.status not in _NO_ARCHIVE:
                 return wire.results(answer.body)
@@ -174,20 +183,16 @@ def _recall_added(http: Http, batch: Batch, since: datetime) -> Iterator[Outcome
 
 def _recall_job(http: Http, batch: Batch, since: datetime) -> Iterator[Outcome]:
     """Results of finished jobs that name these changes; for the rest, a job that still runs and has their number."""
-    left, running = {change.id: change for change in batch.changes}, list[Json]()
-    for state in _batches(http):
-        submitted = instant(state.get("submitted_at"))
-        if submitted is None or submitted < since - SKEW:
-            continue
-        if state.get("status") != "finished":
-            running.append(state)
-            continue
-        yield from _told(http, batch.ref, left, _results(http, state) or ())
-        if not left:
-            return
-    job = next((state for state in running if state.get("total_operations") in {0, len(left)}), None)
-    if job is not None:
-        yield from each(list(left.values()), State.PENDING, job=str(job["id"]))
+    left = {change.id: change for change in batch.changes}
+    states = {state["id"]: state for state in _batches(http)}
+    times = {job: instant(state.get("submitted_at")) for job, state in states.items()}
+    young = {job: states[job] for job, at in times.items() if at is not None and at >= since - SKEW}
+    for job, state in young.items():
+        if left and state["status"] == "finished":
+            yield from _told(http, batch.ref, left, _results(http, young, job) or ())
+    running = (job for job, state in young.items() if state["status"] != "finished")
+    ours = next((job for job in running if young[job].get("total_operations") in {0, len(left)}), None)
+    yield from each([*left.values()], State.PENDING, job=ours) if ours else ()
 
 
 _MOVES: Mapping[type[Change], tuple[str, str]] = {  # what a call says, and what its answer

@@ -51,6 +51,14 @@ def test_the_rows_of_a_list_hold_what_was_asked_of_them() -> None:
         answers.rows({"data": [{"id": 1}]}, "data", holding=frozenset({"id", "name"}))
 
 
+def test_objects_are_told_as_they_came_and_nothing_else_is() -> None:
+    answer = {"a": {"b": [{"id": 1}, {}]}}
+    assert answers.objects(answer, "a", "b") is answer["a"]["b"]
+    for other in (*NOWHERE[:-1], {"data": {}}, {"data": [{}, "x"]}, {"data": [{}, None]}):
+        with pytest.raises(UnexpectedResponse):
+            answers.objects(other, "data")
+
+
 def test_what_a_row_must_hold_is_told_by_name_and_what_it_may_hold_is_none() -> None:
     (row,) = answers.rows({"data": [{"id": 1, "name": None}]}, "data")
     assert (row["id"], row["name"], row.get("status")) == (1, None, None)

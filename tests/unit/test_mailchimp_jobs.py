@@ -82,6 +82,23 @@ def test_a_link_that_ran_out_is_renewed() -> None:
     assert [Response(403).status] == [call.status for call in shop.sandbox.calls if call.status != 200]
 
 
+def test_links_that_ran_out_while_many_were_read_are_renewed_together() -> None:
+    shop = Shop()
+    shop.seed(0)
+    jobs = [_submitted(shop, _updates(1)) for _ in range(12)]
+    shop.sandbox.world.finish()
+    read = iter(range(1, 13))
+
+    def slow(request: Request) -> Response | None:
+        if "/archives/" in request.url and next(read, None) == 4:
+            shop.sandbox.world.advance(601)
+        return None
+
+    shop.answer, before = slow, len(shop.requests)
+    assert [outcome.state for outcome in shop.connector.poll(jobs)] == [State.APPLIED] * 12
+    assert len(shop.requests) - before == 12 + 1 + 2, "one refusal, and the list of jobs twice"
+
+
 def test_a_link_that_never_works_leaves_the_job_open() -> None:
     shop = Shop()
     shop.seed(0)

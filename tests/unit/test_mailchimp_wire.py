@@ -72,6 +72,8 @@ def test_an_operation_is_a_patch_with_a_string_body() -> None:
     assert operation["path"] == f"/lists/aud/members/{wire.subscriber('ann@example.com')}"
     assert operation["operation_id"] == "c1"
     assert json.loads(operation["body"]) == {"merge_fields": {"FNAME": "Zoé"}}
+    known = SetTraits(id="c1", profile=Profile("Ann@example.com", "5e2d"), traits={"FNAME": "Zoé"})
+    assert wire.operation("aud", known) == {**operation, "path": "/lists/aud/members/5e2d"}
     suppress = wire.operation("aud", Suppress(id="c2", profile=Profile("ann@example.com")))
     assert json.loads(suppress["body"]) == {"status": "unsubscribed"}
 
