@@ -53,20 +53,18 @@ def record(answer: object, *names: str) -> Row:
     return Row(answer)
 
 
-def objects(answer: object, *keys: str) -> list[Json]:
-    """The objects of the list under these keys as they came, for the long lists of hot paths. Raises UnexpectedResponse."""
-    found = part(answer, *keys)
-    if isinstance(found, list) and all(isinstance(row, dict) for row in found):
-        return found
-    raise UnexpectedResponse(f"'{'.'.join(keys)}' is no list of objects")
-
-
 def rows(answer: object, *keys: str, holding: frozenset[str] = _ID) -> list[Row]:
     """The objects of the list under these keys, each of which holds these names. Raises UnexpectedResponse."""
-    found = objects(answer, *keys)
-    if all(holding <= row.keys() for row in found):
-        return [Row(row) for row in found]
-    raise UnexpectedResponse(f"'{'.'.join(keys)}' is no list of objects with {', '.join(sorted(holding))}")
+    return [Row(row) for row in objects(answer, *keys, holding=holding)]
+
+
+def objects(answer: object, *keys: str, holding: frozenset[str] = frozenset()) -> list[Json]:
+    """The same as they came, for the long lists of hot paths; what is no list of such objects raises UnexpectedResponse."""
+    found = part(answer, *keys)
+    if isinstance(found, list) and all(isinstance(row, dict) and holding <= row.keys() for row in found):
+        return found
+    names = f" with {', '.join(sorted(holding))}" if holding else ""
+    raise UnexpectedResponse(f"'{'.'.join(keys)}' is no list of objects{names}")
 
 
 def instant(text: object) -> datetime | None:

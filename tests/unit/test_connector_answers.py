@@ -57,6 +57,8 @@ def test_objects_are_told_as_they_came_and_nothing_else_is() -> None:
     for other in (*NOWHERE[:-1], {"data": {}}, {"data": [{}, "x"]}, {"data": [{}, None]}):
         with pytest.raises(UnexpectedResponse):
             answers.objects(other, "data")
+    with pytest.raises(UnexpectedResponse, match="objects with id, name"):
+        answers.objects({"data": [{"id": 1}]}, "data", holding=frozenset({"id", "name"}))
 
 
 def test_what_a_row_must_hold_is_told_by_name_and_what_it_may_hold_is_none() -> None:
