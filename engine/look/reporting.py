@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,17 +77,19 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiftShown:
-    """What a segment's mails changed: buyers among those who could be written to and among those held out.
+    """What a segment's mails changed: buyers among its reachable members of the first day, and among those of them held out.
 
-    `difference` and its 95 % interval are shares; `verdict`: higher, lower, no_difference, not_enough_data.
+    `revenue`: what they paid until the last one, less refunds, in the client's currency. `difference` and its 95 % interval are shares; `verdict`: higher, lower, no_difference, not_enough_data.
     """
 
     segment: str
     title: str
     treated: int
     treated_buyers: int
+    treated_revenue: Decimal
     held_out: int
     held_out_buyers: int
+    held_out_revenue: Decimal
     difference: float | None
     low: float | None
     high: float | None
@@ -238,9 +241,9 @@ def _sold(client: Client, shop: Shop, begin: datetime) -> list[Sold]:
 
 
 def _lifts(client: Client, shop: Shop, begin: datetime, lang: str) -> list[LiftShown]:
-    """Segments as they were at the beginning: those who bought since may have left them."""
+    """Segments as they were at the beginning: those who bought since may have left them, and others the mails."""
     from engine.compute import compute
-    from engine.measure import lift
+    from engine.measure import as_of, lift
 
     measured = [
         one
@@ -250,14 +253,15 @@ def _lifts(client: Client, shop: Shop, begin: datetime, lang: str) -> list[LiftS
     if not measured:
         return []
     settings = client.settings
-    then = compute(
-        shop,
-        client.catalogue,
-        begin,
-        settings.zone,
-        week_starts=settings.week_starts,
-        leap_day=settings.leap_day,
-    )
+    with as_of(shop, begin):
+        then = compute(
+            shop,
+            client.catalogue,
+            begin,
+            settings.zone,
+            week_starts=settings.week_starts,
+            leap_day=settings.leap_day,
+        )
     return [
         _shown(lift(shop, then.table, one.name, since=begin, now=client.now), _title(client, one.name, lang))
         for one in measured
@@ -268,7 +272,8 @@ def _shown(one: Lift, title: str) -> LiftShown:
     interval = one.interval
     return LiftShown(
         segment=one.segment, title=title, treated=one.treated.people, treated_buyers=one.treated.buyers,
-        held_out=one.held_out.people, held_out_buyers=one.held_out.buyers,
+        treated_revenue=one.treated.revenue, held_out=one.held_out.people, held_out_buyers=one.held_out.buyers,
+        held_out_revenue=one.held_out.revenue,
         difference=None if one.difference is None else float(one.difference),
         low=None if interval is None else interval.low, high=None if interval is None else interval.high,
         verdict=one.verdict.value,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,13 +13,16 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ConfigError
+from engine.tables import name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pyarrow as pa
 
     from engine.measure.rates import Shop
 
-__all__ = ["Arm", "Interval", "Lift", "Verdict", "lift", "wilson"]
+__all__ = ["Arm", "Interval", "Lift", "Verdict", "as_of", "lift", "wilson"]
 
 CONFIDENCE = 0.95
 LEAST_EXPECTED = 5
@@ -31,7 +35,7 @@ _GIVEN = "measured_people"
 class Verdict(StrEnum):
     """What the figures allow to be said of the conversion."""
 
-    HIGHER = "higher"  # those written to bought more often
+    HIGHER = "higher"  # the treated bought more often
     LOWER = "lower"
     NO_DIFFERENCE = "no_difference"  # none was shown, which does not mean that there is none
     NOT_ENOUGH_DATA = "not_enough_data"  # a normal answer
@@ -135,12 +139,29 @@ def wilson(hits: int, people: int) -> Interval | None:
     return Interval(min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half)))
 
 
+@contextmanager
+def as_of(shop: Shop, since: datetime) -> Iterator[None]:
+    """While it lasts, who has left since then is in the shop as before: what mails drive away are people whom they reached.
+
+    Only the treated leave because of mails: without those who did, they would look like better buyers than the held out.
+    """
+    database = shop.database
+    there = f"{name(str(database.scalar('SELECT current_database()')))}.main.customers"
+    left = f"consent_email = 'unsubscribed' AND consent_email_at > TIMESTAMP '{_naive(since)}'"
+    consent = f"CASE WHEN {left} THEN 'subscribed' ELSE consent_email END AS consent_email"
+    database.define("customers", f"SELECT * REPLACE ({consent}) FROM {there}")
+    try:
+        yield
+    finally:
+        database.unregister("customers")
+
+
 def lift(shop: Shop, people: pa.Table, segment: str, *, since: datetime, now: datetime) -> Lift:
     """Compare a segment's reachable members who were held out with the others: purchases in [since, now], UTC-aware.
 
-    `people` is the membership computed with `since` as its now (customer_id, reachable_email, `segment:…`,
-    `holdout:…`): one of today has lost those whom the mails moved out of the segment, buyers of "has not bought"
-    among them. Raises ConfigError for a segment without a holdout.
+    `people` is the membership computed with `since` as its now, in the shop `as_of` then (customer_id, reachable_email,
+    `segment:…`, `holdout:…`): one of today has lost those whom the mails moved out of the segment, buyers of "has not
+    bought" among them, and those who left because of them. Raises ConfigError for a segment without a holdout.
     """
     held = f"holdout:{segment}"
     if held not in people.column_names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -181,23 +182,34 @@ def _lifts(result: Report) -> list[Block]:
     lang = result.lang
     if not result.lifts:
         return _nothing(lang, "no_holdout")
+    counted = say("report.lift_counts", lang, since=day(result.since, lang), until=day(result.until, lang))
     warned = [] if result.campaigns else [Note(say("report.lift_without_mails", lang), Tone.WARN)]
-    return [*warned, *(Part(one.title, _lift(one, lang)) for one in result.lifts)]
+    return [Note(counted, Tone.QUIET), *warned, *(Part(one.title, _lift(one, result)) for one in result.lifts)]
 
 
-def _lift(one: LiftShown, lang: str) -> list[Block]:
+def _lift(one: LiftShown, result: Report) -> list[Block]:
+    lang = result.lang
     arms = [
-        (say(f"report.{name}", lang), number(people, lang), number(buyers, lang), share(buyers / people, lang) if people else "–")
-        for name, people, buyers in (
-            ("treated", one.treated, one.treated_buyers), ("kept_out", one.held_out, one.held_out_buyers),
+        (say(f"report.{arm}", lang), *_arm(*figures, result))
+        for arm, figures in (
+            ("treated", (one.treated, one.treated_buyers, one.treated_revenue)),
+            ("kept_out", (one.held_out, one.held_out_buyers, one.held_out_revenue)),
         )
-    ]  # fmt: skip
-    grid = Grid(_titled(lang, "", "report.people", "report.buyers", "report.share"), arms)
+    ]
+    grid = Grid(_titled(lang, "", "report.people", "report.buyers", "report.share", "report.each"), arms)
     said = say(f"report.{one.verdict}", lang)
     if one.difference is not None and one.low is not None and one.high is not None and one.verdict != "not_enough_data":
         points = [f"{signed(round(value * 100), lang)}" for value in (one.difference, one.low, one.high)]
         said = f"{said} {say('report.interval', lang, difference=points[0], low=points[1], high=points[2])}"
     return [grid, Note(said, _MARKS[one.verdict])]
+
+
+def _arm(people: int, buyers: int, revenue: Decimal, result: Report) -> Sequence[str]:
+    lang = result.lang
+    rates = ("–", "–")
+    if people:
+        rates = (share(buyers / people, lang), amount(round(revenue / people, 2), result.currency, lang))
+    return (number(people, lang), number(buyers, lang), *rates)
 
 
 def _refused(result: Report) -> list[Block]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from round_lab import Lab, told
+from round_lab import TITLES, Lab, told
 
 from connectors.types import EventKind
 
@@ -74,6 +74,19 @@ def test_the_screen_has_every_part_within_80_columns(begun: Lab, lang: str) -> N
     assert said.exit_code == 0
     assert [head for head in HEADS[lang] if head not in said.out] == []
     assert [line for line in said.out.splitlines() if len(line) > 80] == []
+
+
+def test_whom_the_mails_drove_away_is_still_compared_with_the_held_out(begun: Lab) -> None:
+    begun.later(hours=30)
+    before = begun.done("report", "--since", "2026-11-21")["lifts"]
+    begun.unsubscribe("mailchimp", min(begun.members("mailchimp", TITLES["loyal"])))
+    begun.later(hours=1)
+    begun.done("pull")
+    result = begun.done("report", "--since", "2026-11-21")
+    assert {one["destination"]: one["left"] for one in result["departed"]}["newsletter"] == {"unsubscribed": 1}
+    assert result["lifts"] == before
+    assert before[0]["treated"] > 0
+    assert "in the segment on Nov 21, 2026" in " ".join(begun.ciblage("report", "--since", "2026-11-21").out.split())
 
 
 class Page(HTMLParser):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from shop_folder import Folder, folder_in
 
 from engine.errors import ConfigError
-from engine.measure import COUNTS, RATES, Arm, Lift, Verdict, fraction, lift, rates, wilson
+from engine.measure import COUNTS, RATES, Arm, Lift, Verdict, as_of, fraction, lift, rates, wilson
 from engine.tables import Database
 
 SINCE, NOW = datetime(2017, 12, 1, tzinfo=UTC), datetime(2018, 1, 1, tzinfo=UTC)
@@ -208,6 +208,18 @@ def test_a_segment_without_a_holdout_is_refused(buyers: Any) -> None:
     with pytest.raises(ConfigError, match="'other' has no holdout") as caught:
         lift(buyers, membership("ab", ""), "other", since=SINCE, now=NOW)
     assert caught.value.hint is not None
+
+
+def test_who_left_since_is_counted_as_somebody_whom_the_mails_reached(folder: Folder) -> None:
+    head = "customer_id,email,consent_email,consent_email_at"
+    states = ("subscribed,2017-01-01", "unsubscribed,2017-12-09", "unsubscribed,2017-11-30", "unsubscribed,", "never,")
+    rows = [f"{name},{name}@x.com,{state}" for name, state in zip("abcde", states, strict=True)]
+    folder.write("customers.csv", "\n".join([head, *rows]) + "\n")
+    shop = folder.open(now=NOW)
+    with as_of(shop, SINCE):
+        then = dict(shop.database.rows("SELECT customer_id, consent_email FROM customers"))
+    assert then == {"a": "subscribed", "b": "subscribed", "c": "unsubscribed", "d": "unsubscribed", "e": "never"}
+    assert shop.database.scalar("SELECT consent_email FROM customers WHERE customer_id = 'b'") == "unsubscribed"
 
 
 def compared(treated: tuple[int, int], held_out: tuple[int, int]) -> Lift:
