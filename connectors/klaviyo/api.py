@@ -59,6 +59,10 @@ class Api:
             for profile in self.all(route, rate, query):
                 yield wire.email(profile), profile
 
+    def ids(self, emails: Iterable[str]) -> dict[str, Ref]:
+        """Profile ids by address; unknown ones are absent."""
+        return {email: profile["id"] for email, profile in self.profiles(emails)}
+
 
 def place(list_ref: Ref | None, shown: wire.Query = ADDRESS) -> tuple[str, str, wire.Query]:
     """Route, family and fields of the account's profiles or a list's, where the description requires one more field."""

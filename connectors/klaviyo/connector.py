@@ -114,7 +114,7 @@ class Klaviyo:
 
     def resolve(self, profiles: Sequence[Profile]) -> Mapping[str, Ref]:
         """Profile ids by address, a hundred a call; unknown ones are absent."""
-        return {email: found["id"] for email, found in self._api.profiles(profile.email for profile in profiles)}
+        return self._api.ids(profile.email for profile in profiles)
 
     def traits(self, profiles: Sequence[Profile]) -> Mapping[str, Mapping[Ref, Fitted]]:
         """Custom properties that are scalars, by address."""

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from connectors import answers, outcomes
 from connectors.answers import Json, Row, inner, instant, scalars, stamp
-from connectors.errors import InvalidRequest
+from connectors.errors import InvalidRequest, UnexpectedResponse
 from connectors.http import mask
 from connectors.types import AddCode, Change, ClearTraits, ContactChange, Fitted, Left, Reason, Ref, Suppression, normal
 
@@ -46,10 +46,10 @@ _AROUND = len("%22%22%2C")  # quotes and a comma
 def clause(operator: str, name: str, value: str | datetime | Sequence[str]) -> str:
     """One condition of a filter: texts are quoted, instants are not. `greater-than` would lose those of the same second."""
     if isinstance(value, datetime):
-        return f"{operator}({name},{stamp(value)})"
-    if isinstance(value, str):
-        return f"{operator}({name},{_quoted(value)})"
-    return f"{operator}({name},[{','.join(map(_quoted, value))}])"
+        told = stamp(value)
+    else:
+        told = _quoted(value) if isinstance(value, str) else f"[{','.join(map(_quoted, value))}]"
+    return f"{operator}({name},{told})"
 
 
 def _quoted(text: str) -> str:
@@ -82,13 +82,15 @@ def coupon(title: str) -> Ref:
 
 
 def row(resource: Json) -> Row:
-    """A resource's attributes with its id and what it is related to."""
+    """A resource's attributes with its id and what it is related to. Raises UnexpectedResponse for one without an id."""
+    if "id" not in resource:
+        raise UnexpectedResponse(f"a {resource.get('type')} has no id")
     return Row(resource.get("attributes") or {}, id=resource["id"], related=resource.get("relationships"))
 
 
 def rows(page: object, key: str = "data") -> list[Row]:
     """The resources of a page. Raises UnexpectedResponse when it is none, or one has no id."""
-    return [row(resource) for resource in answers.rows(page, key)]
+    return [row(resource) for resource in answers.objects(page, key)]
 
 
 def following(page: Json) -> str | None:
@@ -125,13 +127,13 @@ def body(kind: str, inside: Mapping[str, object], **more: object) -> Json:
 
 
 def profile(changes: Sequence[ContactChange]) -> Json:
-    """One profile of an import, which may name an address only once: the address and our values, of which the later wins.
+    """One profile of a job, which may name an address only once: the address and our values, of which the later wins.
 
     Never another identifier, never a consent. A property is cleared by `unset`, a named field by null (2026-07-15).
     """
     values: dict[Ref, Fitted | None] = {}
     for change in changes:
-        values |= dict.fromkeys(change.fields) if isinstance(change, ClearTraits) else outcomes.values(change)
+        values.update(dict.fromkeys(change.fields) if isinstance(change, ClearTraits) else outcomes.values(change))
     inside: dict[str, object] = {"email": changes[0].profile.email}
     told: dict[str, object] = {"type": "profile", "attributes": inside}
     if not values:
@@ -139,10 +141,11 @@ def profile(changes: Sequence[ContactChange]) -> Json:
     for name in NAMED & values.keys():
         value = values.pop(name)
         inside[name] = None if value is None else str(value)
-    if unset := [name for name, value in values.items() if value is None]:
-        told["meta"] = {"patch_properties": {"unset": unset}}
-    if properties := {name: value for name, value in values.items() if value is not None}:
-        inside["properties"] = properties
+    if None in values.values():
+        told["meta"] = {"patch_properties": {"unset": [name for name, value in values.items() if value is None]}}
+        values = {name: value for name, value in values.items() if value is not None}
+    if values:
+        inside["properties"] = values
     return told
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import orjson
 
@@ -13,11 +14,14 @@ from connectors.klaviyo.api import Api
 from connectors.klaviyo.spec import PROFILE_BYTES
 from connectors.outcomes import applied, by_address, by_code, contacts, each, noop, parted, said_yes
 from connectors.types import (
-    AddCode, AddMember, Batch, ContactChange, Outcome, Reason, Ref, RemoveMember, State, Suppress, normal,
+    AddCode, AddMember, Batch, Change, ContactChange, Outcome, Reason, Ref, RemoveMember, State, Suppress,
 )  # fmt: skip
 
 _QUEUED = 100  # jobs of codes that may wait (description, 2026-07-15)
 _PAUSE = 30.0  # seconds until one of them is done
+
+Told: TypeAlias = tuple[Sequence[Change], Json]
+"""Changes of one address or code, and the one record of a job that carries them."""
 
 
 def push(api: Api, batch: Batch) -> Iterator[Outcome]:
@@ -29,33 +33,31 @@ def _import(api: Api, batch: Batch) -> Iterator[Outcome]:
     """Klaviyo keeps no status that an import could set: only people who said yes are sent."""
     willing, refused = parted(contacts(batch), said_yes)
     yield from each(refused, State.REJECTED, Reason.OTHER, words="only subscribed contacts are imported")
-    profiles = [(same, wire.profile(same)) for same in by_address(willing).values()]
-    sent, large = parted(profiles, lambda told: len(orjson.dumps(told[1])) <= PROFILE_BYTES)
+    sent, large = parted(_profiles(willing), lambda told: len(orjson.dumps(told[1])) <= PROFILE_BYTES)
     for same, _ in large:
         yield from each(same, State.REJECTED, Reason.TOO_LONG, words="more than 100 KB a profile")
-    lists = [{"type": "list", "id": batch.ref}] if isinstance(batch.changes[0], AddMember) else []
     if sent:
-        yield from _submit(api, "import", [same for same, _ in sent], [profile for _, profile in sent], lists)
+        yield from _submit(api, "import", sent, batch.ref if isinstance(batch.changes[0], AddMember) else None)
 
 
 def _suppress(api: Api, batch: Batch) -> Iterator[Outcome]:
     """A suppression is the account's; no list is named, so that lists stay as they are."""
-    people = by_address(contacts(batch))
-    profiles = [{"type": "profile", "attributes": {"email": email}} for email in people]
-    return _submit(api, "suppress", [*people.values()], profiles)
+    return _submit(api, "suppress", _profiles(contacts(batch)))
+
+
+def _profiles(changes: Sequence[ContactChange]) -> list[Told]:
+    return [(same, wire.profile(same)) for same in by_address(changes).values()]
 
 
 def _add_codes(api: Api, batch: Batch) -> Iterator[Outcome]:
-    codes = by_code(batch)
-    return _submit(api, "codes", [*codes.values()], [wire.code(same[0], batch.ref) for same in codes.values()])
+    return _submit(api, "codes", [(same, wire.code(same[0], batch.ref)) for same in by_code(batch).values()])
 
 
-def _submit(
-    api: Api, kind: str, sent: wire.Groups, records: Sequence[object], lists: Sequence[Json] = ()
-) -> Iterator[Outcome]:
-    work = results.JOBS[kind]
-    into = {"relationships": {"lists": {"data": lists}}} if lists else {}
-    body = wire.body(work.type, {work.holds: {"data": records}}, **into)
+def _submit(api: Api, kind: str, told: Sequence[Told], list_ref: Ref | None = None) -> Iterator[Outcome]:
+    """Ask for a job, and of an import that it puts its people into the list."""
+    work, sent = results.JOBS[kind], [same for same, _ in told]
+    into = {"relationships": {"lists": {"data": [{"type": "list", "id": list_ref}]}}} if list_ref else {}
+    body = wire.body(work.type, {work.holds: {"data": [record for _, record in told]}}, **into)
     try:
         job = api("POST", work.route, kind, body).part("data", "id")
     except InvalidRequest as error:
@@ -74,30 +76,25 @@ def _is_queue_full(api: Api) -> bool:
 def _remove(api: Api, batch: Batch) -> Iterator[Outcome]:
     """By profile id, looked up where the ledger has none; ids that Klaviyo refuses are looked up anew, once."""
     changes = contacts(batch)
-    refs = {change.id: change.profile.ref for change in changes if change.profile.ref}
-    refs |= _looked_up(api, [change for change in changes if change.id not in refs])
+    refs = {change.profile.email: change.profile.ref for change in changes}
+    refs |= api.ids(email for email, ref in refs.items() if not ref)
     try:
-        _detach(api, batch.ref, refs.values())
+        _detach(api, batch.ref, refs)
     except InvalidRequest as error:
-        bad = wire.bad_ids(error) & set(refs.values())
+        bad = wire.bad_ids(error).intersection(refs.values())
         if not bad:
             error.culprits = wire.culprits(error, [changes])
             raise
-        refs |= _looked_up(api, [change for change in changes if refs.get(change.id) in bad])
-        refs = {name: ref for name, ref in refs.items() if ref not in bad}
-        _detach(api, batch.ref, refs.values())
+        refs |= api.ids(email for email, ref in refs.items() if ref in bad)
+        refs = {email: ref for email, ref in refs.items() if ref not in bad}
+        _detach(api, batch.ref, refs)
     for change in changes:
-        ref = refs.get(change.id)
+        ref = refs.get(change.profile.email)
         yield applied(change, ref) if ref else noop(change, Reason.GONE)
 
 
-def _looked_up(api: Api, changes: Sequence[ContactChange]) -> dict[str, Ref]:
-    known = {email: profile["id"] for email, profile in api.profiles(change.profile.email for change in changes)}
-    return {change.id: known[email] for change in changes if (email := normal(change.profile.email)) in known}
-
-
-def _detach(api: Api, list_ref: Ref, refs: Iterable[Ref]) -> None:
-    if data := [{"type": "profile", "id": ref} for ref in dict.fromkeys(refs)]:
+def _detach(api: Api, list_ref: Ref, refs: Mapping[str, Ref | None]) -> None:
+    if data := [{"type": "profile", "id": ref} for ref in dict.fromkeys(refs.values()) if ref]:
         api("DELETE", f"/lists/{list_ref}/relationships/profiles", "list-remove", {"data": data})
 
 
