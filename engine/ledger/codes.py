@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from engine.ledger import schema
+from engine.ledger.bulk import PART, cells, chosen, kind, many, parts, read, wide
 from engine.ledger.store import LedgerError, Store, among
 from engine.ledger.transitions import ENDED, LIVE, TRANSITIONS, CodeState, before
 
@@ -24,9 +24,7 @@ MINTED = (
 )  # fmt: skip
 """Columns of codes that are minted: `cost` in ten-thousandths of the client's currency, instants UTC."""
 
-_PART = 50_000  # rows that are Python objects at one time
 _DRAWS = 50  # times that codes which somebody has already are drawn anew
-_PAGES = 64_000  # KB of the database held while codes are written: their texts come in no order
 _USED = ("code", "order_id", "redeemed_at", "by_another")
 _UNSEEN = (CodeState.RESERVED, CodeState.EXPORTED, CodeState.CONFIRMED)
 
@@ -95,14 +93,14 @@ class Codes:
         """
         if not len(minted):
             return 0
-        with self._store.move(plan) as connection, _wide(connection):
-            for start in range(0, len(minted), _PART):
-                _insert(connection, minted.slice(start, _PART), redraw)
+        with self._store.move(plan) as connection, wide(connection):
+            for start in range(0, len(minted), PART):
+                _insert(connection, minted.slice(start, PART), redraw)
         return len(minted)
 
     def advance(self, codes: Sequence[str], state: CodeState, *, at: datetime) -> int:
         """Move these codes (their text, any case) on to a state; those that may not enter it stay. Returns how many."""
-        with self._store.write() as connection, _wide(connection):
+        with self._store.write() as connection, wide(connection):
             return advance(connection, codes, state, at=at)
 
     def redeem(self, orders: Mapping[str, tuple[str, datetime]]) -> int:
@@ -113,7 +111,7 @@ class Codes:
             {"code": code.upper(), "order_id": order, "redeemed_at": at, "by_another": False}
             for code, (order, at) in orders.items()
         ]
-        kinds = [(name, _kind(schema.codes.c[name])) for name in _USED]
+        kinds = [(name, kind(schema.codes.c[name])) for name in _USED]
         return self.use(pa.Table.from_pylist(rows, schema=pa.schema(kinds)))
 
     def use(self, orders: pa.Table) -> int:
@@ -131,11 +129,11 @@ class Codes:
             .values(state=state, **values)
         )
         moved = 0
-        with self._store.write() as connection, _wide(connection):
-            for start in range(0, len(orders), _PART):
-                part = orders.slice(start, _PART)
-                cells = {f"new_{name}": _cells(connection, part[name]) for name in _USED}
-                moved += _many(connection, statement, cells)
+        with self._store.write() as connection, wide(connection):
+            for start in range(0, len(orders), PART):
+                part = orders.slice(start, PART)
+                given = {f"new_{name}": cells(connection, part[name]) for name in _USED}
+                moved += many(connection, statement, given)
         return moved
 
     def expire(self, now: datetime) -> int:
@@ -143,7 +141,7 @@ class Codes:
         columns = schema.codes.c
         values = {"state": CodeState.EXPIRED.value, "expired_at": now}
         over = (columns.state.in_(schema.LIVE), columns.expires_at <= now)
-        with self._store.write() as connection, _wide(connection):
+        with self._store.write() as connection, wide(connection):
             return connection.execute(sa.update(schema.codes).where(*over).values(values)).rowcount
 
     def withdraw(self, code_ids: Sequence[str], *, at: datetime, plan: str | None = None) -> int:
@@ -153,7 +151,7 @@ class Codes:
         unseen = columns.state.in_([state.value for state in _UNSEEN])
         moved = 0
         with self._store.move(plan) as connection:
-            for part in _parts(code_ids):
+            for part in parts(code_ids):
                 for is_one in among(connection, columns.code_id, part):
                     moved += connection.execute(sa.update(schema.codes).where(is_one, unseen).values(values)).rowcount
         return moved
@@ -169,7 +167,7 @@ class Codes:
         statement = statement.where(columns.code == sa.bindparam("text"), settled, columns.renewed_to.is_(None))
         if not ends:
             return 0
-        with self._store.move(plan) as connection, _wide(connection):
+        with self._store.move(plan) as connection, wide(connection):
             rows = [{"text": code, "until": until} for code, until in ends.items()]
             return connection.execute(statement, rows).rowcount
 
@@ -177,9 +175,9 @@ class Codes:
         """These codes (upper case) stand in a file for the shop now: `codes` are new, `renewing` have a later end."""
         columns = schema.codes.c
         asked = (columns.renewed_to.is_not(None), columns.state.in_(schema.LIVE))
-        with self._store.write() as connection, _wide(connection):
+        with self._store.write() as connection, wide(connection):
             advance(connection, codes, CodeState.EXPORTED, at=at)
-            for part in _parts(renewing):
+            for part in parts(renewing):
                 for is_one in among(connection, columns.code, part):
                     connection.execute(sa.update(schema.codes).where(is_one, *asked).values(exported_at=at))
 
@@ -197,8 +195,8 @@ class Codes:
         live = (columns.state.in_(schema.LIVE), columns.renewed_to.is_not(None))
         values = {"expires_at": columns.renewed_to, "renewed_to": None, "renewals": columns.renewals + 1}
         moved = 0
-        with self._store.write() as connection, _wide(connection):
-            for part in _parts(codes):
+        with self._store.write() as connection, wide(connection):
+            for part in parts(codes):
                 for is_one in among(connection, columns.code, part):
                     moved += connection.execute(sa.update(schema.codes).where(is_one, *live).values(values)).rowcount
         return moved
@@ -220,7 +218,7 @@ class Codes:
 
         texts = [code.upper() for code in codes]
         found = [self._columns(self._query(columns).where(sa.false()))]
-        for part in _parts(texts):
+        for part in parts(texts):
             with self._store.read() as connection:
                 conditions = list(among(connection, schema.codes.c.code, part))
             found += [self._columns(self._query(columns).where(is_one)) for is_one in conditions]
@@ -232,7 +230,7 @@ class Codes:
         ends = sa.or_(columns.expires_at.is_(None), columns.expires_at > now)
         usable = sa.and_(columns.state.in_([CodeState.CONFIRMED.value, CodeState.PUSHED.value]), ends)
         found: set[str] = set()
-        for part in _parts(codes):
+        for part in parts(codes):
             with self._store.read() as connection:
                 for is_one in among(connection, columns.code, part):
                     found.update(connection.scalars(sa.select(columns.code).where(is_one, sa.not_(usable))))
@@ -280,30 +278,10 @@ class Codes:
         return [Tally(**row) for row in found]
 
     def _query(self, columns: Sequence[str]) -> sa.Select[Any]:
-        chosen = [schema.codes.c[name] for name in columns] if columns else list(schema.codes.c)
-        if self._store.engine.dialect.name != "sqlite":
-            return sa.select(*chosen)
-        texts = [
-            sa.type_coerce(one, sa.Text).label(one.name) if isinstance(one.type, schema.Instant) else one
-            for one in chosen
-        ]  # as it is stored: columns read instants faster than rows do
-        return sa.select(*texts)
+        return chosen(self._store, [schema.codes.c[name] for name in columns] if columns else list(schema.codes.c))
 
     def _columns(self, query: sa.Select[Any]) -> pa.Table:
-        import pyarrow as pa
-
-        wanted = pa.schema([(one.name, _kind(schema.codes.c[one.name])) for one in query.selected_columns])
-        is_text = self._store.engine.dialect.name == "sqlite"
-        read = pa.schema(
-            [(one.name, pa.string()) if is_text and pa.types.is_timestamp(one.type) else one for one in wanted]
-        )
-        found = self._store.table(query, read)
-        if not is_text:
-            return found
-        naive = pa.schema(
-            [one.with_type(pa.timestamp("us")) if pa.types.is_timestamp(one.type) else one for one in wanted]
-        )
-        return found.cast(naive).cast(wanted)
+        return read(self._store, query, schema.codes)
 
 
 def id_prefix(plan: str) -> str:
@@ -315,7 +293,7 @@ def minted_schema() -> pa.Schema:
     """The columns MINTED."""
     import pyarrow as pa
 
-    return pa.schema([(name, _kind(schema.codes.c[name])) for name in MINTED])
+    return pa.schema([(name, kind(schema.codes.c[name])) for name in MINTED])
 
 
 def advance(connection: sa.Connection, codes: Sequence[str], state: CodeState, *, at: datetime) -> int:
@@ -324,7 +302,7 @@ def advance(connection: sa.Connection, codes: Sequence[str], state: CodeState, *
     values: dict[str, object] = {"state": state.value, f"{state.value}_at": at}
     may = columns.state.in_([one.value for one in before(state)])
     moved = 0
-    for part in _parts([code.upper() for code in codes]):
+    for part in parts([code.upper() for code in codes]):
         for is_one in among(connection, columns.code, part):
             moved += connection.execute(sa.update(schema.codes).where(is_one, may).values(values)).rowcount
     return moved
@@ -351,66 +329,13 @@ def _insert(connection: sa.Connection, minted: pa.Table, redraw: Redraw | None) 
 
 def _add(connection: sa.Connection, minted: pa.Table) -> int:
     """Insert the rows whose text is free; returns how many."""
-    cells = {name: _cells(connection, minted[name]) for name in MINTED}
-    cells["code"] = [code.upper() for code in cells["code"]]
-    cells["state"] = [CodeState.RESERVED.value] * len(minted)
+    rows = {name: cells(connection, minted[name]) for name in MINTED}
+    rows["code"] = [code.upper() for code in rows["code"]]
+    rows["state"] = [CodeState.RESERVED.value] * len(minted)
     if connection.dialect.name == "sqlite":
         from sqlalchemy.dialects.sqlite import insert
 
-        return _many(connection, insert(schema.codes).on_conflict_do_nothing(index_elements=["code"]), cells)
+        return many(connection, insert(schema.codes).on_conflict_do_nothing(index_elements=["code"]), rows)
     from sqlalchemy.dialects.postgresql import insert as insert_there
 
-    return _many(connection, insert_there(schema.codes).on_conflict_do_nothing(index_elements=["code"]), cells)
-
-
-def _cells(connection: sa.Connection, column: pa.ChunkedArray) -> list[Any]:
-    """A column's values as the driver takes them: SQLite keeps instants as texts, and columns write those faster."""
-    import pyarrow as pa
-
-    if pa.types.is_timestamp(column.type) and connection.dialect.name == "sqlite":
-        column = column.cast(pa.timestamp("us")).cast(pa.string())
-    coded = column.combine_chunks().dictionary_encode()
-    if len(coded.dictionary) > len(column) // 2:
-        return list(column.to_pylist())
-    words = [*coded.dictionary.to_pylist(), None]
-    return [words[-1 if place is None else place] for place in coded.indices.to_pylist()]
-
-
-def _many(connection: sa.Connection, statement: Any, cells: Mapping[str, Sequence[Any]]) -> int:  # noqa: ANN401 - an insert or an update
-    """Run a statement for each row of these columns; returns how many rows it touched."""
-    if connection.dialect.name != "sqlite":
-        rows = [dict(zip(cells, line, strict=True)) for line in zip(*cells.values(), strict=True)]
-        counting = {"preserve_rowcount": True}
-        return connection.execute(statement, rows, execution_options=counting).rowcount if rows else 0
-    names = list(cells) if isinstance(statement, sa.Insert) else None
-    compiled = statement.compile(dialect=connection.dialect, column_keys=names)
-    count = len(next(iter(cells.values())))
-    columns = [cells[name] if name in cells else [compiled.params[name]] * count for name in compiled.positiontup]
-    lines = list(zip(*columns, strict=True))
-    return connection.exec_driver_sql(str(compiled), lines).rowcount if lines else 0
-
-
-@contextmanager
-def _wide(connection: sa.Connection) -> Iterator[None]:
-    """Room for the pages of an index that is written in no order; a few MB again afterwards."""
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    known = connection.exec_driver_sql("PRAGMA cache_size").scalar()
-    connection.exec_driver_sql(f"PRAGMA cache_size = -{_PAGES}")
-    yield
-    connection.exec_driver_sql(f"PRAGMA cache_size = {known}")
-
-
-def _kind(column: sa.Column[Any]) -> pa.DataType:
-    import pyarrow as pa
-
-    if isinstance(column.type, schema.Instant):
-        return pa.timestamp("us", "UTC")
-    if isinstance(column.type, sa.Boolean):
-        return pa.bool_()
-    return pa.int64() if isinstance(column.type, sa.Integer) else pa.string()
-
-
-def _parts(values: Sequence[str]) -> list[Sequence[str]]:
-    return [values[start : start + _PART] for start in range(0, len(values), _PART)]
+    return many(connection, insert_there(schema.codes).on_conflict_do_nothing(index_elements=["code"]), rows)
