@@ -282,9 +282,9 @@ def told(path: Path, *words: str) -> dict[str, object]:
     return found
 
 
-def said(path: Path, *words: str) -> str:
+def said(path: Path, *words: str, code: int = 0) -> str:
     result = CliRunner().invoke(app, ["codes", *words, "--config", str(path), "--now", NOW.isoformat()])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == code, result.output
     return result.stdout
 
 
@@ -339,5 +339,5 @@ def test_codes_are_told_with_their_money_and_their_dates(shop: Path, tmp_path: P
     lines = out.read_text("utf-8").splitlines()
     assert sum(",tea," in line for line in lines) == 2
     out.write_text("\n".join([*lines[:2], "NOBODYS,,,,,,"]) + "\n", "utf-8")
-    assert "1 code confirmed: it can be sent now" in (text := said(shop, "confirm", str(out)))
+    assert "1 code confirmed: it can be sent now" in (text := said(shop, "confirm", str(out), code=1))
     assert "line 3: not a code of this client" in text
