@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias, TypeVar
 
 from connectors.errors import UnexpectedResponse
 from connectors.types import Fitted, Ref
 
 __all__ = [
-    "Json", "Row", "figures", "inner", "instant", "objects", "oldest", "part", "record", "rows", "scalars", "stamp",
+    "Json", "Row", "figures", "http_date", "inner", "instant", "objects", "oldest", "part", "record", "rows", "scalars",
+    "stamp",
 ]  # fmt: skip
 
 Json: TypeAlias = Mapping[str, Any]
@@ -73,6 +75,19 @@ def instant(text: object) -> datetime | None:
         at = datetime.fromisoformat(str(text))
     except ValueError:
         return None
+    return _utc(at)
+
+
+def http_date(text: object) -> datetime | None:
+    """The instant that a header names, UTC: "Mon, 23 Nov 2026 09:30:00 GMT". None for what is no date of HTTP."""
+    try:
+        at = parsedate_to_datetime(str(text))
+    except ValueError:
+        return None
+    return _utc(at)
+
+
+def _utc(at: datetime) -> datetime:
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from hashlib import sha256
 
-from connectors.answers import part
+from connectors.answers import http_date, part
 from connectors.brevo.spec import OTHER
 from connectors.errors import Unavailable
 from connectors.http import Http
@@ -52,9 +51,9 @@ def _held(http: Http, collection: Ref) -> tuple[int, datetime | None] | None:
     answer = http.look(f"/couponCollections/{collection}", rate=OTHER)
     if answer is None:
         return None
-    body, date = answer.json(), answer.headers.get("date")
+    body = answer.json()
     about = body[0] if isinstance(body, list) and body else body  # its examples wrap it (2026-11-22)
-    return int(part(about, "totalCoupons")), parsedate_to_datetime(date) if date else None
+    return int(part(about, "totalCoupons")), http_date(answer.headers.get("date"))
 
 
 def _counted(held: tuple[int, datetime | None] | None, jobs: Sequence[Job]) -> Iterator[Outcome]:

@@ -74,11 +74,9 @@ def place(list_ref: Ref | None, shown: wire.Query = ADDRESS) -> tuple[str, str, 
 def _explained(error: ConnectorError, family: str) -> ConnectorError:
     """Which scopes the key lacks; a retired revision is UnexpectedResponse, as no change is to blame."""
     if isinstance(error, Unauthorized) and error.status == HTTPStatus.FORBIDDEN:
-        message = (
-            f"klaviyo: the private key lacks a scope: this needs {FAMILIES[family][1]}. "
-            f"Make a new key with it (Klaviyo: Settings, API keys) and put it into api_key ({error})"
-        )
-        return Unauthorized(message, status=error.status, request_id=error.request_id)
+        lacks = f"klaviyo: the private key lacks a scope: this needs {FAMILIES[family][1]}."
+        again = "Make a new key with it (Klaviyo: Settings, API keys) and put it into api_key"
+        return Unauthorized(f"{lacks} {again} ({error})", status=error.status, request_id=error.request_id)
     if error.status == HTTPStatus.GONE:
         message = f"klaviyo: revision {REVISION} of the API is retired: install a newer ciblage ({error})"
         return UnexpectedResponse(message, status=error.status, request_id=error.request_id)

@@ -9,7 +9,8 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, ClassVar
 
-from connectors.answers import Json, oldest, part
+from connectors import types
+from connectors.answers import Json, inner, oldest, part
 from connectors.errors import UnexpectedResponse
 from connectors.http import Http
 from connectors.klaviyo import events, results, wire, writing
@@ -17,10 +18,7 @@ from connectors.klaviyo.api import CONSENT, VALUES, Api, place
 from connectors.klaviyo.spec import SPEC, KlaviyoSettings
 from connectors.spec import Spec
 from connectors.sweeps import Course, Part, Place, spoken, sweep
-from connectors.types import (
-    Account, Batch, Cursor, EngagementEvent, EventKind, Fitted, Job, Outcome, Page, Profile, Ref, State, Suppression,
-    Target, TargetKind,
-)  # fmt: skip
+from connectors.types import Cursor, EngagementEvent, EventKind, Outcome, Page, Profile, Ref, State, Target, TargetKind
 
 _OVERLAP = timedelta(hours=24)  # Klaviyo's own events arrive up to a day late (airbyte#27498)
 _EVENTS = 200  # a page: the description names 200 and 1,000 as the most (2026-11-22)
@@ -46,11 +44,11 @@ class Klaviyo:
 
     # targets
 
-    def check(self) -> Account:
+    def check(self) -> types.Account:
         """The account that the key opens. Raises Unauthorized."""
         for account in wire.rows(self._sdk.Accounts.get_accounts()):
-            contact = account.get("contact_information") or {}
-            return Account(account["id"], contact.get("organization_name") or account["id"])
+            name = inner(account, "contact_information", "organization_name")
+            return types.Account(account["id"], name or account["id"])
         raise UnexpectedResponse("the key opens no account")
 
     @cached_property
@@ -59,8 +57,7 @@ class Klaviyo:
 
     def find(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
         """Lists by exact name (the oldest of several), coupons by id, the account for CONTACTS; a property needs none."""
-        found = {target: self._find(target) for target in targets}
-        return {target: ref for target, ref in found.items() if ref is not None}
+        return {target: ref for target in targets if (ref := self._find(target))}
 
     def _find(self, target: Target) -> Ref | None:
         if target.kind is TargetKind.CONTACTS:
@@ -75,9 +72,7 @@ class Klaviyo:
 
     def create(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
         """Create the lists and coupons that are missing: lists single opt-in, which no call of ours uses."""
-        wanted = list(targets)
-        found = dict(self.find(wanted))
-        return found | {target: self._create(target) for target in wanted if target not in found}
+        return {target: self._find(target) or self._create(target) for target in dict.fromkeys(targets)}
 
     def _create(self, target: Target) -> Ref:
         if target.kind is TargetKind.SEGMENT:
@@ -90,13 +85,13 @@ class Klaviyo:
 
     # writes
 
-    def push(self, batch: Batch) -> Iterator[Outcome]:
+    def push(self, batch: types.Batch) -> Iterator[Outcome]:
         return writing.push(self._api, batch)
 
-    def poll(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def poll(self, jobs: Sequence[types.Job]) -> Iterator[Outcome]:
         return results.poll(self._api, jobs)
 
-    def recall(self, batch: Batch, since: datetime) -> Iterator[Outcome]:
+    def recall(self, batch: types.Batch, since: datetime) -> Iterator[Outcome]:
         return results.recall(self._api, batch, since)
 
     def erase(self, profile: Profile) -> State:
@@ -116,7 +111,7 @@ class Klaviyo:
         """Profile ids by address, a hundred a call; unknown ones are absent."""
         return self._api.ids(profile.email for profile in profiles)
 
-    def traits(self, profiles: Sequence[Profile]) -> Mapping[str, Mapping[Ref, Fitted]]:
+    def traits(self, profiles: Sequence[Profile]) -> Mapping[str, Mapping[Ref, types.Fitted]]:
         """Custom properties that are scalars, by address."""
         emails = (profile.email for profile in profiles)
         return {email: wire.traits(found) for email, found in self._api.profiles(emails, VALUES)}
@@ -140,12 +135,12 @@ class Klaviyo:
         listed = self._api.one(f"/lists/{ref}", "list-count", {"additional-fields[list]": "profile_count"})
         return int(part(listed, "profile_count"))
 
-    def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[Suppression]]:
+    def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[types.Suppression]]:
         """Everyone with an account-wide suppression of any reason, the oldest first; all of them without a cursor."""
         course = Course(name="suppressed", read=self._suppressed, is_ordered=True)
         return sweep([course], since, now, overlap=_OVERLAP)
 
-    def _suppressed(self, since: datetime | None, _: Place | None) -> Iterator[Part[Suppression]]:
+    def _suppressed(self, since: datetime | None, _: Place | None) -> Iterator[Part[types.Suppression]]:
         wanted = wire.clause("greater-or-equal", _SUPPRESSED_AT, since or _BEGINNING)
         query = {"filter": wanted, "sort": _SUPPRESSED_AT, "page[size]": wire.PAGE, **CONSENT}
         for page in self._api.pages("/profiles", "profiles", query):
@@ -159,12 +154,9 @@ class Klaviyo:
         Future-dated events (up to a year, by the description of POST /events) are told, and again until they are past.
         """
         query = {"filter": wire.clause("equals", "integration.name", events.INTEGRATION)}
-        metrics = {row["id"]: events.kind_of(row) for row in self._api.all("/metrics", "metrics", query)}
-        courses = [
-            Course(name=ref, read=partial(self._events, ref, kind), is_ordered=True)
-            for ref, kind in sorted(metrics.items())
-            if kind
-        ]
+        metrics = self._api.all("/metrics", "metrics", query)
+        known = sorted((row["id"], kind) for row in metrics if (kind := events.kind_of(row)))
+        courses = [Course(name=ref, read=partial(self._events, ref, kind), is_ordered=True) for ref, kind in known]
         return spoken(sweep(courses, since, now, overlap=_OVERLAP))
 
     def _events(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from connectors import webhooks
-from connectors.answers import Json, figures, inner, instant, record, rows
+from connectors.answers import Json, figures, http_date, inner, instant, record, rows
 from connectors.errors import Unauthorized, UnexpectedResponse
 from connectors.klaviyo import wire
 from connectors.types import EngagementEvent, EventKind
@@ -86,10 +85,12 @@ def delivered(
 
     Signed over body and time, which are not believed before that holds. Raises SettingsError, Unauthorized.
     """
-    signed_at = headers.get("klaviyo-timestamp", "")
-    told = (body, signed_at.encode("utf-8", "replace"))
+    moment = headers.get("klaviyo-timestamp", "")
+    told = (body, moment.encode("utf-8", "replace"))
     webhooks.prove_signature(secret, headers.get("klaviyo-signature", ""), told, hint=_HINT)
-    webhooks.prove_new(_moment(signed_at), now)
+    if (signed_at := http_date(moment)) is None:
+        raise UnexpectedResponse("the delivery's time is no date of HTTP")
+    webhooks.prove_new(signed_at, now)
     delivery = webhooks.json(body)
     named = inner(delivery, "meta", "klaviyo_webhook_id")
     if named is not None and named != headers.get("klaviyo-webhook-id"):
@@ -99,14 +100,6 @@ def delivered(
         if topic.startswith(_TOPIC) and "email" in topic:
             payload, kind = record(entry["payload"], "data"), _TOPICS.get(topic, EventKind.OTHER)
             yield from ((row, kind, email) for row, email in addressed({**payload, "data": [payload["data"]]}))
-
-
-def _moment(text: str) -> datetime:
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        raise UnexpectedResponse("the delivery's time is no date of HTTP") from None
-    return at.replace(tzinfo=at.tzinfo or UTC)
 
 
 def report(conversion: str) -> Json:

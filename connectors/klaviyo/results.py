@@ -10,33 +10,33 @@ from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import quote
 
+from connectors import types
 from connectors.answers import Json, inner, instant
 from connectors.http import mask
 from connectors.klaviyo import wire
 from connectors.klaviyo.api import CONSENT, Api
 from connectors.outcomes import by_address, by_code, contacts, each, parted, rejected, shows
 from connectors.sweeps import Slice, among
-from connectors.types import (
-    AddCode, AddMember, Batch, Change, ContactChange, Job, Outcome, Reason, Ref, RemoveMember, State, Suppress, normal,
-)  # fmt: skip
+from connectors.types import Batch, Change, Outcome, Reason, Ref, State, normal
 
 _SKEW = timedelta(minutes=1)  # between our clock and theirs
 _NEWEST: wire.Query = {"sort": "-created_at", "page[size]": wire.PAGE}
 _IMPORTS = "/profile-bulk-import-jobs"
 
 
-def poll(api: Api, jobs: Sequence[Job]) -> Iterator[Outcome]:
+def poll(api: Api, jobs: Sequence[types.Job]) -> Iterator[Outcome]:
     """The outcomes of the finished jobs; a job that Klaviyo no longer knows is settled by reading back."""
     refs = {job.ref: job.ref.rpartition(":") for job in jobs}
     listed = _listed(api, {name for kind, _, name in refs.values() if kind in {"import", "settle"}})
     for job in jobs:
         kind, _, name = refs[job.ref]
-        work = JOBS.get(kind, JOBS["settle"])  # a word of an older version: what is read back is never wrong
+        work = JOBS.get(kind, JOBS["import"])  # "settle", or a word of an older version, which was an import's
         found = listed.get(name) or api.one(f"{work.route}/{name}", work.rate)
-        if found is None or found["status"] == "cancelled":
-            yield from _read_back(api, job.batch, 0)
-        elif found["status"] == "complete":
+        status = found["status"] if found else "cancelled"
+        if found and status == "complete" and kind in JOBS:
             yield from work.finish(api, job.batch, found)
+        elif status in {"complete", "cancelled"}:  # what is read back is never wrong
+            yield from _read_back(api, job.batch, 0)
 
 
 def _listed(api: Api, imports: set[Ref]) -> Mapping[Ref, Json]:
@@ -49,7 +49,7 @@ def recall(api: Api, batch: Batch, since: datetime) -> Iterator[Outcome]:
     """Applied where the account shows it; the rest waits for a running import of that size, else nothing is told."""
     seen, rest = _seen(api, batch)
     yield from each(seen, State.APPLIED)
-    if not rest or isinstance(rest[0], RemoveMember | Suppress | AddCode):
+    if not rest or isinstance(rest[0], types.RemoveMember | types.Suppress | types.AddCode):
         return
     people, oldest = len(by_address(contacts(batch))), since - _SKEW
     jobs = api.all(_IMPORTS, "import-jobs", _NEWEST)
@@ -75,11 +75,6 @@ def _imported(api: Api, batch: Batch, job: Json) -> Iterator[Outcome]:
         count -= 1
     rest = [change for same in people.values() for change in same]
     yield from _read_back(api, replace(batch, changes=rest), count) if count > 0 else each(rest, State.APPLIED)
-
-
-def _settled(api: Api, batch: Batch, _: Json) -> Iterator[Outcome]:
-    """One that may be ours is only waited for."""
-    return _read_back(api, batch, 0)
 
 
 def _suppressed(api: Api, batch: Batch, job: Json) -> Iterator[Outcome]:
@@ -119,14 +114,14 @@ def _read_back(
 def _seen(api: Api, batch: Batch) -> tuple[Sequence[Change], Sequence[Change]]:
     """The changes whose effect the account shows, and the others: one read for a hundred addresses, one for a code."""
     kinds = set(map(type, batch.changes))
-    if AddCode in kinds:
+    if types.AddCode in kinds:
         return parted(batch.changes, lambda change: _is_stored(api, _code(batch, change)))
-    changes, place = contacts(batch), batch.ref if kinds & {AddMember, RemoveMember} else None
+    changes, place = contacts(batch), batch.ref if kinds & {types.AddMember, types.RemoveMember} else None
     found = dict(api.profiles((change.profile.email for change in changes), CONSENT, list_ref=place))
     return parted(changes, lambda change: _shows(change, found.get(normal(change.profile.email))))
 
 
-def _shows(change: ContactChange, profile: Json | None) -> bool:
+def _shows(change: types.ContactChange, profile: Json | None) -> bool:
     held, left = (wire.traits(profile), wire.suppressions(profile)) if profile else (None, [])
     return shows(change, held, left=bool(left))
 
@@ -137,7 +132,7 @@ def _is_stored(api: Api, code: Ref) -> bool:
 
 def _code(batch: Batch, change: Change) -> Ref:
     """A code's id there: the coupon's and its own (use_klaviyos_coupons_api, 2026-11)."""
-    return f"{batch.ref}-{change.code}" if isinstance(change, AddCode) else ""
+    return f"{batch.ref}-{change.code}" if isinstance(change, types.AddCode) else ""
 
 
 class Work(NamedTuple):
@@ -155,7 +150,6 @@ class Work(NamedTuple):
 
 JOBS: Mapping[str, Work] = {
     "import": Work("profile-bulk-import-job", "profiles", _imported, "import-job"),
-    "settle": Work("profile-bulk-import-job", "profiles", _settled, "import-job"),
     "suppress": Work("profile-suppression-bulk-create-job", "profiles", _suppressed, "suppress-job"),
     "codes": Work("coupon-code-bulk-create-job", "coupon-codes", _stored, "codes-job"),
 }

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from connectors import types
 from connectors.errors import SettingsError
 from connectors.fitting import fitter
 from connectors.klaviyo.events import KINDS
 from connectors.pace import Rate
 from connectors.spec import Field, Limit, Names, Spec
-from connectors.types import (
-    AddCode, AddContact, AddMember, ClearTraits, Precision, RemoveMember, SetTraits, Suppress, TargetKind, ValueKind,
-)  # fmt: skip
+from connectors.types import Precision, TargetKind, ValueKind
 
 REVISION = "2026-07-15"
 MEDIA = "application/vnd.api+json"
@@ -85,13 +84,13 @@ SPEC = Spec(
     version="2",
     settings=KlaviyoSettings,
     carries={
-        AddContact: _IMPORT,
-        SetTraits: _IMPORT,
-        ClearTraits: _IMPORT,
-        AddMember: replace(_IMPORT, after=frozenset({AddContact})),
-        RemoveMember: Limit(items=1_000, rate="list-remove"),
-        Suppress: Limit(items=100, rate="suppress", is_job=True),
-        AddCode: Limit(items=1_000, rate="codes", is_job=True),
+        types.AddContact: _IMPORT,
+        types.SetTraits: _IMPORT,
+        types.ClearTraits: _IMPORT,
+        types.AddMember: replace(_IMPORT, after=frozenset({types.AddContact})),
+        types.RemoveMember: Limit(items=1_000, rate="list-remove"),
+        types.Suppress: Limit(items=100, rate="suppress", is_job=True),
+        types.AddCode: Limit(items=1_000, rate="codes", is_job=True),
     },
     fields={
         ValueKind.TEXT: _TEXT,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from connectors import answers, outcomes
 from connectors.answers import Json, Row, inner, instant, scalars, stamp
-from connectors.errors import InvalidRequest, UnexpectedResponse
+from connectors.errors import InvalidRequest
 from connectors.http import mask
 from connectors.types import AddCode, Change, ClearTraits, ContactChange, Fitted, Left, Reason, Ref, Suppression, normal
 
@@ -26,6 +26,7 @@ Groups: TypeAlias = Sequence[Sequence[Change]]
 NAMED = frozenset({"first_name", "last_name", "organization", "title"})
 """A profile's own fields that a merge tag of the same name goes to: templates read `{{ first_name }}` from there."""
 PAGE = 100  # the most that profiles, list members and import errors give; asked for, since the default is 20
+_ID = frozenset({"id"})
 _FILTER_BYTES = 6_000  # of one encoded any(): lines of 8 KB are where servers start to refuse
 
 _LEFT = {
@@ -45,15 +46,13 @@ _AROUND = len("%22%22%2C")  # quotes and a comma
 
 def clause(operator: str, name: str, value: str | datetime | Sequence[str]) -> str:
     """One condition of a filter: texts are quoted, instants are not. `greater-than` would lose those of the same second."""
-    if isinstance(value, datetime):
-        told = stamp(value)
-    else:
-        told = _quoted(value) if isinstance(value, str) else f"[{','.join(map(_quoted, value))}]"
-    return f"{operator}({name},{told})"
+    return f"{operator}({name},{stamp(value) if isinstance(value, datetime) else _quoted(value)})"
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+def _quoted(value: str | Sequence[str]) -> str:
+    if not isinstance(value, str):
+        return f"[{','.join(map(_quoted, value))}]"
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
@@ -82,15 +81,13 @@ def coupon(title: str) -> Ref:
 
 
 def row(resource: Json) -> Row:
-    """A resource's attributes with its id and what it is related to. Raises UnexpectedResponse for one without an id."""
-    if "id" not in resource:
-        raise UnexpectedResponse(f"a {resource.get('type')} has no id")
+    """A resource's attributes with its id and what it is related to."""
     return Row(resource.get("attributes") or {}, id=resource["id"], related=resource.get("relationships"))
 
 
 def rows(page: object, key: str = "data") -> list[Row]:
     """The resources of a page. Raises UnexpectedResponse when it is none, or one has no id."""
-    return [row(resource) for resource in answers.objects(page, key)]
+    return [row(resource) for resource in answers.objects(page, key, holding=_ID)]
 
 
 def following(page: Json) -> str | None:

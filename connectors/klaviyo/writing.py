@@ -7,20 +7,19 @@ from typing import TypeAlias
 
 import orjson
 
+from connectors import types
 from connectors.answers import Json
 from connectors.errors import InvalidRequest, RateLimited
 from connectors.klaviyo import results, wire
 from connectors.klaviyo.api import Api
 from connectors.klaviyo.spec import PROFILE_BYTES
 from connectors.outcomes import applied, by_address, by_code, contacts, each, noop, parted, said_yes
-from connectors.types import (
-    AddCode, AddMember, Batch, Change, ContactChange, Outcome, Reason, Ref, RemoveMember, State, Suppress,
-)  # fmt: skip
+from connectors.types import Batch, Outcome, Reason, Ref, State
 
 _QUEUED = 100  # jobs of codes that may wait (description, 2026-07-15)
 _PAUSE = 30.0  # seconds until one of them is done
 
-Told: TypeAlias = tuple[Sequence[Change], Json]
+Told: TypeAlias = tuple[Sequence[types.Change], Json]
 """Changes of one address or code, and the one record of a job that carries them."""
 
 
@@ -37,7 +36,7 @@ def _import(api: Api, batch: Batch) -> Iterator[Outcome]:
     for same, _ in large:
         yield from each(same, State.REJECTED, Reason.TOO_LONG, words="more than 100 KB a profile")
     if sent:
-        yield from _submit(api, "import", sent, batch.ref if isinstance(batch.changes[0], AddMember) else None)
+        yield from _submit(api, "import", sent, batch.ref if isinstance(batch.changes[0], types.AddMember) else None)
 
 
 def _suppress(api: Api, batch: Batch) -> Iterator[Outcome]:
@@ -45,7 +44,7 @@ def _suppress(api: Api, batch: Batch) -> Iterator[Outcome]:
     return _submit(api, "suppress", _profiles(contacts(batch)))
 
 
-def _profiles(changes: Sequence[ContactChange]) -> list[Told]:
+def _profiles(changes: Sequence[types.ContactChange]) -> list[Told]:
     return [(same, wire.profile(same)) for same in by_address(changes).values()]
 
 
@@ -98,4 +97,4 @@ def _detach(api: Api, list_ref: Ref, refs: Mapping[str, Ref | None]) -> None:
         api("DELETE", f"/lists/{list_ref}/relationships/profiles", "list-remove", {"data": data})
 
 
-_CARRIERS = {RemoveMember: _remove, Suppress: _suppress, AddCode: _add_codes}
+_CARRIERS = {types.RemoveMember: _remove, types.Suppress: _suppress, types.AddCode: _add_codes}

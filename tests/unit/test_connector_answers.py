@@ -79,6 +79,23 @@ def test_an_instant_is_utc_whatever_its_offset(text: str) -> None:
     assert answers.instant(text) == datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("Mon, 23 Nov 2026 09:30:00 GMT", datetime(2026, 11, 23, 9, 30, tzinfo=UTC)),
+        ("Mon, 23 Nov 2026 09:30:00 -0000", datetime(2026, 11, 23, 9, 30, tzinfo=UTC)),
+        ("Mon, 23 Nov 2026 11:30:00 +0200", datetime(2026, 11, 23, 9, 30, tzinfo=UTC)),
+        ("Mon, 23 Nov 2026 25:30:00 GMT", None),
+        ("2026-11-23T09:30:00Z", None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_date_of_a_header_is_utc_or_none(text: str | None, at: datetime | None) -> None:
+    assert answers.http_date(text) == at
+
+
 @given(st.datetimes(timezones=st.just(timezone(timedelta(hours=-7)))))
 def test_an_instant_that_is_stamped_is_read_as_it_was(at: datetime) -> None:
     assert answers.instant(answers.stamp(at, timespec="microseconds")) == at
