@@ -31,6 +31,7 @@ __all__ = [
 ]  # fmt: skip
 
 T = TypeVar("T")
+_APPLIED = State.APPLIED  # looked up once, not once a change
 
 
 def contacts(batch: Batch) -> list[ContactChange]:
@@ -72,7 +73,7 @@ def said_yes(change: Change) -> bool:
 
 def applied(change: Change, ref: Ref | None = None) -> Outcome:
     """The provider has done it."""
-    return Outcome(id=change.id, state=State.APPLIED, ref=ref)
+    return Outcome(id=change.id, state=_APPLIED, ref=ref)
 
 
 def noop(change: Change, reason: Reason | None = None, *, words: str | None = None, ref: Ref | None = None) -> Outcome:

@@ -22,25 +22,21 @@ _SEPARATOR = "\x1f"
 
 
 def pack(changes: Sequence[Sending]) -> bytes:
-    """What differs from change to change, as JSON: a list a column; a column that says nothing is left out."""
-    hashes = [change.content_hash for change in changes]
-    ids = [change.change_id for change in changes]
-    columns: dict[str, list[Any]] = {
-        "hash": hashes,
-        "customer": [change.customer_id for change in changes],
-        "address": [change.address for change in changes],
-    }
-    length = len(ids[0]) if ids else 0
-    if any(digest[:length] != key for digest, key in zip(hashes, ids, strict=True)):  # an id begins its hash, as a rule
-        columns["id"] = ids
-    else:
+    """What differs from change to change (one at least), as JSON: a list a column; a column that says nothing is left out."""
+    told = dict(zip(Sending._fields, zip(*changes, strict=True), strict=True))
+    hashes, ids = told["content_hash"], told["change_id"]
+    columns: dict[str, Sequence[Any]] = {"hash": hashes, "customer": told["customer_id"], "address": told["address"]}
+    length = len(ids[0])
+    if [digest[:length] for digest in hashes] == list(ids):  # as a rule
         columns["length"] = [length]
-    if any(change.fields for change in changes):
-        columns["fields"] = [_plain(change.fields) for change in changes]
-    if any(change.status for change in changes):
-        columns["status"] = [change.status for change in changes]
-    if any(change.defaults for change in changes):
-        columns["defaults"] = [sorted(change.defaults) for change in changes]
+    else:
+        columns["id"] = ids
+    if any(told["fields"]):
+        columns["fields"] = [_plain(fields) for fields in told["fields"]]
+    if any(told["status"]):
+        columns["status"] = told["status"]
+    if any(told["defaults"]):
+        columns["defaults"] = [sorted(names) for names in told["defaults"]]
     return orjson.dumps(columns)
 
 

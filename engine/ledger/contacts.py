@@ -52,7 +52,6 @@ _READ = [
     schema.contacts.c[name]
     for name in ("address", "customer_id", "state", "ref", "members", "foreign_members", "fields")
 ]
-_MEMBERS = 4  # its place in a Contact: whose it is, its state and its id stand before
 _VALUED = (
     sa.update(schema.contacts)
     .where(schema.contacts.c.destination == sa.bindparam("at"), schema.contacts.c.address == sa.bindparam("who"))
@@ -128,11 +127,11 @@ def read(connection: sa.Connection, destination: str, addresses: Sequence[str]) 
     """These contacts within a transaction."""
     columns = schema.contacts.c
     found = {}
-    states, bits = _STATES, packing.unpack_bits
+    states, bits, contact = _STATES, packing.unpack_bits, Contact._make
     for is_asked in among(connection, columns.address, addresses):
         query = sa.select(*_READ).where(columns.destination == destination, is_asked)
         for address, customer, state, ref, members, foreign, packed in connection.execute(query).all():
-            found[address] = Contact(address, customer, states[state], ref, bits(members), bits(foreign), packed)
+            found[address] = contact((address, customer, states[state], ref, bits(members), bits(foreign), packed))
     return found
 
 
@@ -157,11 +156,16 @@ def change(connection: sa.Connection, destination: str, changes: Sequence[tuple[
     moved: dict[frozenset[int], list[str]] = {}
     valued: list[Contact] = []
     for before, after in changes:
-        if before is None or before[1:_MEMBERS] != after[1:_MEMBERS] or before.foreign_members != after.foreign_members:
+        if before is None:
             whole.append(after)
-        elif before.packed == after.packed:
-            moved.setdefault(after.members, []).append(after.address)
-        elif before.members == after.members:
+            continue
+        _, customer, state, ref, members, foreign, packed = before
+        address, customer_now, state_now, ref_now, members_now, foreign_now, packed_now = after
+        if customer != customer_now or state is not state_now or ref != ref_now or foreign != foreign_now:
+            whole.append(after)
+        elif packed == packed_now:
+            moved.setdefault(members_now, []).append(address)
+        elif members == members_now:
             valued.append(after)
         else:
             whole.append(after)

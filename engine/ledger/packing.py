@@ -69,10 +69,11 @@ def value(text: str) -> Fitted:
 
 
 def pack_fields(fields: Mapping[int, str]) -> str:
-    """JSON scalars by field position, in one text."""
-    if not fields:
-        return ""
-    return SEPARATOR.join([fields.get(position, "") for position in range(max(fields) + 1)])
+    """JSON scalars by field position."""
+    cells = [""] * (max(fields, default=-1) + 1)
+    for position, text in fields.items():
+        cells[position] = text
+    return SEPARATOR.join(cells)
 
 
 def with_fields(packed: str, fields: Mapping[int, str]) -> str:

@@ -27,6 +27,7 @@ _TARGET_KINDS = {
     "AddCode": TargetKind.POOL,
 }
 _THERE = frozenset({State.APPLIED, State.NOOP})
+_PENDING, _REJECTED = State.PENDING, State.REJECTED  # looked up once, not once a change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ class Travelling:
 
         `known`: contacts as the ledger has them (None: it has none), which is kept so; the others are read.
         """
-        final = [pair for pair in results if pair[1].state is not State.PENDING]
+        final = [pair for pair in results if pair[1].state is not _PENDING]
         if not final:
             return
         seen = {} if known is None else known
@@ -216,13 +217,14 @@ class _Rows:
 
     def _holding(self, change_ids: Iterable[str]) -> Mapping[int, AbstractSet[str]]:
         """The rows that hold these changes, with those of them that each holds."""
-        wanted = frozenset(change_ids)
+        wanted = set(change_ids)
         found: dict[int, AbstractSet[str]] = {}
         for row, changes in self._remembered.changes.items():
             keys = changes.keys()
-            mine = keys if keys <= wanted else keys & wanted
-            if mine:
-                found[row] = mine
+            if keys <= wanted:
+                found[row] = keys
+            elif not wanted.isdisjoint(keys):
+                found[row] = keys & wanted
         return found
 
     def _remove(self, row: int) -> None:
@@ -235,20 +237,20 @@ def _acknowledge(
     connection: sa.Connection,
     settlement: Settlement,
     final: Sequence[tuple[Sending, Outcome]],
-    known: Mapping[str, contacts.Contact | None],
+    known: dict[str, contacts.Contact | None],
 ) -> dict[str, contacts.Contact]:
-    """Write what the outcomes say of contacts; returns those that are another by now."""
+    """Write what the outcomes say of contacts; returns those that are another by now, and keeps in `known` what it read."""
     targets = {kind: settlement.known(kind) for kind in {change.kind for change, _ in final}}
     unread = list({change.address for change, _ in final if change.address not in known})
-    read = contacts.read(connection, settlement.destination, unread)
+    known |= {**dict.fromkeys(unread), **contacts.read(connection, settlement.destination, unread)}
     after: dict[str, contacts.Contact] = {}
     for change, outcome in final:
         address = change.address
-        contact = after.get(address) or known.get(address) or read.get(address)
+        contact = after[address] if address in after else known[address]
         updated = known_after(contact, change, outcome, targets[change.kind])
         if updated is not None and updated != contact:
             after[address] = updated
-    pairs = [(known.get(address) or read.get(address), contact) for address, contact in after.items()]
+    pairs = [(known[address], contact) for address, contact in after.items()]
     contacts.change(connection, settlement.destination, pairs)
     return after
 
@@ -257,10 +259,10 @@ def _reject(connection: sa.Connection, settlement: Settlement, final: Sequence[t
     columns = schema.rejections.c
     here = columns.destination == settlement.destination
     if connection.scalar(sa.select(sa.func.count()).select_from(schema.rejections).where(here)):
-        done = [change.content_hash for change, outcome in final if outcome.state is not State.REJECTED]
+        done = [change.content_hash for change, outcome in final if outcome.state is not _REJECTED]
         for is_one in among(connection, columns.content_hash, done):
             connection.execute(sa.delete(schema.rejections).where(here, is_one))
-    refused = [(change, outcome) for change, outcome in final if outcome.state is State.REJECTED]
+    refused = [(change, outcome) for change, outcome in final if outcome.state is _REJECTED]
     upsert(connection, schema.rejections, [_rejection(settlement, change, outcome) for change, outcome in refused])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 from contextlib import closing, contextmanager, suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import orjson
 import sqlalchemy as sa
 
 from engine.errors import ConfigError, EngineError
@@ -288,7 +288,7 @@ def among(connection: sa.Connection, column: sa.Column[str], values: Sequence[st
     if connection.dialect.name != "sqlite":
         yield from (column.in_(part) for part in chunks(values))
     elif values:
-        listed = sa.func.json_each(json.dumps(list(values), ensure_ascii=False)).table_valued("value")
+        listed = sa.func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
         yield column.in_(sa.select(listed.c.value))
 
 

@@ -37,19 +37,21 @@ class Delivery:
 
     def rest(self, changes: Sequence[Change]) -> tuple[Change, ...]:
         """Those of the changes that have no outcome yet."""
-        return tuple(change for change in changes if change.id not in self.outcomes)
+        if len(self.outcomes) == len(self.batch.changes):  # each id is the batch's own
+            return ()
+        return tuple([change for change in changes if change.id not in self.outcomes])
 
     def note(self, outcomes: Iterable[Outcome]) -> None:
         """Keep what a connector says, as it says it. Raises UnexpectedResponse for an id that is not ours, or twice."""
-        known = {change.id for change in self.batch.changes}
+        known, told = {change.id for change in self.batch.changes}, self.outcomes
+        pending = State.PENDING
         for outcome in outcomes:
-            if outcome.id not in known or outcome.id in self.outcomes:
-                raise errors.UnexpectedResponse(
-                    f"an outcome for '{outcome.id}' that was not asked for, or a second one"
-                )
-            if outcome.state is State.PENDING and not outcome.job:
-                raise errors.UnexpectedResponse(f"change '{outcome.id}' is pending without a job")
-            self.outcomes[outcome.id] = outcome
+            key = outcome.id
+            if key not in known or key in told:
+                raise errors.UnexpectedResponse(f"an outcome for '{key}' that was not asked for, or a second one")
+            if outcome.state is pending and not outcome.job:
+                raise errors.UnexpectedResponse(f"change '{key}' is pending without a job")
+            told[key] = outcome
 
 
 def deliver(connector: Connector, batch: Batch, *, clock: Clock, since: datetime) -> Delivery:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, repeat
 
 from connectors import errors
@@ -45,25 +45,27 @@ def _ask(trip: Trip) -> None:
         for attempt in retrying(trip.clock):
             with attempt:
                 trip.result.calls += 1
-                for outcome in connector.poll(jobs):
-                    _note(outcome, known, found)
+                _note(connector.poll(jobs), known, found)
     finally:
         _conclude(trip, known, found)
 
 
-def _note(outcome: Outcome, known: dict[str, Sending], found: dict[str, Outcome]) -> None:
-    if outcome.id not in known:
-        raise errors.UnexpectedResponse(f"a job told about '{outcome.id}', which it does not carry")
-    if outcome.state is not State.PENDING:
-        found[outcome.id] = outcome
+def _note(outcomes: Iterable[Outcome], known: Mapping[str, Sending], found: dict[str, Outcome]) -> None:
+    """Keep what is told, as it is told."""
+    pending = State.PENDING
+    for outcome in outcomes:
+        if outcome.id not in known:
+            raise errors.UnexpectedResponse(f"a job told about '{outcome.id}', which it does not carry")
+        if outcome.state is not pending:
+            found[outcome.id] = outcome
 
 
-def _conclude(trip: Trip, known: dict[str, Sending], found: dict[str, Outcome]) -> None:
+def _conclude(trip: Trip, known: Mapping[str, Sending], found: Mapping[str, Outcome]) -> None:
     if not found:
         return
     trip.conclude([(known[key], outcome) for key, outcome in found.items()])
     for ref, changes in list(trip.waiting.items()):
-        left = [change for change in changes if change.change_id not in found]
+        left = [change for change in changes if change.change_id not in found] if len(found) < len(known) else []
         if len(left) < len(changes):
             trip.sent.pop(ref, None)
             trip.waiting[ref] = left

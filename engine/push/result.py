@@ -28,6 +28,16 @@ class Rejected:
     words: str | None
 
 
+def _rejected(change: Sending, outcome: Outcome) -> Rejected:
+    return Rejected(
+        kind=change.kind,
+        target=change.target,
+        customer_id=change.customer_id,
+        reason=outcome.reason or Reason.OTHER,
+        words=intern(mask(outcome.words)) if outcome.words else None,  # many are told the same
+    )
+
+
 @dataclass(slots=True)
 class Result:
     """One destination: changes by kind and fate. `settled`: changes of earlier runs that were cleared up first."""
@@ -54,26 +64,16 @@ class Result:
 
     def note(self, pairs: Sequence[tuple[Sending, Outcome]]) -> None:
         """Count final outcomes."""
-        self.rejected += [
-            Rejected(
-                kind=change.kind,
-                target=change.target,
-                customer_id=change.customer_id,
-                reason=outcome.reason or Reason.OTHER,
-                words=intern(mask(outcome.words)) if outcome.words else None,  # many are told the same
-            )
-            for change, outcome in pairs
-            if outcome.state is State.REJECTED
-        ]
-        told = [
-            (change.kind, change.target, outcome.state is State.APPLIED)
-            for change, outcome in pairs
-            if outcome.state is not State.REJECTED
-        ]
-        for (kind, target, is_applied), count in Counter(told).items():
+        told = Counter([(change.kind, change.target, outcome.state) for change, outcome in pairs])
+        for (kind, target, state), count in told.items():
+            if state is State.REJECTED:
+                continue
+            is_applied = state is State.APPLIED
             (self.applied if is_applied else self.noop)[kind] += count
             if is_applied and kind in {"AddMember", "RemoveMember"}:
                 (self.joined if kind == "AddMember" else self.left)[target] += count
+        if any(state is State.REJECTED for _, _, state in told):
+            self.rejected += [_rejected(*pair) for pair in pairs if pair[1].state is State.REJECTED]
 
     def document(self) -> Mapping[str, Any]:
         """Plain JSON."""

@@ -71,6 +71,7 @@ class Limits:
 
 
 _STATUS = {status.value: status for status in Consent}
+_NOOP, _PENDING = State.NOOP, State.PENDING  # looked up once, not once a change
 
 Progress = Callable[[str, int, int], None]
 """Called with the destination, changes done and changes in all."""
@@ -173,20 +174,16 @@ class Trip:
     def conclude(self, pairs: Sequence[tuple[Sending, Outcome]]) -> None:
         """Commit final outcomes; contacts that existed go on with their traits."""
         self.ledger.sending.settle(self.settlement, pairs, known=self.seen)
-        ended = []
-        for pair in pairs:
-            goes_on = self._goes_on(*pair) if pair[1].state is State.NOOP else None
-            if goes_on is None:
-                ended.append(pair)
-            else:
-                self.continued.append(goes_on)
+        existed = [one for one, outcome in pairs if outcome.state is _NOOP and one.kind == _ADD_CONTACT]
+        going_on = {one.change_id: rest for one in existed if (rest := self._goes_on(one)) is not None}
+        self.continued += going_on.values()
+        ended = [pair for pair in pairs if pair[0].change_id not in going_on] if going_on else pairs
         self.result.note(ended)
         self.done += len(ended)
         self.progress(self.name, self.done, self.total)
 
-    def _goes_on(self, change: Sending, outcome: Outcome) -> Sending | None:
-        if change.kind != _ADD_CONTACT or outcome.state is not State.NOOP:
-            return None
+    def _goes_on(self, change: Sending) -> Sending | None:
+        """What is left to do for a contact that was there before its AddContact: its traits, without the defaults."""
         fields = {name: text for name, text in change.fields.items() if name not in change.defaults}
         if not fields or SetTraits not in self.carrier.destination.spec.carries:
             return None
@@ -228,7 +225,7 @@ class Trip:
             self.result.calls += delivery.calls
             waiting = {}
             for key, outcome in delivery.outcomes.items():
-                if outcome.state is State.PENDING and outcome.job is not None:
+                if outcome.state is _PENDING and outcome.job is not None:
                     waiting[key] = outcome.job
                 else:
                     final.append((by_id[key], outcome))
