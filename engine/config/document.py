@@ -44,7 +44,7 @@ def read(path: Path) -> Document:
     try:
         source = path.read_bytes()
     except FileNotFoundError:
-        hint = "name it with --config FILE"
+        hint = "name it with --config FILE; `ciblage init` writes a first one"
         raise ConfigError(f"there is no config file {path}", place=str(path), hint=hint) from None
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}", place=str(path)) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import ConfigError
 from engine.starter.tables import FoundTable, find_export, find_tables
-from engine.starter.wishes import Wishes, asked, data_folder
+from engine.starter.wishes import Ask, Wishes, asked, data_folder
 from engine.starter.writing import Shop, destination, examples, head, shop_of_database, shop_of_export, shop_of_files
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Begun:
     next: Sequence[str]
 
 
-def begin(folder: Path, wishes: Wishes, ask: Callable[[str, str], str] | None = None) -> Begun:
+def begin(folder: Path, wishes: Wishes, ask: Ask | None = None) -> Begun:
     """Write ciblage.toml and .gitignore into a folder. `ask(question, default)` is there on a terminal only.
 
     Raises ConfigError: where a config stands already, or what was said cannot be; then nothing is written.

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
 
 from engine.errors import ConfigError
 from engine.starter.names import plain
@@ -13,7 +14,10 @@ from engine.starter.names import plain
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Wishes", "asked", "data_folder"]
+__all__ = ["Ask", "Wishes", "asked", "data_folder"]
+
+Ask = Callable[[str, str], str]
+"""How to ask a person: a question and the likeliest answer."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -37,7 +41,7 @@ class Wishes:
     currency: str = "EUR"
 
 
-def asked(folder: Path, wishes: Wishes, ask: Callable[[str, str], str] | None) -> Wishes:
+def asked(folder: Path, wishes: Wishes, ask: Ask | None) -> Wishes:
     """What was not said: asked for on a terminal, else the likeliest. Raises ConfigError for a name that cannot be."""
     name = re.sub(r"[^a-z0-9]+", "-", plain(folder.resolve().name).replace("_", "-")).strip("-") or "client"
     zone = wishes.timezone or ("Europe/Paris" if wishes.lang == "fr" else "UTC")
@@ -48,35 +52,53 @@ def asked(folder: Path, wishes: Wishes, ask: Callable[[str, str], str] | None) -
     return found
 
 
-def _answers(folder: Path, wishes: Wishes, ask: Callable[[str, str], str], *, name: str, zone: str) -> dict[str, Any]:
+def _answers(folder: Path, wishes: Wishes, ask: Ask, *, name: str, zone: str) -> dict[str, Any]:
     said: dict[str, Any] = {}
     if wishes.client is None:
-        said["client"] = ask("The client's name (small letters, digits and -)", name)
+        said["client"] = _asked(ask, "The client's name (small letters, digits and -)", name, _no_name)
     if wishes.data is None and wishes.url is None:
-        said["data"] = ask("The folder with the shop's files", data_folder(folder))
+        inside = data_folder(folder)
+        said["data"] = _asked(ask, "The folder with the shop's files", inside, lambda one: _no_folder(folder / one))
     if wishes.timezone is None:
-        said["timezone"] = ask("The client's time zone", zone)
+        said["timezone"] = _asked(ask, "The client's time zone", zone, _no_zone)
     if wishes.connector is None:
         said["connector"] = _platform(ask)
     return said
 
 
-def _platform(ask: Callable[[str, str], str]) -> str | None:
-    """One that is there, asked for until it is; None for none yet."""
-    from connectors import registry
-
-    known = registry.names()
-    question = f"The email platform ({', '.join(known)}; or none)"
-    while (said := ask(question, "none").strip().lower()) not in known:
-        if said == "none":
-            return None
-        question = f"There is no '{said}'. One of {', '.join(known)}; or none"
+def _asked(ask: Ask, question: str, likeliest: str, objection: Callable[[str], str | None]) -> str:
+    """An answer that can be, asked for until it is."""
+    told = question
+    while (why := objection(said := ask(told, likeliest).strip())) is not None:
+        told = f"{why}. {question}"
     return said
 
 
+def _no_name(said: str) -> str | None:
+    return None if _NAME.fullmatch(said) else f"'{said}' is no client's name"
+
+
+def _no_folder(place: Path) -> str | None:
+    return None if place.is_dir() else f"There is no folder {place}"
+
+
+def _no_zone(said: str) -> str | None:
+    return None if said in available_timezones() else f"There is no time zone '{said}' (for example Europe/Paris)"
+
+
+def _platform(ask: Ask) -> str | None:
+    """One that is there; None for none yet."""
+    from connectors import registry
+
+    known = (*registry.names(), "none")
+    question = f"The email platform ({', '.join(known[:-1])}; or none)"
+    said = _asked(ask, question, "none", lambda one: None if one.lower() in known else f"There is no '{one}'")
+    return None if said.lower() == "none" else said.lower()
+
+
 def _check_client(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f"'{name}' is no client's name", place="--client", hint="small letters, digits and -")
+    if (why := _no_name(name)) is not None:
+        raise ConfigError(why, place="--client", hint="small letters, digits and -")
 
 
 def data_folder(folder: Path) -> str:

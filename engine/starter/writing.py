@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from engine.errors import ConfigError
 
 if TYPE_CHECKING:
     from engine.starter.tables import FoundTable
-    from engine.starter.wishes import Wishes
+    from engine.starter.wishes import Ask, Wishes
 
 __all__ = ["Shop", "destination", "examples", "head", "shop_of_database", "shop_of_export", "shop_of_files"]
 
@@ -111,7 +111,7 @@ def examples(shop: Shop) -> Iterator[str]:
         yield ""
 
 
-def destination(wishes: Wishes, ask: Callable[[str, str], str] | None) -> tuple[list[str], list[str]]:
+def destination(wishes: Wishes, ask: Ask | None) -> tuple[list[str], list[str]]:
     """The destination's lines, and the names of the secrets that they refer to."""
     if wishes.connector is None:
         lines = ["# [destinations.newsletter]   # ciblage init --connector NAME would have written it; ciblage connectors lists them",

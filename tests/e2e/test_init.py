@@ -224,17 +224,17 @@ def test_a_shop_s_own_export_is_known_by_its_files(tmp_path: Path) -> None:
     assert shop == {"kind": "files", "path": ".", "mapping": "shopify"}
 
 
-def test_on_a_terminal_it_asks_for_what_was_not_said(shop: Path) -> None:
+def test_on_a_terminal_it_asks_for_what_was_not_said_until_it_can_be(shop: Path) -> None:
     ours, theirs = pty.openpty()
     program = Path(sys.executable).with_name("ciblage")
     with subprocess.Popen(
-        [program, "init", str(shop), "--timezone", "UTC"],
+        [program, "init", str(shop)],
         stdin=theirs,
         stdout=subprocess.PIPE,
         stderr=theirs,
         text=True,
     ) as process:
-        os.write(ours, b"lac\n\nklavio\nmailchimp\nNewsletter\n")
+        os.write(ours, b"Lac!\nlac\nnowhere\n\nParis\nEurope/Paris\nklavio\nmailchimp\nNewsletter\n")
         out, _ = process.communicate(timeout=60)
     asked = os.read(ours, 10_000).decode()
     os.close(ours)
@@ -242,7 +242,13 @@ def test_on_a_terminal_it_asks_for_what_was_not_said(shop: Path) -> None:
     assert process.returncode == 0, out
     assert "client's name" in asked
     assert "boutique-du-lac" in asked
-    assert "There is no 'klavio'" in asked
+    for wrong in (
+        "'Lac!' is no client's name",
+        "There is no folder",
+        "There is no time zone 'Paris'",
+        "There is no 'klavio'",
+    ):
+        assert wrong in asked
     config = tomllib.loads((shop / "ciblage.toml").read_text("utf-8"))
-    assert config["client"] == "lac"
+    assert (config["client"], config["timezone"]) == ("lac", "Europe/Paris")
     assert config["destinations"]["newsletter"]["audience"] == "Newsletter"
