@@ -13,7 +13,7 @@ from connectors import types
 from connectors.answers import Json, inner, oldest, part
 from connectors.errors import UnexpectedResponse
 from connectors.http import Http
-from connectors.klaviyo import events, results, wire, writing
+from connectors.klaviyo import events, results, sdk, wire, writing
 from connectors.klaviyo.api import CONSENT, VALUES, Api, place
 from connectors.klaviyo.spec import SPEC, KlaviyoSettings
 from connectors.spec import Spec
@@ -38,8 +38,6 @@ class Klaviyo:
 
     @cached_property
     def _sdk(self) -> Any:  # noqa: ANN401 - the SDK ships no types
-        from connectors.klaviyo import sdk
-
         return sdk.client(self._api)
 
     # targets

@@ -20,8 +20,6 @@ from connectors.types import AddCode, Change, ClearTraits, ContactChange, Fitted
 
 Query: TypeAlias = Mapping[str, str | int]
 """Parameters of a call's address, by Klaviyo's names: `page[size]`."""
-Groups: TypeAlias = Sequence[Sequence[Change]]
-"""Changes of one address or code together, in the order in which a body names them."""
 
 NAMED = frozenset({"first_name", "last_name", "organization", "title"})
 """A profile's own fields that a merge tag of the same name goes to: templates read `{{ first_name }}` from there."""
@@ -162,7 +160,7 @@ def problems(error: InvalidRequest) -> list[tuple[str, str]]:
     return [(str(inner(one, "source", "pointer")), str(inner(one, "detail"))) for one in told]
 
 
-def culprits(error: InvalidRequest, sent: Groups) -> dict[str, Reason]:
+def culprits(error: InvalidRequest, sent: Sequence[Sequence[Change]]) -> dict[str, Reason]:
     """The changes that a refused call names, by the index in the body that was sent; all when the list or coupon is gone."""
     told = problems(error)
     if error.status == HTTPStatus.NOT_FOUND or any(_TARGET.fullmatch(place) for place, _ in told):

@@ -25,30 +25,24 @@ Told: TypeAlias = tuple[Sequence[types.Change], Json]
 
 def push(api: Api, batch: Batch) -> Iterator[Outcome]:
     """Imports, suppressions and codes (accepted as jobs), removals by id; one outcome a change."""
-    return _CARRIERS.get(type(batch.changes[0]), _import)(api, batch)
+    return _CARRIERS.get(type(batch.changes[0]), _submit_people)(api, batch)
 
 
-def _import(api: Api, batch: Batch) -> Iterator[Outcome]:
-    """Klaviyo keeps no status that an import could set: only people who said yes are sent."""
+def _submit_people(api: Api, batch: Batch) -> Iterator[Outcome]:
+    """Imports, of people who said yes: Klaviyo keeps no status that one could set. Suppressions are the account's: no list."""
+    first = batch.changes[0]
     willing, refused = parted(contacts(batch), said_yes)
     yield from each(refused, State.REJECTED, Reason.OTHER, words="only subscribed contacts are imported")
-    sent, large = parted(_profiles(willing), lambda told: len(orjson.dumps(told[1])) <= PROFILE_BYTES)
+    told = [(same, wire.profile(same)) for same in by_address(willing).values()]
+    sent, large = parted(told, lambda one: len(orjson.dumps(one[1])) <= PROFILE_BYTES)
     for same, _ in large:
         yield from each(same, State.REJECTED, Reason.TOO_LONG, words="more than 100 KB a profile")
     if sent:
-        yield from _submit(api, "import", sent, batch.ref if isinstance(batch.changes[0], types.AddMember) else None)
+        kind = "suppress" if isinstance(first, types.Suppress) else "import"
+        yield from _submit(api, kind, sent, batch.ref if isinstance(first, types.AddMember) else None)
 
 
-def _suppress(api: Api, batch: Batch) -> Iterator[Outcome]:
-    """A suppression is the account's; no list is named, so that lists stay as they are."""
-    return _submit(api, "suppress", _profiles(contacts(batch)))
-
-
-def _profiles(changes: Sequence[types.ContactChange]) -> list[Told]:
-    return [(same, wire.profile(same)) for same in by_address(changes).values()]
-
-
-def _add_codes(api: Api, batch: Batch) -> Iterator[Outcome]:
+def _submit_codes(api: Api, batch: Batch) -> Iterator[Outcome]:
     return _submit(api, "codes", [(same, wire.code(same[0], batch.ref)) for same in by_code(batch).values()])
 
 
@@ -97,4 +91,4 @@ def _detach(api: Api, list_ref: Ref, refs: Mapping[str, Ref | None]) -> None:
         api("DELETE", f"/lists/{list_ref}/relationships/profiles", "list-remove", {"data": data})
 
 
-_CARRIERS = {types.RemoveMember: _remove, types.Suppress: _suppress, types.AddCode: _add_codes}
+_CARRIERS = {types.RemoveMember: _remove, types.AddCode: _submit_codes}
