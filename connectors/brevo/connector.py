@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import ClassVar
 from urllib.parse import quote
 
+from connectors import types
 from connectors import errors
 from connectors.answers import Json, inner, instant, record, scalars
 from connectors.brevo import codes, engagement, events, reads, wire
@@ -18,10 +19,7 @@ from connectors.http import Http, mask
 from connectors.outcomes import applied, contacts, each, noop, parted, rejected, said_yes, shows
 from connectors.spec import Spec
 from connectors.sweeps import Course, Part, Place, sweep
-from connectors.types import (
-    Account, AddCode, AddMember, Batch, ContactChange, Cursor, EngagementEvent, EventKind, Fitted,
-    Job, Outcome, Page, Profile, Reason, Ref, RemoveMember, State, Suppress, Suppression, Target, TargetKind, ValueKind,
-)  # fmt: skip
+from connectors.types import Cursor, EventKind, Outcome, Page, Profile, Reason, Ref, State, Target, TargetKind
 
 SWEEP_AGAIN = timedelta(days=7)  # whether leaving moves `modifiedAt` is not documented: sweep all this often
 LAG = timedelta(minutes=10)  # changes that show late
@@ -49,11 +47,11 @@ class Brevo:
         self._settings = settings
         self._http = http.explaining(_explained)
 
-    def check(self) -> Account:
+    def check(self) -> types.Account:
         answer = self._http("GET", "/account", rate=OTHER)
         about = record(answer.json(), "organization_id")
         plan = next((row.get("type") for row in about.get("plan") or ()), None)
-        return Account(str(about["organization_id"]), about.get("companyName") or "", plan)
+        return types.Account(str(about["organization_id"]), about.get("companyName") or "", plan)
 
     def find(self, targets: Iterable[Target]) -> Mapping[Target, Ref]:
         return self._found(list(targets), self._folder())
@@ -84,7 +82,7 @@ class Brevo:
 
     def _create(self, target: Target, folder: Ref | None) -> Ref:
         if target.kind is TargetKind.FIELD:
-            body = {"type": SPEC.fields[target.value or ValueKind.TEXT].type}
+            body = {"type": SPEC.fields[target.value or types.ValueKind.TEXT].type}
             self._http("POST", f"/contacts/attributes/normal/{target.title}", json=body)
             return target.title
         if target.kind is TargetKind.POOL:
@@ -95,15 +93,15 @@ class Brevo:
     def _made(self, path: str, rate: str = CONTACTS, **body: str | int) -> Ref:
         return str(self._http("POST", path, json=body, rate=rate).part("id"))
 
-    def push(self, batch: Batch) -> Iterator[Outcome]:
+    def push(self, batch: types.Batch) -> Iterator[Outcome]:
         """Imports answer with a process; removals and small additions answer at once, and cannot create."""
-        if isinstance(batch.changes[0], AddCode):
+        if isinstance(batch.changes[0], types.AddCode):
             return codes.push(self._http, batch)
         changes = contacts(batch)
         verb = _verb(changes)
         return self._listed(batch.ref, changes, verb) if verb else self._imported(batch.ref, changes)
 
-    def _imported(self, list_ref: Ref, changes: Sequence[ContactChange]) -> Iterator[Outcome]:
+    def _imported(self, list_ref: Ref, changes: Sequence[types.ContactChange]) -> Iterator[Outcome]:
         willing, others = parted(changes, said_yes)
         yield from each(others, State.REJECTED, Reason.OTHER, words=_NO_STATUS)
         for same in wire.imports(willing):
@@ -117,7 +115,7 @@ class Brevo:
             else:
                 yield from each(same, State.PENDING, job=str(process))
 
-    def _listed(self, list_ref: Ref, changes: Sequence[ContactChange], verb: str) -> Iterator[Outcome]:
+    def _listed(self, list_ref: Ref, changes: Sequence[types.ContactChange], verb: str) -> Iterator[Outcome]:
         for at in range(0, len(changes), AT_ONCE):
             some = changes[at : at + AT_ONCE]
             people = list(dict.fromkeys(change.profile.email for change in some))
@@ -132,8 +130,7 @@ class Brevo:
                 if email in done:
                     yield applied(change)
                 else:
-                    is_so = shows(change, inside.get(email))
-                    yield noop(change) if is_so else rejected(change, *_UNDONE[verb])
+                    yield noop(change) if shows(change, inside.get(email)) else rejected(change, *_UNDONE[verb])
 
     def _moved(self, path: str, people: Sequence[str]) -> set[str] | None:
         """Whom an add or a remove changed; None: the list is gone."""
@@ -146,10 +143,10 @@ class Brevo:
                 raise
             return set()
 
-    def poll(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def poll(self, jobs: Sequence[types.Job]) -> Iterator[Outcome]:
         """One call for up to fifty jobs, and one for each collection of codes."""
-        yield from codes.poll(self._http, [job for job in jobs if isinstance(job.batch.changes[0], AddCode)])
-        imports = [job for job in jobs if not isinstance(job.batch.changes[0], AddCode)]
+        pools, imports = parted(jobs, lambda job: isinstance(job.batch.changes[0], types.AddCode))
+        yield from codes.poll(self._http, pools)
         found = reads.processes(self._http, {_process(job) for job in imports})
         for job in imports:
             process = found.get(_process(job), {})
@@ -160,41 +157,38 @@ class Brevo:
                 words = mask(str(process.get("error") or status))
                 yield from each(job.batch.changes, State.REJECTED, _ENDED[status], words=words)
 
-    def _settled(self, job: Job, process: Json) -> Iterator[Outcome]:
+    def _settled(self, job: types.Job, process: Json) -> Iterator[Outcome]:
         """Applied: completed, in no file of refusals. A recalled job, and a count without a file, are read back."""
         told = inner(process, "info", "import") or {}  # addresses of files, or counts as they are described
         files = {name: about for name, about in told.items() if about and wire.REFUSED.match(name)}
-        recalled = job.ref.endswith(RECALLED)
-        if not files and not recalled:
-            return each(job.batch.changes, State.APPLIED)
-        return self._read_back(contacts(job.batch), job.batch.ref, files, recalled=recalled)
+        is_plain = not files and not job.ref.endswith(RECALLED)
+        return each(job.batch.changes, State.APPLIED) if is_plain else self._read_back(job, files)
 
-    def _read_back(
-        self, changes: Sequence[ContactChange], list_ref: Ref, files: Json, *, recalled: bool
-    ) -> Iterator[Outcome]:
+    def _read_back(self, job: types.Job, files: Json) -> Iterator[Outcome]:
+        changes, is_recalled = contacts(job.batch), job.ref.endswith(RECALLED)
         people = {change.profile.email for change in changes}
         texts = {
             name: reads.file(self._http, about) if isinstance(about, str) else None for name, about in files.items()
         }
         refused = {email: name for name, text in texts.items() for email in wire.named(text or "", people)}
-        is_unclear = recalled or None in texts.values()
-        held = reads.people(self._http, people, list_ref) if is_unclear else {}
+        is_unclear = is_recalled or None in texts.values()
+        held = reads.people(self._http, people, job.batch.ref) if is_unclear else {}
         for change in changes:
             email = change.profile.email
             if email in refused:
                 yield rejected(change, wire.refused(refused[email]), refused[email])
-            elif is_unclear and not _is_proven(change, held.get(email), is_ours=not recalled):
-                reason = Reason.TRY_LATER if recalled else Reason.INVALID_ADDRESS
+            elif is_unclear and not _is_proven(change, held.get(email), is_ours=not is_recalled):
+                reason = Reason.TRY_LATER if is_recalled else Reason.INVALID_ADDRESS
                 yield rejected(change, reason, "not in the list after the import")
             else:
                 yield applied(change)
 
-    def recall(self, batch: Batch, since: datetime) -> Iterator[Outcome]:
+    def recall(self, batch: types.Batch, since: datetime) -> Iterator[Outcome]:
         """An import that began since may be the lost one: its job is followed, and proven by reading the list back.
 
         Removals and small additions are harmless to send again, and are not looked up.
         """
-        if isinstance(batch.changes[0], AddCode):
+        if isinstance(batch.changes[0], types.AddCode):
             yield from each(batch.changes, State.REJECTED, Reason.OTHER, words=codes.UNTOLD)
         elif _verb(contacts(batch)) is None:
             young = [row for row in next(reads.recent(self._http)).rows if wire.may_be(row, since - SKEW)]
@@ -218,12 +212,12 @@ class Brevo:
         del target
         return int(self._http("GET", f"/contacts/lists/{ref}").part("uniqueSubscribers"))
 
-    def traits(self, profiles: Sequence[Profile]) -> Mapping[str, Mapping[Ref, Fitted]]:
+    def traits(self, profiles: Sequence[Profile]) -> Mapping[str, Mapping[Ref, types.Fitted]]:
         """Attributes as Brevo holds them, where they are one plain value."""
         found = reads.people(self._http, [profile.email for profile in profiles])
         return {email: scalars(row.get("attributes")) for email, row in found.items()}
 
-    def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[Suppression]]:
+    def suppressions(self, since: Cursor | None, now: datetime) -> Iterator[Page[types.Suppression]]:
         """Everyone on the blocklist among those modified since; the first time and once a week, among all.
 
         The cursor goes by Brevo's own `modifiedAt`.
@@ -231,7 +225,7 @@ class Brevo:
         course = Course(name="contacts", read=self._leavers, whole=SWEEP_AGAIN)
         return sweep([course], since, now, overlap=LAG)
 
-    def _leavers(self, since: datetime | None, place: Place | None) -> Iterator[Part[Suppression]]:
+    def _leavers(self, since: datetime | None, place: Place | None) -> Iterator[Part[types.Suppression]]:
         params = {"modifiedSince": wire.moment(since)} if since else {}
         ours: set[int] | None = None
         for found, following in reads.pages(self._http, "/contacts", "contacts", 1000, start=place, **params):
@@ -241,7 +235,7 @@ class Brevo:
             times = [instant(row.get("modifiedAt")) for row in found]
             yield Part(items=[one for one in told if one], following=following, times=times)
 
-    def pull(self, since: Cursor | None, now: datetime) -> Iterator[Page[EngagementEvent]]:
+    def pull(self, since: Cursor | None, now: datetime) -> Iterator[Page[types.EngagementEvent]]:
         """An empty page that is not the last means that exports run: come back later."""
         return engagement.Reading(self._http, since, now).pages()
 
@@ -249,7 +243,7 @@ class Brevo:
         """Brevo's own figures; openers include automatic opens, as those of `pull` do."""
         return engagement.totals(self._http, campaigns)
 
-    def parse(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[EngagementEvent]:
+    def parse(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[types.EngagementEvent]:
         """A delivery of a marketing webhook: exact times and links."""
         events.prove(headers, self._settings.webhook_secret)
         return events.received(body, now)
@@ -262,20 +256,20 @@ def _explained(error: errors.ConnectorError, _family: str) -> errors.ConnectorEr
     return errors.Unauthorized(_BLOCKED_WORDS, status=error.status, request_id=error.request_id)
 
 
-def _process(job: Job) -> int:
+def _process(job: types.Job) -> int:
     return int(job.ref.removesuffix(RECALLED))
 
 
-def _verb(changes: Sequence[ContactChange]) -> str | None:
+def _verb(changes: Sequence[types.ContactChange]) -> str | None:
     """The call of a list's own that carries the changes; None: an import."""
-    if isinstance(changes[0], RemoveMember):
+    if isinstance(changes[0], types.RemoveMember):
         return "remove"
-    return "add" if isinstance(changes[0], AddMember) and len(changes) <= SMALL else None
+    return "add" if isinstance(changes[0], types.AddMember) and len(changes) <= SMALL else None
 
 
-def _is_proven(change: ContactChange, contact: Json | None, *, is_ours: bool) -> bool:
+def _is_proven(change: types.ContactChange, contact: Json | None, *, is_ours: bool) -> bool:
     """The list, as it is read back, shows that the import took effect; who is in it may be mailed all the same."""
-    if is_ours and not isinstance(change, Suppress):
+    if is_ours and not isinstance(change, types.Suppress):
         return contact is not None
     held = None if contact is None else scalars(contact.get("attributes"))
     return shows(change, held, left=contact is not None and contact.get("emailBlacklisted") is True)

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from connectors import types
 from connectors import fitting
 from connectors.brevo.events import ACTIONS
 from connectors.pace import Rate
 from connectors.spec import Field, Limit, Names, Spec
-from connectors.types import (
-    AddCode, AddContact, AddMember, ClearTraits, Fitted, Precision, Reason, RemoveMember, SetTraits, Suppress,
-    TargetKind, ValueKind,
-)  # fmt: skip
+from connectors.types import Fitted, Precision, Reason, TargetKind, ValueKind
 
 CONTACTS, OTHER, FILES = "default", "other", "files"  # families of calls: /contacts/…, all else, files elsewhere
 AT_ONCE = 150  # addresses in one add or remove
 SMALL = 10 * AT_ONCE  # additions go by address, which cannot create, up to here; more go as an import
 _RESERVED = "EMAIL SMS EXT_ID WHATSAPP LANDLINE_NUMBER ADDED_TIME MODIFIED_TIME"
 _IMPORT = Limit(items=10_000, bytes=8_000_000, each=60, rate=CONTACTS, is_job=True)  # 10 MB a body, 8 advised
-_LATER = replace(_IMPORT, after=frozenset({AddContact}))
+_LATER = replace(_IMPORT, after=frozenset({types.AddContact}))
 
 # There is no integer type. An import leaves `true` where it says `false` (APIv3-python-library#95, 2024): no boolean either.
 # A date there holds no time of day.
@@ -59,13 +57,13 @@ SPEC = Spec(
     version="2",
     settings=BrevoSettings,
     carries={
-        AddContact: _IMPORT,
-        SetTraits: _LATER,
-        ClearTraits: _LATER,
-        AddMember: replace(_LATER, few=(SMALL, AT_ONCE)),
-        RemoveMember: Limit(items=AT_ONCE, rate=CONTACTS),
-        Suppress: _LATER,
-        AddCode: Limit(items=10_000, names=r"\S{1,100}", rate=OTHER, is_job=True),
+        types.AddContact: _IMPORT,
+        types.SetTraits: _LATER,
+        types.ClearTraits: _LATER,
+        types.AddMember: replace(_LATER, few=(SMALL, AT_ONCE)),
+        types.RemoveMember: Limit(items=AT_ONCE, rate=CONTACTS),
+        types.Suppress: _LATER,
+        types.AddCode: Limit(items=10_000, names=r"\S{1,100}", rate=OTHER, is_job=True),
     },
     fields={kind: Field(type=name) for kind, name in _TYPES.items()},
     fit=fitting.fitter({ValueKind.TEXT: _text, ValueKind.BOOLEAN: fitting.words("yes", "no")}),

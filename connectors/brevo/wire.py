@@ -8,12 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
+from connectors import types
 from connectors.answers import Json, inner, instant, stamp
 from connectors.errors import InvalidRequest
 from connectors.outcomes import values
-from connectors.types import (
-    Change, ClearTraits, ContactChange, Fitted, Left, Reason, Ref, Suppress, Suppression, normal,
-)  # fmt: skip
+from connectors.types import ContactChange, Fitted, Left, Reason, Ref, normal
 
 REFUSED = re.compile("invalid_|duplicate_")  # files of a finished import, and whom they name (`GET /processes/{id}`)
 NO_CHANGE = re.compile(r"already (in|removed from) list and/or does not exist", re.IGNORECASE)
@@ -21,9 +20,9 @@ NO_LIST = re.compile(r"\blists?\b.*(not exist|not found|invalid|unknown)", re.IG
 
 # What an import says beside its records, by kind of change. `emailBlacklist: false` and `smsBlacklist` are never
 # sent: their effect on someone who has left is not documented (2026-11-22).
-_SWITCHES: Mapping[type[Change], Json] = {
-    ClearTraits: {"emptyContactsAttributes": True},
-    Suppress: {"emailBlacklist": True},
+_SWITCHES: Mapping[type[types.Change], Json] = {
+    types.ClearTraits: {"emptyContactsAttributes": True},
+    types.Suppress: {"emailBlacklist": True},
 }
 _SYNTHETIC = "@mailin-sms.com"  # Brevo's made-up address of a contact that has only a phone
 _SLOWEST_FAST = 600  # calls: the largest hourly window of the slow family, any plan (api-limits, 2026-08)
@@ -37,7 +36,7 @@ def imports(changes: Sequence[ContactChange]) -> Collection[Sequence[ContactChan
     With `emptyContactsAttributes`, a blank counts for a column: whether that is each record's own or any record's
     of the same import is not documented (2026-11-22), so records of one such import have the same columns.
     """
-    if changes and not isinstance(changes[0], ClearTraits):
+    if changes and not isinstance(changes[0], types.ClearTraits):
         return [changes]
     groups: dict[frozenset[Ref], list[ContactChange]] = {}
     for change in changes:
@@ -115,7 +114,7 @@ def is_person(email: str) -> bool:
     return "@" in email and not email.endswith(_SYNTHETIC)
 
 
-def suppression(contact: Json, ours: Collection[int]) -> Suppression | None:
+def suppression(contact: Json, ours: Collection[int]) -> types.Suppression | None:
     """Why a contact may not be mailed, if so: on the blocklist, or out of a list of ours by their own wish.
 
     The blocklist tells neither the reason nor the time: taken as the person's own act, without a time.
@@ -123,7 +122,7 @@ def suppression(contact: Json, ours: Collection[int]) -> Suppression | None:
     left = contact.get("emailBlacklisted") or not set(contact.get("listUnsubscribed") or ()).isdisjoint(ours)
     if not left or not is_person(email := address(contact)):
         return None
-    return Suppression(email=email, left=Left.UNSUBSCRIBED, ref=str(contact["id"]))
+    return types.Suppression(email=email, left=Left.UNSUBSCRIBED, ref=str(contact["id"]))
 
 
 def is_fast(headers: Mapping[str, str]) -> bool:
