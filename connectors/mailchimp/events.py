@@ -35,7 +35,7 @@ class Stream:
     acts: str = ""  # the list of a record that holds what the person did; "": the record itself tells one thing
     kept: str = ""  # of such a record
     time: str = "timestamp"
-    size: int = 1000  # of a page; 0: it has no pages
+    count: int = 1000  # of a page; 0: it has no pages
     since: bool = False  # it can be asked for what is new
 
     def events(self, report: Json, record: Json) -> Iterator[EngagementEvent]:
@@ -53,10 +53,10 @@ STREAMS: Sequence[Stream] = (
     Stream("sent-to", "sent_to", ("emails_sent",), kind=EventKind.SEND, time="", kept="status"),
     Stream("open-details", "members", ("opens.opens_total",), kind=EventKind.OPEN, acts="opens", since=True),
     # 500: pages of 1000 time out now and then (python-mailchimp PR#207)
-    Stream("email-activity", "emails", ("clicks.clicks_total", *_BOUNCES), acts="activity", since=True, size=500),
+    Stream("email-activity", "emails", ("clicks.clicks_total", *_BOUNCES), acts="activity", since=True, count=500),
     Stream("unsubscribed", "unsubscribes", ("unsubscribed",), kind=EventKind.UNSUBSCRIBE, kept="reason"),
     Stream(
-        "abuse-reports", "abuse_reports", ("abuse_reports",), kind=EventKind.COMPLAINT, time="date", kept="id", size=0
+        "abuse-reports", "abuse_reports", ("abuse_reports",), kind=EventKind.COMPLAINT, time="date", kept="id", count=0
     ),
 )
 

@@ -22,7 +22,8 @@ _FRESH = timedelta(days=3)  # read at every pull; older ones when a total moved,
 _DAY = timedelta(days=1)
 _EVERYONE = {"include_cleaned": "true", "include_transactional": "true", "include_unsubscribed": "true"}
 _COMPLAINTS = "abuse"
-_FIGURES = (
+stamped = partial(stamp, zone="+00:00")  # as Mailchimp's filters read an instant
+_REPORT = (
     "id", "list_id", "subject_line", "send_time", "emails_sent", "abuse_reports", "unsubscribed", "bounces", "opens",
     "clicks",
 )  # fmt: skip
@@ -31,26 +32,21 @@ _IDS = ("id", "email_id", "email_address", "tag")
 
 
 def pages(
-    http: Http,
-    path: str,
-    key: str,
-    fields: Iterable[str] = (),
-    params: Mapping[str, str] | None = None,
-    *,
-    start: Place | None = None,
-    count: int = 1000,
+    http: Http, path: str, fields: Collection[str] = (), *, key: str = "", start: Place | None = None, **asked: Place
 ) -> Iterator[Slice]:
     """All pages of a list from `start` on, with these fields of its records (none named: all).
 
-    `count`: how many to ask for; 0 where a list has no pages, which is then told whole.
+    `key`: what the answer calls the list, where its path does not end so. Among what is `asked`, `count` is the size of a
+    page, a thousand where it is not said; 0: the list has no pages, and is told whole.
     """
-    names, holding = ",".join(f"{key}.{name}" for name in fields), _KEYS.intersection(fields)
-    asked = {**(params or {}), **({"fields": f"{names},total_items"} if names else {})}
+    key = key or path.rpartition("/")[2].replace("-", "_")
+    count, names = asked.pop("count", 1000), [f"{key}.{name}" for name in fields]
+    asked |= {"fields": ",".join([*names, "total_items"])} if names else {}
 
     def ask(offset: int) -> tuple[Sequence[Json], int | None]:
         place = {"count": count, "offset": offset} if count else {}
-        answer = http("GET", path, params={**asked, **place}).json()
-        return rows(answer, key, holding=holding), answer.get("total_items")
+        answer = http("GET", path, params=asked | place).json()
+        return rows(answer, key, holding=_KEYS.intersection(fields)), answer.get("total_items")
 
     return offsets(ask, start=int(start or 0), overlap=_OVERLAP, name=_identity)
 
@@ -59,14 +55,19 @@ def _identity(entry: Json) -> object:
     return next((entry[name] for name in _IDS if name in entry), None)
 
 
-def every(http: Http, path: str, key: str, fields: Iterable[str], **params: str) -> Iterator[Json]:
+def every(http: Http, path: str, *fields: str, **params: str) -> Iterator[Json]:
     """All records of a list, with these of their fields."""
-    return (entry for entries, _ in pages(http, path, key, fields, params) for entry in entries)
+    return (entry for entries, _ in pages(http, path, fields, **params) for entry in entries)
 
 
-def stamped(at: datetime) -> str:
-    """An instant as Mailchimp's filters read it."""
-    return stamp(at, zone="+00:00")
+def some(http: Http, path: str, ids: Collection[Ref], fields: Sequence[str], *, few: int) -> dict[Ref, Json]:
+    """Those records of a list that are there, with these of their fields: up to `few` one by one, more out of the list."""
+
+    def one(ref: Ref) -> Json | None:
+        found = http.look(f"{path}/{ref}", params={"fields": ",".join(fields)})
+        return None if found is None else record(found.json(), "id")
+
+    return among(ids, one, pages(http, path, fields), itemgetter("id"), few=few)
 
 
 # contacts
@@ -79,21 +80,15 @@ def where(ref: Ref) -> tuple[str, Mapping[str, str]]:
 
 def contacts(http: Http, audience: str, emails: Iterable[str], *fields: str) -> dict[str, Json]:
     """These contacts by address, with id, status and these fields: a handful one by one, more out of everyone's list."""
-    wanted, names = {subscriber(email): email for email in emails}, ("id", "status", *fields)
-    path = f"/lists/{audience}/members"
-
-    def one(ref: str) -> Json | None:
-        found = http.look(f"{path}/{ref}", params={"fields": ",".join(names)})
-        return None if found is None else record(found.json(), "id", "status")
-
-    found = among(wanted, one, pages(http, path, "members", names), lambda row: str(row["id"]), few=_FEW)
+    wanted = {subscriber(email): email for email in emails}
+    found = some(http, f"/lists/{audience}/members", wanted, ("id", "status", *fields), few=_FEW)
     return {wanted[ref]: entry for ref, entry in found.items()}
 
 
 def present(http: Http, ref: Ref) -> set[str]:
     """The subscriber ids in an audience or a segment."""
     path, params = where(ref)
-    return {entry["id"] for entry in every(http, path, "members", ["id"], **params)}
+    return {entry["id"] for entry in every(http, path, "id", **params)}
 
 
 def standing(http: Http, ref: Ref, emails: Iterable[str]) -> dict[str, bool]:
@@ -118,14 +113,13 @@ def _leavers(
     http: Http, audience: str, name: str, since: datetime | None, start: Place | None
 ) -> Iterator[Part[Suppression]]:
     """The contacts of one status; or the complaints, which cannot be asked for by time, and name a report of their own."""
-    path, key, time, params = "abuse-reports", "abuse_reports", "date", dict[str, str]()
+    path, time, params = "abuse-reports", "date", dict[str, str]()
     if name in LEFT:
-        path, key, time = "members", "members", "last_changed"
+        path, time = "members", "last_changed"
         params = {"status": name, "sort_field": time, "sort_dir": "ASC"}
         params |= {"since_last_changed": stamped(since)} if since else {}
-    left = LEFT.get(name, Left.COMPLAINT)
-    slices = pages(http, f"/lists/{audience}/{path}", key, ("id", "email_address", time), params, start=start)
-    for entries, following in slices:
+    left, fields = LEFT.get(name, Left.COMPLAINT), ("id", "email_address", time)
+    for entries, following in pages(http, f"/lists/{audience}/{path}", fields, start=start, **params):
         found = [
             Suppression(
                 email=normal(str(entry.get("email_address"))),
@@ -140,7 +134,7 @@ def _leavers(
 
 def engagement(http: Http, audience: str, since: Cursor | None, now: datetime) -> Iterator[Page[EngagementEvent]]:
     """Reports of the audience's campaigns, oldest first; campaigns that are too old leave the cursor."""
-    known = every(http, "/reports", "reports", _FIGURES, since_send_time=stamped(now - _HORIZON))
+    known = every(http, "/reports", *_REPORT, since_send_time=stamped(now - _HORIZON))
     ours = [record(report, "send_time") for report in known if report.get("list_id") == audience]
     sent = [(instant(report["send_time"]) or now, str(report["id"]), report) for report in ours]
     courses = [
@@ -161,17 +155,12 @@ def _acts(
 ) -> Iterator[Part[EngagementEvent]]:
     params = {"since": stamped(since)} if since and stream.since else {}
     path = f"/reports/{report['id']}/{stream.path}"
-    for entries, following in pages(http, path, stream.key, (), params, start=start, count=stream.size):
+    for entries, following in pages(http, path, key=stream.key, start=start, count=stream.count, **params):
         found = [event for entry in entries for event in stream.events(report, entry)]
         yield Part(items=found, following=following, times=[event.happened_at for event in found])
 
 
 def totals(http: Http, campaigns: Collection[str]) -> dict[str, Mapping[EventKind, int]]:
     """People by kind, of those of the campaigns that have a report: a page of a thousand reports is one call."""
-    wanted, found = set(campaigns), dict[str, Mapping[EventKind, int]]()
-    for report in every(http, "/reports", "reports", _FIGURES) if wanted else ():
-        if report["id"] in wanted:
-            found[report["id"]] = figures(report, PEOPLE)
-        if len(found) == len(wanted):
-            break
-    return found
+    reports = some(http, "/reports", campaigns, _REPORT, few=1)
+    return {campaign: figures(report, PEOPLE) for campaign, report in reports.items()}

@@ -6,34 +6,30 @@ successes; only its paths and parameter names are used here (measured, 2026-11-2
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from operator import attrgetter
 from types import SimpleNamespace
-from typing import Any
 
+from connectors.answers import Json, record
 from connectors.errors import ConnectorError, UnexpectedResponse
 from connectors.http import Http
 
 
-def ask(http: Http, operation: str, *args: object, **params: object) -> Mapping[str, Any]:
+def ask(http: Http, operation: str, *args: object, **params: object) -> Json:
     """Call `operation` ("lists.list_segments") and return its JSON object. Raises what `http` raises."""
     from mailchimp_marketing import Client
     from mailchimp_marketing.api_client import ApiClientError
 
     def request(
-        method: str, path: str, query: Sequence[tuple[str, object]] | None = None, *, body: object = None, **_: object
+        method: str, path: str, query: Iterable[tuple[str, str]] | None = None, *, body: object = None, **_: object
     ) -> SimpleNamespace:
-        pairs = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in query or ()}
-        answer = http(method, path, params=pairs, json=body)  # errors get no further: `http` raises them
+        answer = http(method, path, params=dict(query or ()), json=body)  # errors get no further: `http` raises them
         return SimpleNamespace(ok=True, headers={"content-type": "application/json"}, json=answer.json)
 
     client = Client({"server": ""})  # otherwise every "server" in a URL is replaced
     client.api_client.host = ""
     client.api_client.request = request
     try:
-        answer = attrgetter(operation)(client)(*args, **params)
+        return record(attrgetter(operation)(client)(*args, **params))
     except ApiClientError as error:
         raise (error.text if isinstance(error.text, ConnectorError) else UnexpectedResponse(operation)) from None
-    if not isinstance(answer, dict):
-        raise UnexpectedResponse(f"mailchimp: {operation} did not answer with a JSON object")
-    return answer

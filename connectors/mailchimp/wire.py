@@ -14,14 +14,11 @@ from urllib.parse import quote
 
 import orjson
 
-from connectors import outcomes
+from connectors import outcomes, types
 from connectors.answers import Json, inner, objects
 from connectors.errors import UnexpectedResponse
 from connectors.http import mask
-from connectors.types import (
-    AddCode, AddContact, Change, Consent, ContactChange, Fitted, Left, Outcome, Reason, Ref, Suppress, Worth,
-    normal,
-)  # fmt: skip
+from connectors.types import AddCode, AddContact, Change, Consent, ContactChange, Left, Outcome, Reason, Ref, normal
 
 Waiting: TypeAlias = dict[str, list[ContactChange]]
 """Changes that an answer says nothing of, by address."""
@@ -42,23 +39,21 @@ GONE = "archived"
 
 _DAY = 86_400.0
 # ERROR_GENERIC and 400 name no cause but in words; what no pattern knows (a translated text) stays OTHER.
-_CAUSES: tuple[tuple[re.Pattern[str], Reason, float | None], ...] = tuple(
-    (re.compile(words, re.IGNORECASE), reason, wait)
-    for words, reason, wait in (
-        ("already a list member|member exists", Reason.EXISTS, None),
-        ("compliance state", Reason.SUPPRESSED, None),
-        ("permanently deleted|forgotten email", Reason.ERASED, None),
-        ("fake or invalid", Reason.REFUSED_ADDRESS, None),
-        ("signed up to a lot of lists", Reason.TRY_LATER, _DAY),
-        ("valid email address|syntax of the email|provide a valid email", Reason.INVALID_ADDRESS, None),
-        ("merge fields were invalid", Reason.INVALID_VALUE, None),
-    )
-)
+_CAUSES: Mapping[str, Reason] = {
+    "already a list member|member exists": Reason.EXISTS,
+    "compliance state": Reason.SUPPRESSED,
+    "permanently deleted|forgotten email": Reason.ERASED,
+    "fake or invalid": Reason.REFUSED_ADDRESS,
+    "signed up to a lot of lists": Reason.TRY_LATER,
+    "valid email address|syntax of the email|provide a valid email": Reason.INVALID_ADDRESS,
+    "merge fields were invalid": Reason.INVALID_VALUE,
+}
 _ADDRESS_FIELDS = frozenset({"email", "email_address", "email address"})
 _EMPTY = ("", None)
+_FALL = {"status": "unsubscribed"}
 _FALLEN = frozenset({None, "unsubscribed", "cleaned"})
 _UNCHECKED = {"skip_merge_validation": "true"}
-_ITEM = re.compile(r"\bitem:(\d+)\b")
+_ITEM = re.compile(r"\bitem:(\d+)\b(.*)")
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -87,21 +82,17 @@ def operation(ref: Ref, change: Change, url: str = "") -> Json:
     """
     if isinstance(change, AddCode):
         at = url.replace("{code}", quote(change.code, safe=""))
-        code = {"id": change.code, "code": change.code, "redemption_url": at, "enabled": True}
-        path = f"{pool(ref)}/promo-codes"
-        return {"method": "POST", "path": path, "operation_id": change.id, "body": orjson.dumps(code).decode()}
-    falls = isinstance(change, Suppress)
-    patch = {"status": "unsubscribed"} if falls else {"merge_fields": dict(outcomes.values(change))}
-    return {
-        "method": "PATCH",
-        "path": f"/lists/{ref}/members/{change.profile.ref or subscriber(change.profile.email)}",
-        "operation_id": change.id,
-        "params": _UNCHECKED,
-        "body": orjson.dumps(patch).decode(),
-    }
+        method, path, params = "POST", f"{pool(ref)}/promo-codes", {}
+        body: Json = {"id": change.code, "code": change.code, "redemption_url": at, "enabled": True}
+    else:
+        member = change.profile.ref or subscriber(change.profile.email)
+        method, path, params = "PATCH", f"/lists/{ref}/members/{member}", _UNCHECKED
+        body = _FALL if isinstance(change, types.Suppress) else {"merge_fields": dict(outcomes.values(change))}
+    text = orjson.dumps(body).decode()
+    return {"method": method, "path": path, "params": params, "operation_id": change.id, "body": text}
 
 
-def discount(worth: Worth | None) -> dict[str, object]:
+def discount(worth: types.Worth | None) -> dict[str, object]:
     """What a promo rule says of its codes' worth: free shipping is a fixed amount of the shipping."""
     if worth is None:
         return {"type": "fixed", "target": "total", "amount": 0.0}
@@ -147,13 +138,16 @@ def refused(change: ContactChange, entry: Json) -> Outcome:
         return exists(change, {})
     if field and field.lower() not in _ADDRESS_FIELDS:
         return outcomes.rejected(change, Reason.INVALID_VALUE, f"{field}: {mask(words)}")
-    reason, wait = _cause(str(entry.get("error") or ""), Reason.OTHER)
-    return exists(change, {}) if reason is Reason.EXISTS else outcomes.rejected(change, reason, mask(words), wait=wait)
+    reason = _cause(str(entry.get("error") or ""), Reason.OTHER)
+    return exists(change, {}) if reason is Reason.EXISTS else _rejected(change, reason, words)
 
 
-def _cause(text: str, unknown: Reason) -> tuple[Reason, float | None]:
-    found = ((reason, wait) for pattern, reason, wait in _CAUSES if pattern.search(text))
-    return next(found, (unknown, None))
+def _cause(text: str, unknown: Reason) -> Reason:
+    return next((cause for words, cause in _CAUSES.items() if re.search(words, text, re.IGNORECASE)), unknown)
+
+
+def _rejected(change: Change, reason: Reason, words: str) -> Outcome:
+    return outcomes.rejected(change, reason, mask(words)[:300], wait=_DAY if reason is Reason.TRY_LATER else None)
 
 
 def _lost(change: ContactChange, entry: Json) -> list[str]:
@@ -167,9 +161,7 @@ def _lost(change: ContactChange, entry: Json) -> list[str]:
     written = outcomes.values(change)
     if written.keys() <= shown.keys() and "" not in written.values():
         return []
-    return [
-        tag for tag, value in written.items() if (shown.get(tag) not in _EMPTY if value == "" else tag not in shown)
-    ]
+    return [tag for tag, text in written.items() if (shown.get(tag) not in _EMPTY if text == "" else tag not in shown)]
 
 
 def moved(changes: Sequence[ContactChange], answer: object, key: str) -> tuple[list[Outcome], Waiting, dict[str, str]]:
@@ -186,19 +178,10 @@ def moved(changes: Sequence[ContactChange], answer: object, key: str) -> tuple[l
 
 def culprits(body: object, changes: Sequence[Change]) -> dict[str, Reason]:
     """The changes that a refused call names ("members.item:3.status" is the fourth record we sent)."""
-    fields = [str(error.get("field")) for error in _errors(body)]
-    places = [(int(place[1]), field) for field in fields if (place := _ITEM.search(field))]
-    reasons = [
-        (at, Reason.INVALID_ADDRESS if "email_address" in field else Reason.INVALID_VALUE) for at, field in places
-    ]
+    places = [_ITEM.search(str(error.get("field"))) for error in _errors(body)]
+    named = [(int(place[1]), place[2]) for place in places if place]
+    reasons = [(at, Reason.INVALID_ADDRESS if "email_address" in what else Reason.INVALID_VALUE) for at, what in named]
     return outcomes.culprits(reasons, [[change] for change in changes])
-
-
-def recalled(change: ContactChange, entry: Json) -> Outcome:
-    """What a contact that changed since the write says of it: ours when it holds every value that we sent."""
-    shown: Mapping[Ref, Fitted] = entry.get("merge_fields") or {}
-    is_ours = all(str(shown.get(tag)) == str(value) for tag, value in outcomes.values(change).items())
-    return done(change, entry) if is_ours else exists(change, entry)
 
 
 # results of a job
@@ -208,7 +191,7 @@ def results(archive: bytes) -> Iterator[Json]:
         with tarfile.open(fileobj=io.BytesIO(gzip.decompress(archive))) as files:
             for entry in files:
                 content = files.extractfile(entry) if entry.isfile() else None
-                yield from orjson.loads(content.read()) if content else ()
+                yield from objects(orjson.loads(content.read())) if content else ()
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         raise UnexpectedResponse(f"a job's result archive is unreadable ({type(error).__name__})") from None
 
@@ -221,20 +204,19 @@ def settled(change: Change, result: Json) -> Outcome:
     errors = _errors(body)
     named = [f"{error.get('field')}: {error.get('message')}" for error in errors]
     text = " ".join(str(words) for words in (body.get("title"), body.get("detail"), *named) if words)
-    unknown = Reason.INVALID_VALUE if any(error.get("field") for error in errors) else Reason.OTHER
-    reason, wait = _cause(text, unknown)
     if status == HTTPStatus.NOT_FOUND:
-        reason, wait = Reason.UNKNOWN_TARGET if isinstance(change, AddCode) else Reason.GONE, None
-    elif status in _PASSING:
-        reason, wait = Reason.TRY_LATER, 60.0
-    return outcomes.rejected(change, reason, mask(text)[:300], wait=wait)
+        return _rejected(change, Reason.UNKNOWN_TARGET if isinstance(change, AddCode) else Reason.GONE, text)
+    if status in _PASSING:
+        return outcomes.rejected(change, Reason.TRY_LATER, mask(text)[:300], wait=60.0)
+    unknown = Reason.INVALID_VALUE if any(error.get("field") for error in errors) else Reason.OTHER
+    return _rejected(change, _cause(text, unknown), text)
 
 
 def _patched(change: ContactChange, member: Json) -> Outcome:
     status = member.get("status")
     if status == GONE:
         return outcomes.rejected(change, Reason.GONE, "the contact is archived")
-    if isinstance(change, Suppress) and status not in _FALLEN:
+    if isinstance(change, types.Suppress) and status not in _FALLEN:
         return outcomes.rejected(change, Reason.OTHER, f"the status stayed {status}")
     if not (lost := _lost(change, member)):
         return done(change, member)

@@ -6,17 +6,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 
-from connectors.answers import Json, instant, record
+from connectors import types
+from connectors.answers import Json, instant
 from connectors.errors import InvalidRequest
 from connectors.http import Http
 from connectors.mailchimp import reading, wire
 from connectors.mailchimp.spec import SKEW, SLOW
 from connectors.outcomes import applied, contacts, each, noop, parted, rejected, shows
-from connectors.types import (
-    AddCode, AddContact, AddMember, Batch, Change, Job, Outcome, Reason, Ref, RemoveMember, State,
-)  # fmt: skip
+from connectors.types import AddCode, AddContact, Batch, Change, Job, Outcome, Reason, Ref, State
 
 _PENDING = "a pending consent is not sent: it would mail a confirmation request"
+_PASSED_OVER = "the answer passes over this contact, and it is not in the audience"
 _FIGURES = ("id", "status", "total_operations", "submitted_at", "response_body_url")
 _UNSURE = frozenset({Reason.OTHER, Reason.INVALID_VALUE})  # of a code that was refused: it may be there
 _NO_ARCHIVE = frozenset({400, 401, 403, 404, 410})  # another host's refusals, once ten minutes passed
@@ -35,23 +35,16 @@ def _add(http: Http, batch: Batch) -> Iterator[Outcome]:
     adds = [change for change in batch.changes if isinstance(change, AddContact)]
     sent, pending = parted(adds, lambda change: change.status in wire.STATUS)
     yield from each(pending, State.REJECTED, Reason.OTHER, words=_PENDING)
-    if sent:
-        body = {"members": [wire.member(change) for change in sent]}
-        path = f"/lists/{batch.ref}?skip_merge_validation=true&skip_duplicate_check=true"
-        told, waiting = wire.added(sent, _written(http, path, body, sent))
-        yield from told
-        yield from _unmentioned(http, batch.ref, waiting)
-
-
-def _unmentioned(http: Http, audience: Ref, waiting: wire.Waiting) -> Iterator[Outcome]:
-    """Batch add passes over some addresses in silence (pmpro-mailchimp#152, 2026-05): they are looked up."""
-    present = reading.contacts(http, audience, waiting)
-    words = "the answer passes over this contact, and it is not in the audience"
-    for email, changes in waiting.items():
+    if not sent:
+        return
+    body = {"members": [wire.member(change) for change in sent]}
+    path = f"/lists/{batch.ref}?skip_merge_validation=true&skip_duplicate_check=true"
+    told, waiting = wire.added(sent, _written(http, path, body, sent))
+    yield from told
+    present = reading.contacts(http, batch.ref, waiting)  # passed over in silence (pmpro-mailchimp#152, 2026-05)
+    for email, left in waiting.items():
         entry = present.get(email)
-        yield from (
-            wire.exists(change, entry) if entry else rejected(change, Reason.OTHER, words) for change in changes
-        )
+        yield from (wire.exists(one, entry) if entry else rejected(one, Reason.OTHER, _PASSED_OVER) for one in left)
 
 
 def _move(http: Http, batch: Batch) -> Iterator[Outcome]:
@@ -76,8 +69,8 @@ def _written(http: Http, path: str, body: Json, changes: Sequence[Change]) -> ob
     try:
         return http("POST", path, json=body, timeout=SLOW).json()
     except InvalidRequest as error:
-        everyone = dict.fromkeys((change.id for change in changes), Reason.UNKNOWN_TARGET)
         is_gone = error.status == HTTPStatus.NOT_FOUND
+        everyone = dict.fromkeys((change.id for change in changes), Reason.UNKNOWN_TARGET)
         error.culprits.update(everyone if is_gone else wire.culprits(error.body, changes))
         raise
 
@@ -92,30 +85,19 @@ def _submit(http: Http, batch: Batch, url: str) -> Iterator[Outcome]:
 
 def poll(http: Http, jobs: Sequence[Job]) -> Iterator[Outcome]:
     """Outcomes of the jobs that have finished; one call tells the state of all."""
-    states = _states(http, [job.ref for job in jobs])
+    states = _states(http, {job.ref for job in jobs})
     for job in jobs:
-        state, waiting = states.get(job.ref), {change.id: change for change in job.batch.changes}
-        if state is None:  # results are kept for seven days
+        waiting = {change.id: change for change in job.batch.changes}
+        if job.ref not in states:  # results are kept for seven days
             yield from map(_silent, job.batch.changes)
-        elif state["status"] == "finished" and (results := _results(http, states, job.ref)) is not None:
+        elif states[job.ref]["status"] == "finished" and (results := _results(http, states, job.ref)) is not None:
             yield from _told(http, job.batch.ref, waiting, results)
             yield from map(_silent, waiting.values())
 
 
 def _states(http: Http, jobs: Collection[Ref]) -> dict[Ref, Json]:
-    """These jobs as they stand: several in one call, and what it does not list one by one; absent when forgotten."""
-    listed = {state["id"]: state for state in _batches(http)} if len(jobs) > 1 else {}
-    found = {job: listed.get(job) or _job(http, job) for job in jobs}
-    return {job: state for job, state in found.items() if state is not None}
-
-
-def _job(http: Http, job: Ref) -> Json | None:
-    found = http.look(f"/batches/{job}")
-    return None if found is None else record(found.json(), "id", "status")
-
-
-def _batches(http: Http) -> Iterator[Json]:
-    return reading.every(http, "/batches", "batches", _FIGURES)
+    """These jobs as they stand, several in one call; absent when forgotten."""
+    return reading.some(http, "/batches", jobs, _FIGURES, few=1)
 
 
 def _results(http: Http, states: dict[Ref, Json], job: Ref) -> Iterator[Json] | None:
@@ -148,7 +130,7 @@ def _told(http: Http, ref: Ref, waiting: dict[str, Change], results: Iterable[Js
 
 
 def _codes(http: Http, pool: Ref) -> frozenset[str]:
-    entries = reading.every(http, f"{wire.pool(pool)}/promo-codes", "promo_codes", ["id", "code"])
+    entries = reading.every(http, f"{wire.pool(pool)}/promo-codes", "id", "code")
     return frozenset(str(entry["code"]) for entry in entries)
 
 
@@ -159,34 +141,30 @@ def _silent(change: Change) -> Outcome:
 # what became of a write whose answer was lost
 def recall(http: Http, batch: Batch, since: datetime) -> Iterator[Outcome]:
     """An outcome for each change that is seen to be done, or to be under way; none for the others."""
-    kind = type(batch.changes[0])
-    if kind in _MOVES:
-        return _recall_moved(http, batch)
-    return _recall_added(http, batch, since) if kind is AddContact else _recall_job(http, batch, since)
-
-
-def _recall_moved(http: Http, batch: Batch) -> Iterator[Outcome]:
-    within = reading.present(http, batch.ref)
-    for change in contacts(batch):
-        if shows(change, {} if wire.subscriber(change.profile.email) in within else None):
-            yield applied(change)
+    if type(batch.changes[0]) in _MOVES:
+        within = reading.present(http, batch.ref)
+        ids = {change.id: wire.subscriber(change.profile.email) for change in contacts(batch)}
+        return (applied(one) for one in contacts(batch) if shows(one, {} if ids[one.id] in within else None))
+    is_new = isinstance(batch.changes[0], AddContact)
+    return _recall_added(http, batch, since) if is_new else _recall_job(http, batch, since)
 
 
 def _recall_added(http: Http, batch: Batch, since: datetime) -> Iterator[Outcome]:
-    path, names, at = f"/lists/{batch.ref}/members", ("id", "status", "merge_fields"), reading.stamped(since - SKEW)
-    changed = {entry["id"]: entry for entry in reading.every(http, path, "members", names, since_last_changed=at)}
+    """A contact that changed since and holds every value that we sent is ours; one of other values was there before."""
+    path, fields, at = f"/lists/{batch.ref}/members", ("id", "status", "merge_fields"), reading.stamped(since - SKEW)
+    changed = {entry["id"]: entry for entry in reading.every(http, path, *fields, since_last_changed=at)}
     for change in contacts(batch):
         entry = changed.get(wire.subscriber(change.profile.email))
         if entry is not None and entry.get("status") != wire.GONE:
-            yield wire.recalled(change, entry)
+            is_ours = shows(change, entry.get("merge_fields") or {})
+            yield wire.done(change, entry) if is_ours else wire.exists(change, entry)
 
 
 def _recall_job(http: Http, batch: Batch, since: datetime) -> Iterator[Outcome]:
     """Results of finished jobs that name these changes; for the rest, a job that still runs and has their number."""
     left = {change.id: change for change in batch.changes}
-    states = {state["id"]: state for state in _batches(http)}
-    times = {job: instant(state.get("submitted_at")) for job, state in states.items()}
-    young = {job: states[job] for job, at in times.items() if at is not None and at >= since - SKEW}
+    known = [(state, instant(state.get("submitted_at"))) for state in reading.every(http, "/batches", *_FIGURES)]
+    young = {state["id"]: state for state, at in known if at is not None and at >= since - SKEW}
     for job, state in young.items():
         if left and state["status"] == "finished":
             yield from _told(http, batch.ref, left, _results(http, young, job) or ())
@@ -196,6 +174,6 @@ def _recall_job(http: Http, batch: Batch, since: datetime) -> Iterator[Outcome]:
 
 
 _MOVES: Mapping[type[Change], tuple[str, str]] = {  # what a call says, and what its answer
-    AddMember: ("members_to_add", "members_added"),
-    RemoveMember: ("members_to_remove", "members_removed"),
+    types.AddMember: ("members_to_add", "members_added"),
+    types.RemoveMember: ("members_to_remove", "members_removed"),
 }

@@ -6,7 +6,7 @@ _TABLE: dict[str, str] = {
     "mailchimp": """GET /, GET /batches, GET /batches/{batch_id}, GET /lists, GET /lists/{list_id}/abuse-reports,
         GET /lists/{list_id}/members, GET /lists/{list_id}/members/{subscriber_hash}, GET /lists/{list_id}/merge-fields,
         GET /lists/{list_id}/segments, GET /lists/{list_id}/segments/{segment_id}/members, GET /reports,
-        GET /reports/{campaign_id}/abuse-reports, GET /reports/{campaign_id}/email-activity,
+        GET /reports/{campaign_id}, GET /reports/{campaign_id}/abuse-reports, GET /reports/{campaign_id}/email-activity,
         GET /reports/{campaign_id}/open-details, GET /reports/{campaign_id}/sent-to,
         GET /reports/{campaign_id}/unsubscribed, PATCH /lists/{list_id}/members/{subscriber_hash}, POST /batches,
         POST /lists/{list_id}, POST /lists/{list_id}/merge-fields, POST /lists/{list_id}/segments,

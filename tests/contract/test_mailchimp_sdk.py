@@ -80,6 +80,7 @@ def read_reports(client: Any, sandbox: Sandbox) -> None:
         provider.react(campaign, "p0@example.com", kind, sandbox.world.now(), url="https://shop.example")
     provider.react(campaign, "p1@example.com", EventKind.UNSUBSCRIBE, sandbox.world.now())
     assert [one["id"] for one in client.reports.get_all_campaign_reports(count=10)["reports"]] == [campaign]
+    assert client.reports.get_campaign_report(campaign)["subject_line"] == "Soldes"
     people = client.reports.get_email_activity_for_campaign(campaign, count=500)["emails"]
     acts = {one["email_address"]: [act["action"] for act in one["activity"]] for one in people}
     assert acts == {"p0@example.com": ["open", "click"], "p1@example.com": []}
