@@ -49,6 +49,7 @@ PART = 10_000  # changes that are carried, and held as objects, at one time: cal
 UNDER_WAY = 30_000  # changes that wait for jobs, held in memory: more are not sent before these are settled
 ID_LENGTH = 24  # hexadecimal digits of a change's id: the beginning of its content hash
 SEPARATOR = "\x1f"
+_BLANK = hashlib.blake2b(digest_size=16)
 _NAMES = (
     "change_id", "destination", "target", "kind", "customer_id", "field", "before", "after", "content_hash", "why",
 )  # fmt: skip
@@ -97,11 +98,18 @@ def hashes(texts: Any) -> pa.Array[Any]:  # noqa: ANN401 - Arrow's columns carry
     """The content hash of each text."""
     import pyarrow as pa
 
-    return pa.array([_digest(text) for text in texts.to_pylist()], pa.string())
+    blank, found = _BLANK.copy, []
+    for text in texts.cast(pa.binary()).to_pylist():
+        one = blank()  # made ready, at half the cost of making one
+        one.update(text)
+        found.append(one.hexdigest())
+    return pa.array(found, pa.string())
 
 
 def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    one = _BLANK.copy()
+    one.update(text.encode())
+    return one.hexdigest()
 
 
 def phase(kind: str, *, is_first: bool) -> int:

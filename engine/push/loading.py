@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress, repeat
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.types import TargetKind
@@ -11,7 +12,7 @@ from engine.ledger.contacts import Contact, ContactState
 from engine.ledger.outcomes import Sending, is_there
 from engine.ledger.packing import SEPARATOR as FIELD_SEPARATOR
 from engine.ledger.packing import scalar, value
-from engine.plan.rows import SEPARATOR, content_hash, hashes, starts, unpacked
+from engine.plan.rows import ID_LENGTH, SEPARATOR, content_hash, contents, hashes, starts, unpacked
 from engine.plan.spool import Rows
 from engine.push.pools import KIND, pool_groups
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["groups"]
 
-_HEADS = ("change_id", "kind", "target", "customer_id", "content_hash", "destination")
-_TOLD = ("change_id", "customer_id", "content_hash", "email")
 _NONE: frozenset[str] = frozenset()
+_NO_FIELDS: Mapping[str, str] = MappingProxyType({})
+_UNSENT = tuple(Sending._field_defaults[name] for name in ("job", "started_at", "plan", "is_pending"))  # its last parts
 _RAISES = frozenset({"AddContact", "SetTraits", "AddMember"})
 
 
@@ -47,8 +48,7 @@ def _of_people(trip: Trip, mine: Sequence[Run]) -> Iterator[tuple[str, str, Iter
 
 def _parts(trip: Trip, run: Run, suppressed: frozenset[str]) -> Iterator[list[Sending]]:
     for part in run.tables():
-        drafts = _changes(trip, run.kind, run.target, unpacked(part))
-        yield _ready(trip, run.kind, run.target, drafts, suppressed)
+        yield _ready(trip, run.kind, run.target, _changes(trip, run.kind, run.target, part), suppressed)
 
 
 class _Drafts(NamedTuple):
@@ -62,34 +62,86 @@ class _Drafts(NamedTuple):
     is_today: list[bool]
 
 
-def _changes(trip: Trip, kind: str, target: str, rows: pa.Table) -> _Drafts:
-    """A part of the plan's rows as changes, read by the column."""
+def _changes(trip: Trip, kind: str, target: str, part: pa.Table) -> _Drafts:
+    """A part of the plan's rows, packed as they lie, as changes, read by the column."""
     import pyarrow.compute as pc
 
-    first = starts(rows)
-    people = trip.people.today(rows["customer_id"].take(first).combine_chunks())
-    heads = rows.select(_HEADS).take(first).append_column("email", people["email"])
-    text = pc.coalesce(rows["after"], rows["before"]).combine_chunks()
+    first = starts(part)
+    customers, digests = (_plain(part[name].take(first)) for name in ("customer_id", "content_hash"))
+    people = trip.people.today(customers)
+    told = _told(part, first)
+    bare = contents(trip.name, kind, target, people["email"], {})
+    sums = hashes(bare if told is None else told.after(bare))
+    fields, defaults, statuses = (repeat(_NO_FIELDS), repeat(_NONE), repeat(None)) if told is None else told.values()
+    texts = digests.to_pylist()
+    changes = map(
+        Sending._make,
+        zip(
+            [digest[:ID_LENGTH] for digest in texts], texts, repeat(kind), repeat(target), customers.to_pylist(),
+            people["email"].to_pylist(), fields, defaults, statuses, *map(repeat, _UNSENT),
+        ),
+    )  # fmt: skip
+    return _Drafts(list(changes), people["may"].to_pylist(), pc.equal(sums, digests).to_pylist())
+
+
+def _plain(column: pa.ChunkedArray) -> pa.Array[Any]:
+    import pyarrow as pa
+
+    return column.cast(pa.string()).combine_chunks()
+
+
+def _told(part: pa.Table, first: pa.Array[Any]) -> _Told | None:
+    """What the changes of a part say beside whom they are about; None where they say nothing more."""
+    import pyarrow.compute as pc
+
+    text = pc.coalesce(part["after"], part["before"]).combine_chunks()
+    if text.null_count == len(text):
+        return None
     begins = first.to_pylist()
-    ends = [*begins[1:], len(rows)]
-    sums = hashes(_contents(heads, rows["field"].combine_chunks(), text, ends))
-    keys, customers, digests, emails = (heads[name].to_pylist() for name in _TOLD)
-    names = _shared(pc.fill_null(rows["field"], "").combine_chunks())
-    texts = _shared(text)
-    fields = [_fields(names, texts, start, end) for start, end in zip(begins, ends, strict=True)]
-    defaults: Iterable[frozenset[str]] = repeat(_NONE, len(begins))
-    if pc.any(rows["is_default"]).as_py():
-        flags = pc.fill_null(rows["is_default"], False).to_pylist()
-        spans = zip(begins, ends, strict=True)
-        defaults = [frozenset(compress(names[start:end], flags[start:end])) for start, end in spans]
-    statuses = [told.pop("", None) if told else None for told in fields]
-    changes = [
-        Sending(key, digest, kind, target, customer, email, told, named, str(value(status)) if status else None)
-        for key, digest, customer, email, told, named, status in zip(
-            keys, digests, customers, emails, fields, defaults, statuses, strict=True
-        )
-    ]
-    return _Drafts(changes, people["may"].to_pylist(), pc.equal(sums, heads["content_hash"]).to_pylist())
+    return _Told(_plain(part["field"]), text, part["is_default"], begins, [*begins[1:], len(part)])
+
+
+class _Told(NamedTuple):
+    """Values of changes, row by row, and where the rows of each change begin and end."""
+
+    field: pa.Array[Any]
+    text: pa.Array[Any]
+    is_default: pa.ChunkedArray
+    begins: list[int]
+    ends: list[int]
+
+    def after(self, bare: Any) -> pa.Array[Any]:  # noqa: ANN401 - Arrow's columns carry no type
+        """What each change says, as `rows.contents` has it, of that without values; its fields are in order, its status last."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        is_value = pc.and_(pc.is_valid(self.field), pc.is_valid(self.text))
+        lines = pc.binary_join_element_wise(self.field, self.text, "=").filter(is_value)
+        last = pc.subtract(pa.array(self.ends, pa.int32()), 1)
+        counts = pc.cumulative_sum(is_value.cast(pa.int32())).take(last)
+        offsets = pa.concat_arrays([pa.array([0], pa.int32()), counts])
+        values = pc.binary_join(pa.ListArray.from_arrays(offsets, lines), SEPARATOR)
+        values = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+        status = pc.if_else(pc.is_null(self.field.take(last)), self.text.take(last), pa.scalar(None, pa.string()))
+        status = pc.binary_join_element_wise("=", status, "")
+        return pc.binary_join_element_wise(bare, status, values, SEPARATOR, null_handling="skip")
+
+    def values(self) -> tuple[list[dict[str, str]], Iterable[frozenset[str]], list[str | None]]:
+        """JSON scalars by field, the fields that stand in for an unknown, and the status, of each change."""
+        import pyarrow.compute as pc
+
+        names, texts = _shared(pc.fill_null(self.field, "")), _shared(self.text)
+        spans = list(map(slice, self.begins, self.ends))
+        fields = [dict(zip(names[span], texts[span], strict=True)) for span in spans]
+        if self.text.null_count:
+            fields = [{name: text for name, text in told.items() if text} for told in fields]
+        statuses = [told.pop("", None) for told in fields]
+        defaults: Iterable[frozenset[str]] = repeat(_NONE)
+        if pc.any(self.is_default).as_py():
+            flags = pc.fill_null(self.is_default, False).to_pylist()
+            defaults = [frozenset(compress(names[span], flags[span])) for span in spans]
+        plain = {status: str(value(status)) if status else None for status in set(statuses)}
+        return fields, defaults, [plain[status] for status in statuses]
 
 
 def _shared(column: pa.Array[Any]) -> list[Any]:
@@ -101,45 +153,20 @@ def _shared(column: pa.Array[Any]) -> list[Any]:
     return [words[place] for place in pc.fill_null(coded.indices, len(words) - 1).to_pylist()]
 
 
-def _fields(names: Sequence[str], texts: Sequence[str | None], start: int, end: int) -> dict[str, str]:
-    """JSON scalars by field, and a status under "": those of the rows from start to end."""
-    if end - start == 1:
-        text = texts[start]
-        return {names[start]: text} if text else {}
-    spans = zip(names[start:end], texts[start:end], strict=True)
-    return {name: text for name, text in spans if text}
-
-
-def _contents(heads: pa.Table, field: pa.Array[Any], text: pa.Array[Any], ends: Sequence[int]) -> pa.Array[Any]:
-    """What each change says at today's address, as `rows.contents` has it; a change's fields are in order, its status last."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    is_value = pc.and_(pc.is_valid(field), pc.is_valid(text))
-    lines = pc.binary_join_element_wise(field, text, "=").filter(is_value)
-    last = pc.subtract(pa.array(ends, pa.int32()), 1)
-    counts = pc.cumulative_sum(is_value.cast(pa.int32())).take(last)
-    offsets = pa.concat_arrays([pa.array([0], pa.int32()), counts])
-    values = pc.binary_join(pa.ListArray.from_arrays(offsets, lines), SEPARATOR)
-    values = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
-    status = pc.if_else(pc.is_null(field.take(last)), text.take(last), pa.scalar(None, pa.string()))
-    status = pc.binary_join_element_wise("=", status, "")
-    parts = [*(heads[name] for name in ("destination", "kind", "target", "email")), status, values]
-    return pc.binary_join_element_wise(*parts, SEPARATOR, null_handling="skip")
-
-
 def _ready(trip: Trip, kind: str, target: str, drafts: _Drafts, suppressed: frozenset[str]) -> list[Sending]:
     """Those that may and need to be sent now; the others are counted as withheld, by why."""
     changes, may, _ = drafts if all(drafts.is_today) else _resolved(trip, drafts)
     contacts = trip.read([change.address for change in changes])
     is_needed = _NEEDED[kind](trip, target)
     is_raise, is_creation = kind in _RAISES, kind == "AddContact"
+    is_consents, left = is_raise or kind == "Suppress", ContactState.LEFT
     ready, why = [], list[str]()
     for change, is_reachable in zip(changes, may, strict=True):
-        contact = contacts[change.address]
-        if (is_raise or kind == "Suppress") and (is_reachable and change.address not in suppressed) is not is_raise:
+        address = change.address
+        contact = contacts[address]
+        if is_consents and (is_reachable and address not in suppressed) is not is_raise:
             why.append("consent")
-        elif not is_creation and (contact is None or contact.state is ContactState.LEFT):
+        elif not is_creation and (contact is None or contact.state is left):
             why.append("contact")
         elif is_needed(change, contact):
             ready.append(change)

@@ -259,12 +259,12 @@ class Trip:
         refs = {name: at.ref for (kind, name), at in self.targets.items() if kind is TargetKind.FIELD and at.ref}
         values = _Values()
         for change in changes:
-            kind = change.kind
+            kind, address = change.kind, change.address
             if kind == _ADD_CODE:
                 yield _code(change)
                 continue
-            contact = known.get(change.address)
-            profile = Profile(change.address, contact.ref if contact else None)
+            contact = known.get(address)
+            profile = Profile(address, contact.ref if contact else None)
             if (bare := _BARE.get(kind)) is not None:
                 yield bare(id=change.change_id, profile=profile)
             else:
