@@ -243,6 +243,7 @@ def _readers(stage: Stage) -> None:
     rows = [
         (name, *(number(int(counts.get(key, 0)), stage.lang) for key in keys))
         for name, counts in told["providers"].items()
+        if counts.get("mailable")  # there are more of them than the story is about
     ]
     stage.screen.print(table(columns, rows))
     stage.world.tell("/sandbox/unsubscribe", provider="brevo", email=stage.hero_email)

@@ -73,13 +73,14 @@ def refused(
 
     `told`: kinds whose way out is told elsewhere.
     """
+    last = {one.way(lang): one.destination for one in found if one.kind not in told}  # what all wait for is said once
     for name in dict.fromkeys(one.destination for one in found):
         mine = [one for one in found if one.destination == name]
         for one in mine[:most]:
             yield Note(one.told(lang), Tone.WARN if one.kind == _WAITING else Tone.BAD)
         if most is not None and len(mine) > most:
             yield Note(say("guard.more", lang, count=len(mine) - most))
-        ways = list(dict.fromkeys(one.way(lang) for one in mine if one.kind not in told))
+        ways = [way for way, where in last.items() if where == name]
         typed = " ".join(way for way in ways if way.startswith("--"))
         for way in [typed, *(way for way in ways if not way.startswith("--"))]:
             if way:

@@ -84,7 +84,8 @@ def push_lines(result: run.Pushed, lang: str) -> Iterator[RenderableType]:
     is_pooled = any(one.applied[_CODES] + one.noop[_CODES] for one in result.results)
     kinds = (*_KINDS, _CODES) if is_pooled else _KINDS
     columns = [("", False), *((say(f"push.{kind}", lang), True) for kind in kinds), (say("push.calls", lang), True)]
-    yield table(columns, [_carried(one, kinds, lang) for one in result.results])
+    if result.results:
+        yield table(columns, [_carried(one, kinds, lang) for one in result.results])
     for one in result.results:
         yield from _trouble(one, lang)
     yield from refusals(result.refusals, lang)
@@ -124,7 +125,9 @@ def _proofs(proofs: Sequence[Proof], lang: str) -> Iterator[RenderableType]:
         if not found:
             continue
         lists = sum(1 for proof in found if proof.segment)
-        yield Text(say(f"push.{verdict}", lang, lists=lists, pages=len(found) - lists), style=style)
+        counts = {"lists": lists, "values": len(found) - lists}
+        what = ", ".join(say(f"push.read_{kind}", lang, count=count) for kind, count in counts.items() if count)
+        yield Text(say(f"push.{verdict}", lang, what=what), style=style)
 
 
 @view.register

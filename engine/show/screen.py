@@ -59,19 +59,24 @@ def error(problem: EngineError) -> None:
     mistakes = problem.mistakes if isinstance(problem, DefinitionError) else ()
     if mistakes:
         for mistake in mistakes:
-            screen.print(Text(mistake), end="\n\n", soft_wrap=True)
+            screen.print(Text(mistake), end="\n\n", soft_wrap=True)  # a caret stands under its word
         return
     place = f"{problem.place}: " if problem.place else ""
-    screen.print(Text(place, style="bold") + Text(str(problem), style="red"), soft_wrap=True)
+    _tell(screen, Text(place, style="bold") + Text(str(problem), style="red"))
     if problem.hint:
-        screen.print(Text(f"  hint: {problem.hint}"), soft_wrap=True)
+        _tell(screen, Text(f"  hint: {problem.hint}"))
 
 
 def warn(said: Iterable[str]) -> None:
     """What did not stop the command, and will stop others; to stderr."""
     screen = console(stderr=True)
     for one in said:
-        screen.print(Text(f"! {one}", style="yellow"), soft_wrap=True)
+        _tell(screen, Text(f"! {one}", style="yellow"))
+
+
+def _tell(screen: Console, text: Text) -> None:
+    """One line for programs; between words for people."""
+    screen.print(text, soft_wrap=not screen.is_terminal)
 
 
 def heading(text: str) -> Text:

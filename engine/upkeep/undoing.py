@@ -184,5 +184,6 @@ def _those_that_carried(client: Client) -> str:
     from engine.ownership.story import has_changed
 
     latest = [run for run in client.ledger.runs.carrying() if has_changed(run)][: -LISTED - 1 : -1]
-    told = [f"{run.id} ('{run.command}' of {run.started_at:%Y-%m-%d %H:%M} UTC)" for run in latest]
+    zone = client.settings.zone  # as `history` tells them
+    told = [f"{run.id} ('{run.command}' of {run.started_at.astimezone(zone):%Y-%m-%d %H:%M})" for run in latest]
     return f"these changed something: {', '.join(told)}" if told else "no run has changed anything yet"

@@ -124,6 +124,21 @@ def test_every_proof_of_a_push_names_its_list(begun: Lab) -> None:
     assert all(one["verdict"] == "proven" for one in proofs if one["segment"])
 
 
+def test_what_nobody_approved_shows_no_empty_table_and_says_once_how_to_go_on(fresh: Lab) -> None:
+    said = fresh.ciblage("push")
+    assert said.exit_code == 3
+    assert "created" not in said.out
+    assert said.out.count("the first push to this account needs an approval") == 3
+    assert said.out.count("ciblage approve FILE --by NAME, or ciblage push --yes") == 1
+
+
+def test_only_what_was_read_back_is_counted(begun: Lab) -> None:
+    begun.shop.change(5, name="Bo")
+    begun.stock()
+    begun.later(hours=5)
+    assert "proven by reading back (checks of values: 2)" in begun.ciblage("push").out
+
+
 def test_a_plan_holds_no_address(begun: Lab) -> None:
     busy(begun)
     file = begun.folder / "plan.parquet"
