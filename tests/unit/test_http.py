@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import threading
-import weakref
-from collections.abc import Callable, Iterator
 from datetime import UTC
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import quote, urlencode
 
-import httpx
 import pytest
 from http_lab import HOME, KEY, Hands, Script, api, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import errors
-from connectors.http import Http, Request, Response, SystemClock, Wire
+from connectors.http import Http, Response, SystemClock
 from connectors.pace import EVERY, LocalPace, Rate
 
 
@@ -263,145 +257,6 @@ def test_a_key_that_cannot_be_sent_is_a_settings_error_without_the_key(key: str)
     with pytest.raises(errors.SettingsError) as caught:
         Http(HOME, {"api-key": key}, handler=Script([Response(200)]), clock=Hands())
     assert key not in str(caught.value)
-
-
-# the network
-
-
-def through(answer: Callable[[httpx.Request], httpx.Response]) -> Wire:
-    return Wire(httpx.MockTransport(answer))
-
-
-def test_an_answer_is_let_go_once_it_was_read() -> None:
-    kept: list[weakref.ref[httpx.Response]] = []
-
-    def answer(_: httpx.Request) -> httpx.Response:
-        response = httpx.Response(200, content=b"{}")
-        kept.append(weakref.ref(response))
-        return response
-
-    wire = through(answer)
-    gc.disable()
-    try:
-        assert wire.handle(Request("GET", HOME)).body == b"{}"
-        assert [one() for one in kept] == [None]
-    finally:
-        gc.enable()
-        wire.close()
-
-
-def descendants(kind: type[BaseException]) -> Iterator[type[BaseException]]:
-    yield kind
-    for child in kind.__subclasses__():
-        yield from descendants(child)
-
-
-def raised(kind: type[BaseException]) -> BaseException:
-    request = httpx.Request("GET", HOME)
-    for arguments in (("boom",), (), ("boom", request, httpx.Response(500))):
-        try:
-            return kind(*arguments)
-        except TypeError:
-            continue
-    return kind("boom", request=request, response=httpx.Response(500))  # type: ignore[call-arg] # HTTPStatusError
-
-
-TREE = sorted(
-    {
-        kind
-        for root in (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL)
-        for kind in descendants(root)
-        if kind.__module__.startswith("httpx")
-    },
-    key=lambda kind: kind.__name__,
-)
-
-
-@pytest.mark.parametrize("kind", TREE, ids=lambda kind: kind.__name__)
-def test_every_error_of_httpx_is_one_of_ours(kind: type[BaseException]) -> None:
-    def fail(request: httpx.Request) -> httpx.Response:
-        raise raised(kind)
-
-    with pytest.raises((TimeoutError, ConnectionError)) as caught:
-        through(fail).handle(Request("POST", HOME))
-    assert str(caught.value) == kind.__name__
-    assert caught.value.__suppress_context__
-
-
-def test_the_tree_of_httpx_is_walked_whole() -> None:
-    assert {httpx.ReadTimeout, httpx.ProxyError, httpx.DecodingError, httpx.InvalidURL, httpx.TooManyRedirects} <= {
-        *TREE
-    }
-
-
-@pytest.mark.parametrize(
-    "kind", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol]
-)
-def test_what_never_left_is_not_ambiguous(kind: type[Exception]) -> None:
-    def fail(request: httpx.Request) -> httpx.Response:
-        raise kind("boom")
-
-    with pytest.raises(ConnectionRefusedError):
-        through(fail).handle(Request("POST", HOME))
-
-
-def test_an_impossible_address_is_not_ambiguous() -> None:
-    with pytest.raises(ConnectionRefusedError):
-        Wire().handle(Request("POST", "https://[broken"))
-
-
-def test_the_wire_sends_what_it_is_given_and_follows_nothing() -> None:
-    seen: list[httpx.Request] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
-        return httpx.Response(302, headers={"Location": "https://evil.example", "X-Thing": "1"}, content=b"moved")
-
-    response = through(answer).handle(Request("PATCH", f"{HOME}/a%2Fb?x=1", {"api-key": KEY}, b"{}"))
-    assert (response.status, response.body, response.headers["x-thing"]) == (302, b"moved", "1")
-    assert [(r.method, str(r.url), r.headers["api-key"], r.content) for r in seen] == [
-        ("PATCH", f"{HOME}/a%2Fb?x=1", KEY, b"{}")
-    ]
-
-
-QUERIES = (
-    "a=b",
-    "filter=any%28email%2C%5B%22"
-    + "%22%2C%22".join(f"person.{number}%40é.example" for number in range(100))
-    + "%22%5D%29",
-    "filter=" + "%2C".join(f"any(email,'person.{number}%40example.com')&x[{number}]" for number in range(100)),
-    "filter=" + "%2C".join(f"any(email,'person.{number}%40example.com')" for number in range(100)),
-    "filter=%28" + "%" * 600,
-)
-
-
-class Echo(BaseHTTPRequestHandler):
-    """Answers with what was asked for, as it came over the socket."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(self.path.encode("latin-1"))
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
-@pytest.mark.parametrize("query", QUERIES)
-def test_a_long_query_arrives_as_httpx_would_send_it(query: str) -> None:
-    with HTTPServer(("127.0.0.1", 0), Echo) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_port}/profiles?{query}"
-        wire = Wire()
-        arrived = wire.handle(Request("GET", url)).body
-        wire.close()
-        server.shutdown()
-        thread.join()
-    assert arrived == httpx.URL(url).raw_path
-    seen: list[str] = []
-    through(lambda request: (seen.append(str(request.url)), httpx.Response(200))[1]).handle(Request("GET", url))
-    assert seen == [str(httpx.URL(url))], "whoever stands in for the network sees all of it"
 
 
 # turns
