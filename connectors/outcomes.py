@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import compress
+from operator import not_
 from typing import TypeVar, cast
 
 from connectors.errors import UnexpectedResponse
@@ -31,7 +33,7 @@ __all__ = [
 ]  # fmt: skip
 
 T = TypeVar("T")
-_APPLIED = State.APPLIED  # looked up once, not once a change
+_APPLIED, _SUBSCRIBED = State.APPLIED, Consent.SUBSCRIBED  # looked up once, not once a change
 
 
 def contacts(batch: Batch) -> list[ContactChange]:
@@ -60,15 +62,16 @@ def by_code(batch: Batch) -> dict[str, list[AddCode]]:
 
 def parted(items: Iterable[T], test: Callable[[T], bool]) -> tuple[list[T], list[T]]:
     """Those that pass a test, and the others; both in order."""
-    found: tuple[list[T], list[T]] = ([], [])
-    for item in items:
-        found[not test(item)].append(item)
-    return found
+    asked = list(items)
+    told = [bool(test(item)) for item in asked]
+    if all(told):
+        return asked, []
+    return list(compress(asked, told)), list(compress(asked, map(not_, told)))
 
 
 def said_yes(change: Change) -> bool:
     """Whether an import may carry it that can only subscribe: of those who are new, only who said yes."""
-    return not isinstance(change, AddContact) or change.status is Consent.SUBSCRIBED
+    return not isinstance(change, AddContact) or change.status is _SUBSCRIBED
 
 
 def applied(change: Change, ref: Ref | None = None) -> Outcome:

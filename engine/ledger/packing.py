@@ -69,19 +69,17 @@ def value(text: str) -> Fitted:
 
 
 def pack_fields(fields: Mapping[int, str]) -> str:
-    """JSON scalars by field position."""
-    cells = [""] * (max(fields, default=-1) + 1)
-    for position, text in fields.items():
-        cells[position] = text
-    return SEPARATOR.join(cells)
+    """JSON scalars by field position, in one text."""
+    return with_fields("", fields)
 
 
 def with_fields(packed: str, fields: Mapping[int, str]) -> str:
     """The packed fields with these in their places."""
     cells = packed.split(SEPARATOR) if packed else []
+    missing = max(fields, default=-1) + 1 - len(cells)
+    if missing > 0:
+        cells += [""] * missing
     for position, text in fields.items():
-        if position >= len(cells):
-            cells += [""] * (position + 1 - len(cells))
         cells[position] = text
     return SEPARATOR.join(cells)
 

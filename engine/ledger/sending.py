@@ -89,12 +89,15 @@ class Travelling:
         if not final:
             return
         seen = {} if known is None else known
+        targets = {kind: settlement.known(kind) for kind in {change.kind for change, _ in final}}
         after: dict[str, contacts.Contact] = {}
         with self._moving(settlement.destination, settlement.plan) as rows:
-            after = _acknowledge(rows.connection, settlement, final, seen)
+            after = _acknowledge(rows.connection, settlement.destination, final, targets, seen)
             _reject(rows.connection, settlement, final)
-            _suppress(rows.connection, settlement, final)
-            _carry_codes(rows.connection, settlement, final)
+            if "Suppress" in targets:
+                _suppress(rows.connection, settlement, final)
+            if settlement.code_tags or "AddCode" in targets:
+                _carry_codes(rows.connection, settlement, final)
             rows.take([change.change_id for change, _ in final])
         seen.update(after)
 
@@ -235,14 +238,17 @@ class _Rows:
 
 def _acknowledge(
     connection: sa.Connection,
-    settlement: Settlement,
+    destination: str,
     final: Sequence[tuple[Sending, Outcome]],
+    targets: Mapping[str, Mapping[str, KnownTarget]],
     known: dict[str, contacts.Contact | None],
 ) -> dict[str, contacts.Contact]:
-    """Write what the outcomes say of contacts; returns those that are another by now, and keeps in `known` what it read."""
-    targets = {kind: settlement.known(kind) for kind in {change.kind for change, _ in final}}
+    """Write what the outcomes say of contacts; returns those that are another by now, and keeps in `known` what it read.
+
+    `targets`: by kind of change.
+    """
     unread = list({change.address for change, _ in final if change.address not in known})
-    known |= {**dict.fromkeys(unread), **contacts.read(connection, settlement.destination, unread)}
+    known |= {**dict.fromkeys(unread), **contacts.read(connection, destination, unread)}
     after: dict[str, contacts.Contact] = {}
     for change, outcome in final:
         address = change.address
@@ -251,7 +257,7 @@ def _acknowledge(
         if updated is not None and updated != contact:
             after[address] = updated
     pairs = [(known[address], contact) for address, contact in after.items()]
-    contacts.change(connection, settlement.destination, pairs)
+    contacts.change(connection, destination, pairs)
     return after
 
 
