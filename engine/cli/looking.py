@@ -54,7 +54,7 @@ def members(
     ] = False,
     format: Annotated[str, typer.Option("--format", help="csv, jsonl or parquet.")] = "csv",  # noqa: A002 - the option's name
     out: Out = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1)] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="How many at most.")] = None,
 ) -> None:
     """Print the members of a segment, before any consent."""
     with session("members", config, now, json=json, calls=False) as it:

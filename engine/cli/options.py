@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperGroup, TyperOption
 
 __all__ = [
     "HERE",
@@ -50,8 +50,22 @@ def _logged(
     """What `Commands` takes its option from."""
 
 
+_VALUES = {
+    "--all": "DIR", "--by": "NAME", "--config": "FILE", "--data": "DIR", "--document": "FILE", "--force": "TARGET", "--from": "FILE", "--jobs": "N",
+    "--limit": "N", "--log": "json", "--max-age": "DURATION", "--max-minutes": "N", "--now": "ISO8601", "--out": "FILE", "--plan": "FILE",
+    "--recreate": "TARGET", "--set": "KEY=VALUE", "--since": "DAY",
+}  # fmt: skip
+"""What the help calls the value of an option, where its own name would not say it."""
+
+
+def _named(param: TyperArgument | TyperOption) -> str:
+    """What the help calls a value: `FILE`, or the option's or argument's own name in capitals."""
+    flag = max(param.opts, key=len)
+    return _VALUES.get(flag, flag.removeprefix("--").replace("_", "-").upper())
+
+
 class Commands(TyperGroup):
-    """Every command has `--log`."""
+    """Every command has `--log`, and its values have names that people know."""
 
     def __init__(self, **given: Any) -> None:  # noqa: ANN401 - typer's own
         super().__init__(**given)
@@ -60,6 +74,9 @@ class Commands(TyperGroup):
         [option] = [one for one in typer.main.get_command(single).params if "--log" in one.opts]
         for command in self.commands.values():
             command.params.append(option)
+            for param in command.params:
+                if isinstance(param, TyperArgument | TyperOption) and param.metavar is None:
+                    param.metavar = None if getattr(param, "is_flag", False) else _named(param)
 
 
 app = typer.Typer(
@@ -100,7 +117,9 @@ Config = Annotated[Path, typer.Option("--config", help="The client's config.")]
 Now = Annotated[str | None, typer.Option("--now", help="The run's moment, ISO 8601; default: the clock's.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write it to this file.")]
-Folder = Annotated[Path | None, typer.Option("--out", help="Write it into this folder; default: ./ciblage-NAME.")]
+Folder = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Write it into this folder; default: ./ciblage-NAME.")
+]
 Force = Annotated[
     list[str] | None, typer.Option("--force", help="DESTINATION or DESTINATION/SEGMENT: override the guard there.")
 ]

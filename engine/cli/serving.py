@@ -19,7 +19,9 @@ from engine.cli.session import session
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Where the example shop is written.")] = Path("demo-shop"),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the example shop is written.")] = Path(
+        "demo-shop"
+    ),
     lang: Annotated[str, typer.Option("--lang", help="en or fr.")] = "en",
 ) -> None:
     """Play the whole round on real data, on this machine."""
@@ -31,7 +33,7 @@ def demo(
 
 @app.command()
 def sandbox(
-    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8025,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8025,
     now: Now = None,
     speed: Annotated[float, typer.Option("--speed", help="How fast its clock runs.")] = 1.0,
 ) -> None:
@@ -42,7 +44,8 @@ def sandbox(
 
     start = now or SystemClock().utc().isoformat(timespec="seconds")
     command = [sys.executable, "-m", "connectors.sandbox", "--port", str(port), "--speed", str(speed), "--now", start]
-    print(f"Look at http://127.0.0.1:{port}/ in a browser; Ctrl-C ends it.", file=sys.stderr)
+    where = f"http://127.0.0.1:{port}/" if port else "the url that it prints"
+    print(f"Look at {where} in a browser; Ctrl-C ends it.", file=sys.stderr)
     raise typer.Exit(subprocess.call(command))
 
 
@@ -53,7 +56,7 @@ def receive(
     host: Annotated[
         str, typer.Option("--host", help="Where to listen; a proxy with TLS stands before it.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8026,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8026,
 ) -> None:
     """Take what providers send by themselves. These are their webhooks; Ctrl-C ends it."""
     with session("receive", config, now, json=False) as it:

@@ -41,7 +41,7 @@ def init(
     options: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE: a key of the destination.")] = None,
     lang: Annotated[str, typer.Option("--lang", help="What marketers read: en or fr.")] = "en",
     timezone: Annotated[str | None, typer.Option("--timezone", help="For example Europe/Paris.")] = None,
-    currency: Annotated[str, typer.Option("--currency")] = "EUR",
+    currency: Annotated[str, typer.Option("--currency", help="Rows in another one are set aside.")] = "EUR",
 ) -> None:
     """Write a config to begin with. On a terminal it asks for what is not said."""
     with session("init", HERE, None, json=json) as it:

@@ -14,7 +14,7 @@ from connectors import errors
 from connectors.base import ReceivesEvents
 from connectors.types import EngagementEvent, EventKind, Left, Suppression
 from engine.engagement.pull import known
-from engine.errors import EngineError
+from engine.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -129,14 +129,18 @@ class Receiver:
 
 
 class Doorway(ThreadingHTTPServer):
-    """A receiver on a socket; TLS and the outside world are a proxy's business."""
+    """A receiver on a socket; TLS and the outside world are a proxy's business. Raises ConfigError where nobody can listen."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128  # a campaign's deliveries come at once
 
     def __init__(self, receiver: Receiver, host: str, port: int) -> None:
-        super().__init__((host, port), _Delivery)
+        try:
+            super().__init__((host, port), _Delivery)
+        except OSError as error:
+            message = f"cannot listen at {host}:{port}: {error.strerror}"
+            raise ConfigError(message, place="--host and --port", hint="--port 0 takes a free one") from None
         self.receiver = receiver
 
 

@@ -119,6 +119,17 @@ def test_the_list_of_commands_says_of_each_what_it_does_in_a_whole_sentence() ->
     assert "..." not in shown.partition("Commands:")[2]
 
 
+@pytest.mark.parametrize(
+    "words", [("plan",), ("members",), ("codes", "confirm"), ("connectors", "new"), ("receive",)], ids="-".join
+)
+def test_what_a_command_takes_has_a_name_that_people_know(words: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*words, "--help"]).stdout
+    usage, _, options = shown.partition("Options:")
+    assert re.findall(r"--\w+ [<\[{]", options) == [], "types of Python are nobody's words"
+    assert not re.search(r"\b[a-z_]+\b", usage.partition("\n")[0].partition("[OPTIONS]")[2])
+    assert "--json" not in options or "--config FILE" in options or words[0] == "connectors"
+
+
 def test_the_version_is_the_packages() -> None:
     said = CliRunner().invoke(app, ["--version"])
     assert (said.exit_code, said.stdout) == (0, f"ciblage {version('ciblage')}\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -108,3 +109,16 @@ def test_without_a_destination_there_is_nothing_to_receive(lab: Lab) -> None:
     said = lab.ciblage("receive", is_dated=False)
     assert (said.exit_code, said.out) == (2, "")
     assert "no destination's provider sends events by itself" in said.err
+
+
+def test_a_port_that_somebody_has_is_told(lab: Lab) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        said = lab.ciblage("receive", "--port", taken.getsockname()[1])
+    assert said.exit_code == 2
+    assert "cannot listen at 127.0.0.1:" in said.err
+    assert "--port 0 takes a free one" in said.err
+
+
+def test_a_port_that_cannot_be_is_told(lab: Lab) -> None:
+    said = lab.ciblage("receive", "--port", 99999)
+    assert (said.exit_code, "--port" in said.err) == (2, True)
