@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from connectors import webhooks
@@ -25,12 +25,11 @@ _BOUNCES = ("bounces.hard_bounces", "bounces.soft_bounces")
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One report of a campaign: where it is, its records, and the campaign's figures that move with it."""
+    """One report of a campaign: where it is, and the campaign's figures that move with it."""
 
     path: str
-    key: str
     figures: tuple[str, ...]
-    _: KW_ONLY
+    key: str = ""  # of its records, where the path does not end so
     kind: EventKind | None = None  # None: each act says what it is
     acts: str = ""  # the list of a record that holds what the person did; "": the record itself tells one thing
     kept: str = ""  # of such a record
@@ -50,14 +49,12 @@ class Stream:
 
 
 STREAMS: Sequence[Stream] = (
-    Stream("sent-to", "sent_to", ("emails_sent",), kind=EventKind.SEND, time="", kept="status"),
-    Stream("open-details", "members", ("opens.opens_total",), kind=EventKind.OPEN, acts="opens", since=True),
+    Stream("sent-to", ("emails_sent",), kind=EventKind.SEND, time="", kept="status"),
+    Stream("open-details", ("opens.opens_total",), "members", kind=EventKind.OPEN, acts="opens", since=True),
     # 500: pages of 1000 time out now and then (python-mailchimp PR#207)
-    Stream("email-activity", "emails", ("clicks.clicks_total", *_BOUNCES), acts="activity", since=True, count=500),
-    Stream("unsubscribed", "unsubscribes", ("unsubscribed",), kind=EventKind.UNSUBSCRIBE, kept="reason"),
-    Stream(
-        "abuse-reports", "abuse_reports", ("abuse_reports",), kind=EventKind.COMPLAINT, time="date", kept="id", count=0
-    ),
+    Stream("email-activity", ("clicks.clicks_total", *_BOUNCES), "emails", acts="activity", since=True, count=500),
+    Stream("unsubscribed", ("unsubscribed",), "unsubscribes", kind=EventKind.UNSUBSCRIBE, kept="reason"),
+    Stream("abuse-reports", ("abuse_reports",), kind=EventKind.COMPLAINT, time="date", kept="id", count=0),
 )
 
 PEOPLE: Mapping[EventKind, Sequence[str]] = {

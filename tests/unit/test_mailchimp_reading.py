@@ -107,6 +107,18 @@ def test_a_figure_that_a_report_does_not_tell_is_not_zero() -> None:
     assert [event.id for event in pull(shop, cursor)[0]] == [event.id for event in found], "it is asked each time"
 
 
+def test_totals_of_one_campaign_and_of_many_are_one_call_and_a_forgotten_one_is_absent() -> None:
+    shop, campaign = mailed(2)
+    others = [shop.provider.mail(AUDIENCE, f"Soldes {number}") for number in range(30)]
+    for wanted in ([campaign], ["ghost"], [campaign, *others, "ghost"]):
+        before = len(shop.requests)
+        found = shop.connector.totals(wanted)
+        assert found.keys() == {*wanted} - {"ghost"}
+        assert all(totals[EventKind.SEND] == 2 for totals in found.values())
+        assert len(shop.requests) - before == 1
+    assert shop.connector.totals([]) == {}
+
+
 def test_an_event_dated_in_the_future_hides_nothing_that_comes() -> None:
     shop, campaign = mailed(2)
     shop.provider.react(

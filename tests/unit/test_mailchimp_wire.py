@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors import mailchimp
+from connectors.errors import UnexpectedResponse
 from connectors.mailchimp import wire
 from connectors.mailchimp.spec import SPEC
 from connectors.types import ClearTraits, Outcome, Profile, Reason, SetTraits, State, Suppress, ValueKind
@@ -135,18 +136,29 @@ def test_a_suppression_that_did_not_take_is_no_success() -> None:
     assert wire.settled(change, result).state is State.REJECTED
 
 
-@settings(deadline=None)
-@given(st.lists(st.lists(st.integers(), max_size=3), min_size=1, max_size=5))
-def test_every_file_of_an_archive_is_read(files: list[list[int]]) -> None:
+def archived(*files: object) -> bytes:
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w:gz") as archive:
-        for place, numbers in enumerate(files):
-            content = json.dumps([{"operation_id": str(number)} for number in numbers]).encode()
+        for place, told in enumerate(files):
+            content = json.dumps(told).encode()
             entry = tarfile.TarInfo(f"{place}.json")
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
-    found = [result["operation_id"] for result in wire.results(target.getvalue())]
+    return target.getvalue()
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.integers(), max_size=3), min_size=1, max_size=5))
+def test_every_file_of_an_archive_is_read(files: list[list[int]]) -> None:
+    told = [[{"operation_id": str(number)} for number in numbers] for numbers in files]
+    found = [result["operation_id"] for result in wire.results(archived(*told))]
     assert found == [str(number) for numbers in files for number in numbers]
+
+
+@pytest.mark.parametrize("told", [{}, {"operation_id": "1"}, ["1"], [None], "text", None])
+def test_an_archive_of_another_shape_is_an_unexpected_response(told: object) -> None:
+    with pytest.raises(UnexpectedResponse):
+        list(wire.results(archived([{"operation_id": "1"}], told)))
 
 
 def test_words_hold_no_address() -> None:
