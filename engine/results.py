@@ -139,6 +139,7 @@ class Pushed:
     renewed: int = 0
     exported: Path | None = None
     is_terminated: bool = False
+    warnings: Sequence[str] = ()
 
     def trouble(self) -> dict[str, Any]:
         """What the history keeps for `status`: refusals, lists not proven by destination, and who did not answer."""

@@ -57,7 +57,7 @@ def plan(client: Client, *, out: Path | None, force: Sequence[str] = (), recreat
     warnings = [say("plan.unswept", client.lang, name=name) for name in unread]
     if out is not None:
         save(planned.plan, out)
-    return replace(planned, file=out, warnings=warnings, config=client.config.named)
+    return replace(planned, file=out, warnings=[*planned.warnings, *warnings], config=client.config.named)
 
 
 def approve(client: Client, file: Path, by: str) -> Approved:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.errors import ConnectorError
+from engine.client.sizes import outsiders
 from engine.errors import ConfigError
 from engine.results import Exported, Options, Planned, PulledAll, Pushed, Review
 
@@ -115,7 +116,9 @@ def make_plan(client: Client, options: Options, *, skip: Mapping[str, str], is_s
         reads=_reads(client, surveys) if is_shown else {},
         recreate=frozenset(options.recreate),
     )
-    return guard_plan(client, Planned(plan=made, unreachable=unreachable), surveys, options)
+    carried = [segment for name in surveys for segment in client.settings.destinations[name].segments]
+    planned = Planned(plan=made, unreachable=unreachable, warnings=list(outsiders(client, carried)))
+    return guard_plan(client, planned, surveys, options)
 
 
 def decide_codes(client: Client, policies: Sequence[Policy]) -> Decision:
@@ -245,6 +248,7 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
         proofs=proofs,
         refusals=planned.refusals,
         unreachable=planned.unreachable,
+        warnings=planned.warnings,
         minted=issued.minted if issued else 0,
         renewed=issued.renewed if issued else 0,
         exported=exported.file if exported else None,

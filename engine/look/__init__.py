@@ -108,7 +108,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentRow:
-    """One segment, in people: matched = before any consent gate."""
+    """One segment, in people: matched = before any consent gate. `warning`: "size" outside its bounds; `why` says it in words."""
 
     name: str
     title: str
@@ -119,6 +119,7 @@ class SegmentRow:
     held_out: int
     blocked: int
     warning: str | None = None
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,12 +232,14 @@ def segments(client: Client) -> Segments:
 def _segment_row(client: Client, people: pa.Table, segment: Segment) -> SegmentRow:
     import pyarrow.compute as pc
 
+    from engine.client.sizes import outside
+
     matched = people[f"segment:{segment.name}"]
     reachable = pc.and_(matched, people["reachable_email"])
     held = f"holdout:{segment.name}"
     held_out = pc.sum(pc.and_(reachable, people[held])).as_py() or 0 if held in people.column_names else 0
     count = int(pc.sum(matched).as_py() or 0)
-    fits = segment.size is None or segment.size.fits(count, people.num_rows)
+    why = outside(segment, count, people.num_rows, client.lang)
     return SegmentRow(
         name=segment.name,
         title=segment.title,
@@ -246,7 +249,8 @@ def _segment_row(client: Client, people: pa.Table, segment: Segment) -> SegmentR
         by_basis=_by_basis(people.filter(matched), "reachable_email"),
         held_out=int(held_out),
         blocked=count - int(pc.sum(reachable).as_py() or 0),
-        warning=None if fits else "size",
+        warning=None if why is None else "size",
+        why=why,
     )
 
 

@@ -36,9 +36,13 @@ class Size:
 
     def fits(self, count: int, base: int) -> bool:
         """Whether a count of members out of a base lies within the bounds."""
-        least = (self.least or Decimal(0)) * (base if self.least_is_share else 1)
-        most = None if self.most is None else self.most * (base if self.most_is_share else 1)
+        least, most = self.people(base)
         return least <= count and (most is None or count <= most)
+
+    def people(self, base: int) -> tuple[Decimal, Decimal | None]:
+        """Both bounds in people out of a base."""
+        least = (self.least or Decimal(0)) * (base if self.least_is_share else 1)
+        return least, None if self.most is None else self.most * (base if self.most_is_share else 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,7 @@ def _(result: run.Pushed, lang: str) -> RenderableType:
 
 def push_lines(result: run.Pushed, lang: str) -> Iterator[RenderableType]:
     """What each destination carried, what it refused, and what reading back proves."""
+    yield from (Text(f"! {warning}", style="yellow") for warning in result.warnings)
     is_pooled = any(one.applied[_CODES] + one.noop[_CODES] for one in result.results)
     kinds = (*_KINDS, _CODES) if is_pooled else _KINDS
     columns = [("", False), *((say(f"push.{kind}", lang), True) for kind in kinds), (say("push.calls", lang), True)]

@@ -175,10 +175,8 @@ def _segments(result: look.Segments, lang: str) -> Iterator[RenderableType]:
     ]
     yield table([(say(key, lang), is_number) for key, is_number in columns], rows)
     for one in result.rows:
-        if one.warning:
-            yield Text(
-                say("segments.out_of_bounds", lang, title=one.title, count=number(one.matched, lang)), style="yellow"
-            )
+        if one.why:
+            yield Text(f"! {one.why}", style="yellow")
     for warning in result.warnings:
         yield Text(f"! {warning}", style="yellow")
 
