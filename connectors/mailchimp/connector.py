@@ -69,9 +69,7 @@ class Mailchimp:
         if pools := by_kind[TargetKind.POOL]:
             store = self._store(audience)
             rules = {target: f"{store}/{target.title}" for target in pools} if store else {}
-            found |= {
-                one: ref for one, ref in rules.items() if self._http.look(wire.pool(ref), params={"fields": "id"})
-            }
+            found |= {target: ref for target, ref in rules.items() if self._http.look(wire.pool(ref))}
         return found
 
     def _fields(self, wanted: Sequence[Target], audience: Ref) -> dict[Target, Ref]:
@@ -83,9 +81,8 @@ class Mailchimp:
         said = min(self._settings.max_merge_fields, FIELDS_AT_MOST)
         room = FIELDS_AT_MOST if len(known) > FIELDS else said  # more than 30: it is Premium
         if missing and len(known) + missing > room:
-            hint = (
-                f"on the Premium plan say max_merge_fields = {FIELDS_AT_MOST}" if room < FIELDS_AT_MOST else "drop some"
-            )
+            more = f"on the Premium plan say max_merge_fields = {FIELDS_AT_MOST}"
+            hint = more if room < FIELDS_AT_MOST else "drop some"
             words = f"the audience has {len(known)} merge fields, takes {room} at most, and {missing} more are needed"
             raise SettingsError(f"mailchimp: {words}; {hint}", key="max_merge_fields")
         return found

@@ -113,23 +113,16 @@ def _leavers(
     http: Http, audience: str, name: str, since: datetime | None, start: Place | None
 ) -> Iterator[Part[Suppression]]:
     """The contacts of one status; or the complaints, which cannot be asked for by time, and name a report of their own."""
-    path, time, params = "abuse-reports", "date", dict[str, str]()
+    path, ref, time, params = "abuse-reports", "email_id", "date", dict[str, str]()
     if name in LEFT:
-        path, time = "members", "last_changed"
+        path, ref, time = "members", "id", "last_changed"
         params = {"status": name, "sort_field": time, "sort_dir": "ASC"}
         params |= {"since_last_changed": stamped(since)} if since else {}
-    left, fields = LEFT.get(name, Left.COMPLAINT), ("id", "email_address", time)
+    left, fields = LEFT.get(name, Left.COMPLAINT), dict.fromkeys(("id", ref, "email_address", time))
     for entries, following in pages(http, f"/lists/{audience}/{path}", fields, start=start, **params):
-        found = [
-            Suppression(
-                email=normal(str(entry.get("email_address"))),
-                left=left,
-                at=instant(entry.get(time)),
-                ref=entry.get("id") if name in LEFT else None,
-            )
-            for entry in entries
-        ]
-        yield Part(items=found, following=following, times=[one.at for one in found])
+        who = [(normal(str(entry["email_address"])), instant(entry.get(time)), entry.get(ref)) for entry in entries]
+        found = [Suppression(email=email, left=left, at=at, ref=contact) for email, at, contact in who]
+        yield Part(items=found, following=following, times=[at for _, at, _ in who])
 
 
 def engagement(http: Http, audience: str, since: Cursor | None, now: datetime) -> Iterator[Page[EngagementEvent]]:

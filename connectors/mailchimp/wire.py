@@ -21,7 +21,7 @@ from connectors.http import mask
 from connectors.types import AddCode, AddContact, Change, Consent, ContactChange, Left, Outcome, Reason, Ref, normal
 
 Waiting: TypeAlias = dict[str, list[ContactChange]]
-"""Changes that an answer says nothing of, by address."""
+"""Changes by address, as long as an answer says nothing of them."""
 
 # 'pending' is absent on purpose: writing it mails a confirmation request.
 STATUS: Mapping[Consent, str] = {
@@ -118,17 +118,14 @@ def told(answer: object, name: str) -> Iterator[tuple[str, Json]]:
         yield normal(str(entry.get("email_address"))), entry
 
 
-def added(changes: Sequence[AddContact], answer: object) -> tuple[list[Outcome], Waiting]:
-    """The outcomes that a batch add tells, and the changes that it does not mention."""
-    waiting = outcomes.by_address(changes)
-    found: list[Outcome] = []
+def added(waiting: Waiting, answer: object) -> Iterator[Outcome]:
+    """The outcomes that a batch add tells; whom it tells of leaves `waiting`."""
     for email, entry in told(answer, "new_members"):
         for place, change in enumerate(waiting.pop(email, ())):
             is_made = place == 0 and not _lost(change, entry)
-            found.append(done(change, entry) if is_made else exists(change, entry))
+            yield done(change, entry) if is_made else exists(change, entry)
     for email, entry in told(answer, "errors"):
-        found += [refused(change, entry) for change in waiting.pop(email, ())]
-    return found, waiting
+        yield from (refused(change, entry) for change in waiting.pop(email, ()))
 
 
 def refused(change: ContactChange, entry: Json) -> Outcome:
@@ -164,16 +161,15 @@ def _lost(change: ContactChange, entry: Json) -> list[str]:
     return [tag for tag, text in written.items() if (shown.get(tag) not in _EMPTY if text == "" else tag not in shown)]
 
 
-def moved(changes: Sequence[ContactChange], answer: object, key: str) -> tuple[list[Outcome], Waiting, dict[str, str]]:
-    """The outcomes of the members that were moved; the other changes, and the words said of them by address."""
-    waiting = outcomes.by_address(changes)
-    found = [done(change, entry) for email, entry in told(answer, key) for change in waiting.pop(email, ())]
-    words = {
-        normal(str(address)): mask(str(error.get("error") or ""))
-        for error in objects(answer, "errors")
-        for address in error.get("email_addresses") or ()
-    }
-    return found, waiting, words
+def moved(waiting: Waiting, answer: object, name: str) -> Iterator[Outcome]:
+    """The outcomes of the members that were moved; they leave `waiting`."""
+    return (done(change, entry) for email, entry in told(answer, name) for change in waiting.pop(email, ()))
+
+
+def unmoved(answer: object) -> dict[str, str]:
+    """What is said of the others, by address."""
+    said = [(error, mask(str(error.get("error") or ""))) for error in objects(answer, "errors")]
+    return {normal(str(email)): words for error, words in said for email in error.get("email_addresses") or ()}
 
 
 def culprits(body: object, changes: Sequence[Change]) -> dict[str, Reason]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache, partial
 from http import HTTPStatus
 
 from connectors import types
@@ -12,7 +13,7 @@ from connectors.errors import InvalidRequest
 from connectors.http import Http
 from connectors.mailchimp import reading, wire
 from connectors.mailchimp.spec import SKEW, SLOW
-from connectors.outcomes import applied, contacts, each, noop, parted, rejected, shows
+from connectors.outcomes import applied, by_address, contacts, each, noop, parted, rejected, shows
 from connectors.types import AddCode, AddContact, Batch, Change, Job, Outcome, Reason, Ref, State
 
 _PENDING = "a pending consent is not sent: it would mail a confirmation request"
@@ -39,8 +40,8 @@ def _add(http: Http, batch: Batch) -> Iterator[Outcome]:
         return
     body = {"members": [wire.member(change) for change in sent]}
     path = f"/lists/{batch.ref}?skip_merge_validation=true&skip_duplicate_check=true"
-    told, waiting = wire.added(sent, _written(http, path, body, sent))
-    yield from told
+    waiting = by_address(sent)
+    yield from wire.added(waiting, _written(http, path, body, sent))
     present = reading.contacts(http, batch.ref, waiting)  # passed over in silence (pmpro-mailchimp#152, 2026-05)
     for email, left in waiting.items():
         entry = present.get(email)
@@ -54,8 +55,8 @@ def _move(http: Http, batch: Batch) -> Iterator[Outcome]:
     asked, key = _MOVES[type(changes[0])]
     body = {asked: list(dict.fromkeys(change.profile.email for change in changes))}
     answer = _written(http, f"/lists/{audience}/segments/{segment}", body, changes)
-    told, waiting, words = wire.moved(changes, answer, key)
-    yield from told
+    waiting, words = by_address(changes), wire.unmoved(answer)
+    yield from wire.moved(waiting, answer, key)
     standing = reading.standing(http, batch.ref, waiting)  # there already, gone already, no contact: read, not guessed
     for email, left in waiting.items():
         is_in, said = standing.get(email), words.get(email) or None
@@ -117,15 +118,14 @@ def _results(http: Http, states: dict[Ref, Json], job: Ref) -> Iterator[Json] | 
 
 def _told(http: Http, ref: Ref, waiting: dict[str, Change], results: Iterable[Json]) -> Iterator[Outcome]:
     """Outcomes of those of the changes that the results name; they leave `waiting`."""
-    codes: frozenset[str] | None = None  # "already exists" may be said in any language: the pool tells
+    codes = cache(partial(_codes, http, ref))  # "already exists" may be said in any language: the pool tells
     for result in results:
         change = waiting.pop(str(result.get("operation_id")), None)
         if change is None:
             continue
         outcome = wire.settled(change, result)
-        if isinstance(change, AddCode) and outcome.reason in _UNSURE:
-            codes = _codes(http, ref) if codes is None else codes
-            outcome = noop(change) if change.code in codes else outcome
+        if isinstance(change, AddCode) and outcome.reason in _UNSURE and change.code in codes():
+            outcome = noop(change)
         yield outcome
 
 

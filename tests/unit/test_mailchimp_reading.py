@@ -12,6 +12,7 @@ from mailchimp_account import AUDIENCE, LOYAL, Shop, person
 
 from connectors.http import Request, Response
 from connectors.mailchimp import events
+from connectors.mailchimp.wire import subscriber
 from connectors.types import Cursor, EngagementEvent, EventKind, Left, Page, Precision, Suppression
 
 
@@ -199,7 +200,7 @@ def test_each_way_of_leaving_has_its_name() -> None:
         (person(4).email, Left.UNSUBSCRIBED),
         (person(4).email, Left.COMPLAINT),
     }
-    assert all(item.at == shop.now for item in found)
+    assert all((item.at, item.ref) == (shop.now, subscriber(item.email)) for item in found)
 
 
 def test_the_second_sweep_brings_what_changed() -> None:
