@@ -56,7 +56,7 @@ class Travelling:
         self.renamed: Mapping[str, Mapping[str, str]] = {}  # by destination: a segment's former name → its name now
 
     def begin(self, destination: str, *batches: Sequence[Sending], at: datetime, plan: str | None = None) -> None:
-        """Commit that these are about to leave, each batch in a call of its own."""
+        """Commit that these are about to leave; those of a batch are kept together, as they are expected to end."""
         with self._moving(destination, plan) as rows:
             rows.take([change.change_id for batch in batches for change in batch])  # sent anew: once is enough
             for batch in batches:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import count
+from itertools import chain, count
 
 from connectors import errors
 from connectors.base import Connector
@@ -159,7 +159,8 @@ class Trip:
             since = self.clock.utc()
             if not is_begun:
                 begun = [[by_id[change.id] for change in batch.changes] for batch in round_]
-                self.ledger.sending.begin(self.name, *begun, at=since, plan=self.plan)
+                together = begun if limit.is_job else [list(chain.from_iterable(begun))]  # what ends together
+                self.ledger.sending.begin(self.name, *together, at=since, plan=self.plan)
             deliveries = self._deliver(round_, since)
             if kind == AddMember.__name__ and not self.targets[place_of(kind, target)].is_owned:
                 for delivery in deliveries:
@@ -211,8 +212,8 @@ class Trip:
                 failed.set()
             return delivery
 
-        if len(batches) == 1:
-            return [send(0, batches[0])]
+        if min(in_flight, len(batches)) == 1:
+            return list(map(send, count(), batches))
         with ThreadPoolExecutor(max_workers=min(in_flight, len(batches)), thread_name_prefix=self.name) as pool:
             return list(pool.map(send, count(), batches))
 
