@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ConfigError
@@ -64,7 +64,7 @@ class Held:
 
 def person(client: Client, who: str, out: Path | None = None) -> Held:
     """Look one person up by customer_id or address; with `out` all of it goes to a file of mode 0600. Raises ConfigError."""
-    found = _found(client, who)
+    found, zone = _found(client, who), client.settings.zone
     rows = client.shop.rows_of(found.ids[0]) if found.ids else {}
     suppressions = _mine(client.ledger.suppressions.table().to_pylist(), found)
     events = client.parts.of_people(found.addresses)
@@ -73,8 +73,13 @@ def person(client: Client, who: str, out: Path | None = None) -> Held:
     held = Held(
         customers=found.ids,
         addresses=found.addresses,
-        consent=_states(next(iter(rows.get("customers", ())), {})),
-        history=[*_told(suppressions), *_acted(events)],
+        consent=[
+            replace(one, since=_here(one.since, zone)) for one in _states(next(iter(rows.get("customers", ())), {}))
+        ],
+        history=[
+            replace(one, at=_here(one.at, zone), first_seen=_here(one.first_seen, zone))
+            for one in [*_told(suppressions), *_acted(events)]
+        ],
         shop=rows,
         computed=_computed(client, found.ids),
         destinations=_destinations(client, found),
@@ -86,6 +91,11 @@ def person(client: Client, who: str, out: Path | None = None) -> Held:
     if out is not None:
         _write(out, held)
     return held
+
+
+def _here(at: datetime | None, zone: tzinfo) -> datetime | None:
+    """The client's own time; at rest instants are UTC and do not say so."""
+    return None if at is None else (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone)
 
 
 def _found(client: Client, who: str) -> Person:

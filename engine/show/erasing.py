@@ -11,7 +11,7 @@ from engine import look
 from engine.erasure import Erasure, Trace
 from engine.show.screen import heading, table
 from engine.show.views import stacked, view
-from engine.words import knows, number, say
+from engine.words import knows, moment, number, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,14 +61,20 @@ def _held(result: look.Held, lang: str) -> Iterator[RenderableType]:
     columns = [(say(f"person.{word}", lang), False) for word in ("channel", "state", "since", "source", "basis")]
     yield table(
         columns,
-        [(one.channel, one.state, _when(one.since), one.source or "", one.basis or "") for one in result.consent],
+        [
+            (one.channel, _state(one.state, lang), _when(one.since, lang), one.source or "", one.basis or "")
+            for one in result.consent
+        ],
     )
     if result.history:
         yield Text()
         columns = [(say(f"person.{word}", lang), False) for word in ("source", "what", "since", "seen", "origin")]
         yield table(
             columns,
-            [(one.source, one.what, _when(one.at), _when(one.first_seen), one.origin) for one in result.history],
+            [
+                (one.source, one.what, _when(one.at, lang), _when(one.first_seen, lang), one.origin)
+                for one in result.history
+            ],
         )
     yield Text()
     facts = {f"tables.{name}": len(rows) for name, rows in result.shop.items() if name != "codes"}
@@ -78,8 +84,13 @@ def _held(result: look.Held, lang: str) -> Iterator[RenderableType]:
     yield Text(say("person.file", lang, file=result.file) if result.file else say("person.more", lang))
 
 
-def _when(at: datetime | None) -> str:
-    return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
+def _state(state: str, lang: str) -> str:
+    key = f"person.{state}"
+    return say(key, lang) if knows(key) else state
+
+
+def _when(at: datetime | None, lang: str) -> str:
+    return "" if at is None else moment(at, lang)
 
 
 def erasure_lines(result: Erasure, lang: str) -> Iterator[RenderableType]:

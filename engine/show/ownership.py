@@ -36,7 +36,7 @@ def _(result: History, lang: str) -> RenderableType:
             str(one.id), one.command, moment(one.started_at, lang), _ended(one, lang),
             "–" if one.exit_code is None else str(one.exit_code),
             number(one.changes, lang) if one.destinations else "–",
-            f"{(one.plan or '–')[:_FEW]}{'' if one.is_kept or not one.plan else ' ×'}",
+            f"{(one.plan or '–')[:_FEW]}{' ×' if one.has_changed and not one.is_kept else ''}",
         )
         for one in result.runs
     ]  # fmt: skip

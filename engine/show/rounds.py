@@ -92,6 +92,8 @@ def push_lines(result: run.Pushed, lang: str) -> Iterator[RenderableType]:
     yield from refusals(result.refusals, lang)
     yield from _unreachable(result.unreachable.items(), lang)
     yield from _proofs(result.proofs, lang)
+    if result.results and not (result.refusals or result.unreachable or any(map(_is_busy, result.results))):
+        yield Text(say("push.nothing", lang), style="green")
     if result.exported and not (result.minted or result.renewed):
         yield Text(say("push.exported", lang, file=result.exported))
     for fate in ("minted", "renewed"):
@@ -102,6 +104,12 @@ def push_lines(result: run.Pushed, lang: str) -> Iterator[RenderableType]:
 def _carried(one: Result, kinds: Sequence[str], lang: str) -> tuple[str, ...]:
     counts = [one.applied[kind] + one.noop[kind] for kind in kinds]
     return (one.name, *(number(count, lang) if count else "–" for count in counts), number(one.calls, lang))
+
+
+def _is_busy(one: Result) -> bool:
+    """Whether there was anything to do."""
+    counts = (*one.applied.values(), *one.noop.values(), *one.withheld.values(), *one.settled.values())
+    return bool(any(counts) or one.rejected or one.pending or one.error or one.stopped)
 
 
 def _trouble(one: Result, lang: str) -> Iterator[RenderableType]:

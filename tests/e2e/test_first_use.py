@@ -114,6 +114,24 @@ def test_what_is_held_of_a_person_is_named_in_their_language(begun: Lab) -> None
     assert "perdent leur titulaire" not in text  # what becomes of them belongs to an erasure
 
 
+def test_what_is_held_of_a_person_is_told_in_the_clients_own_time(begun: Lab) -> None:
+    begun.edit('timezone = "Europe/Paris"', 'timezone = "Asia/Tokyo"')
+    consent = begun.done("person", "c04")["consent"][0]
+    assert (consent["state"], consent["since"]) == ("subscribed", "2026-01-05T19:00:00+09:00")
+    assert "5 Jan 2026, 19:00" in begun.ciblage("person", "c04").out
+
+
+def test_a_push_that_finds_everything_there_says_so(begun: Lab) -> None:
+    begun.later(hours=5)
+    assert "nothing to send: everything is there already" in begun.ciblage("push").out
+    run = begun.done("history")["runs"][0]
+    assert "×" not in begun.ciblage("history", "--limit", "1").out, run
+    begun.shop.change(5, name="Bo")
+    begun.stock()
+    begun.later(hours=5)
+    assert "nothing to send" not in begun.ciblage("push").out
+
+
 def test_the_list_of_commands_says_of_each_what_it_does_in_a_whole_sentence() -> None:
     shown = CliRunner().invoke(app, ["--help"]).stdout
     assert "..." not in shown.partition("Commands:")[2]
