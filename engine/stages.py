@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from engine.plan.plan import Plan
     from engine.plan.survey import Survey
     from engine.push.issuing import Issued
+    from engine.push.trip import Carrier
 
 __all__ = [
     "carry_plan",
@@ -209,16 +210,10 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
     from engine.ownership.carrying import begin
     from engine.push.people import People
     from engine.push.push import push as carry
-    from engine.push.trip import Carrier, Limits
+    from engine.push.trip import Limits
     from engine.push.verifying import verify
 
-    refused = {one.destination for one in planned.refusals}
-    stopped = {one.destination for one in planned.refusals if not one.lets_consent_pass} | planned.unreachable.keys()
-    carriers = [
-        Carrier(_carried(client, planned, one.name), client.connector(one.name), is_consent_only=one.name in refused)
-        for one in planned.plan.destinations
-        if one.name not in stopped
-    ]
+    carriers = _carriers(client, planned)
     passed = [one.destination for one in carriers if not one.is_consent_only]
     begin(planned.plan, client.ledger, client.membership.table, now=client.now, carried=passed)
     issued = mint_codes(client, planned) if any(not one.is_consent_only for one in carriers) else None
@@ -254,6 +249,19 @@ def carry_plan(client: Client, planned: Planned, options: Options) -> Pushed:
         exported=exported.file if exported else None,
         is_terminated=client.stop.is_set(),
     )
+
+
+def _carriers(client: Client, planned: Planned) -> list[Carrier]:
+    """The destinations that something goes to."""
+    from engine.push.trip import Carrier
+
+    refused = {one.destination for one in planned.refusals}
+    stopped = {one.destination for one in planned.refusals if not one.lets_consent_pass} | planned.unreachable.keys()
+    return [
+        Carrier(_carried(client, planned, one.name), client.connector(one.name), is_consent_only=one.name in refused)
+        for one in planned.plan.destinations
+        if one.name not in stopped
+    ]
 
 
 def _carried(client: Client, planned: Planned, name: str) -> Destination:
