@@ -1,6 +1,5 @@
 """Klaviyo: profiles, lists, properties, coupons and e-mail events of one account. Limits and quirks: README.md."""
 
 from connectors.klaviyo.connector import Klaviyo
-from connectors.klaviyo.spec import KlaviyoSettings
 
-__all__ = ["Klaviyo", "KlaviyoSettings"]
+__all__ = ["Klaviyo"]
