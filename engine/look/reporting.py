@@ -108,13 +108,17 @@ class RefusedThere:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The last weeks of one client, in people, counts and money; no name, no address."""
+    """The last weeks of one client, in people, counts and money; no name, no address.
+
+    `lifts` are measured from `lift_since` on: the beginning, or the first run ever that changed something, if that is later.
+    """
 
     client: str
     since: datetime
     until: datetime
     lang: str
     currency: str
+    lift_since: datetime
     runs: int
     held_back: int
     audiences: Sequence[Audience]
@@ -130,19 +134,22 @@ class Report:
 
 def report(client: Client, *, since: str | None = None, lang: str | None = None) -> Report:
     """The time from `since` (ISO 8601; default: thirty days) to now; nobody is called. Raises ConfigError."""
+    from engine.ownership.story import has_changed
     from engine.shop import Shop
 
     spoken = lang or client.lang
     if spoken not in {"en", "fr"}:
         raise ConfigError(f"there is no language '{spoken}'", place="--lang", hint="en or fr")
     begin = _begin(client, since)
-    runs = [one for one in client.ledger.runs.last(_LOOKED_AT) if begin <= one.now <= client.now]
-    carrying = [one for one in runs if one.command in _CARRYING]
+    known = [one for one in client.ledger.runs.last(_LOOKED_AT) if one.now <= client.now and one.command in _CARRYING]
+    carrying = [one for one in known if begin <= one.now]
+    lift_since = max(begin, min((one.now for one in known if has_changed(one)), default=begin))
     shop = client.shop if isinstance(client.shop, Shop) else None
     return Report(
         client=client.settings.client,
         since=begin.astimezone(client.settings.zone),
         until=client.now.astimezone(client.settings.zone),
+        lift_since=lift_since.astimezone(client.settings.zone),
         lang=spoken,
         currency=client.settings.currency,
         runs=len(carrying),
@@ -152,7 +159,7 @@ def report(client: Client, *, since: str | None = None, lang: str | None = None)
         departed=_departed(client, begin),
         campaigns=[] if shop is None else _campaigns(client, shop, begin),
         codes=[] if shop is None else _sold(client, shop, begin),
-        lifts=[] if shop is None else _lifts(client, shop, begin, spoken),
+        lifts=[] if shop is None else _lifts(client, shop, lift_since, spoken),
         refused=_refused(client, begin, spoken),
         is_measured=shop is not None,
     )

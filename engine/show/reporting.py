@@ -182,7 +182,7 @@ def _lifts(result: Report) -> list[Block]:
     lang = result.lang
     if not result.lifts:
         return _nothing(lang, "no_holdout")
-    counted = say("report.lift_counts", lang, since=day(result.since, lang), until=day(result.until, lang))
+    counted = say("report.lift_counts", lang, since=day(result.lift_since, lang), until=day(result.until, lang))
     warned = [] if result.campaigns else [Note(say("report.lift_without_mails", lang), Tone.WARN)]
     return [Note(counted, Tone.QUIET), *warned, *(Part(one.title, _lift(one, result)) for one in result.lifts)]
 

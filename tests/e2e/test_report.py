@@ -89,6 +89,14 @@ def test_whom_the_mails_drove_away_is_still_compared_with_the_held_out(begun: La
     assert "in the segment on Nov 21, 2026" in " ".join(begun.ciblage("report", "--since", "2026-11-21").out.split())
 
 
+def test_what_was_bought_before_anything_was_sent_is_no_effect_of_mails(begun: Lab) -> None:
+    begun.later(hours=30)
+    result = begun.done("report")
+    assert result["since"].startswith("2026-10-22")
+    assert result["lift_since"].startswith("2026-11-20")
+    assert begun.done("report", "--since", "2026-11-21")["lift_since"].startswith("2026-11-21T00:00")
+
+
 class Page(HTMLParser):
     """What a browser would load or run, and the titles."""
 
