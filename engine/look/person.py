@@ -69,7 +69,9 @@ def person(client: Client, who: str, out: Path | None = None) -> Held:
     suppressions = _mine(client.ledger.suppressions.table().to_pylist(), found)
     events = client.parts.of_people(found.addresses)
     if not found.ids and not suppressions and not events:
-        raise ConfigError("nothing is held of this person", place="WHO", hint="a customer_id, or a whole address")
+        raise ConfigError(
+            "nothing is held of this person", place="CUSTOMER|EMAIL", hint="a customer_id, or a whole address"
+        )
     held = Held(
         customers=found.ids,
         addresses=found.addresses,
@@ -108,7 +110,7 @@ def _found(client: Client, who: str) -> Person:
     own = aliases.get(who, who)
     row = _row(client, own)
     if row is None:
-        raise ConfigError("there is no such customer", place="WHO", hint="see `ciblage members SEGMENT`")
+        raise ConfigError("there is no such customer", place="CUSTOMER|EMAIL", hint="see `ciblage members SEGMENT`")
     if row["email"]:
         return find_person(client, row["email"])
     return Person((), (own, *sorted(key for key, canonical in aliases.items() if canonical == own)))

@@ -49,12 +49,13 @@ def _span(least: int, most: int, lang: str) -> str:
 
 
 def _lists(summary: DestinationSummary, lang: str) -> Grid:
-    keys = ("list", "before", "in", "out", "after")
+    named = "list_new" if any(one.is_new for one in summary.targets) else "list"
+    keys = (named, "before", "in", "out", "after")
     rows = [
         (f"{one.title}{' *' if one.is_new else ''}", *_numbers(lang, one.before, one.joins, one.leaves, one.after))
         for one in summary.targets
     ]
-    return Grid([(say(f"plan.{key}", lang), key != "list") for key in keys], rows)
+    return Grid([(say(f"plan.{key}", lang), key != named) for key in keys], rows)
 
 
 def _changes(summary: DestinationSummary, lang: str) -> Grid:

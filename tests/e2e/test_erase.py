@@ -177,4 +177,4 @@ def test_all_that_is_held_of_a_person_is_one_file_for_its_reader_alone(begun: La
 
 
 def test_who_is_not_known_is_told(begun: Lab) -> None:
-    told(begun, "person", "nobody", exit_code=2, says=["no such customer"], kind="config", place="WHO")
+    told(begun, "person", "nobody", exit_code=2, says=["no such customer"], kind="config", place="CUSTOMER|EMAIL")
