@@ -88,10 +88,10 @@ def poll(http: Http, jobs: Sequence[Job]) -> Iterator[Outcome]:
     """Outcomes of the jobs that have finished; one call tells the state of all."""
     states = _states(http, {job.ref for job in jobs})
     for job in jobs:
-        waiting = {change.id: change for change in job.batch.changes}
         if job.ref not in states:  # results are kept for seven days
             yield from map(_silent, job.batch.changes)
         elif states[job.ref]["status"] == "finished" and (results := _results(http, states, job.ref)) is not None:
+            waiting = {change.id: change for change in job.batch.changes}
             yield from _told(http, job.batch.ref, waiting, results)
             yield from map(_silent, waiting.values())
 
