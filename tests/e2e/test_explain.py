@@ -193,3 +193,16 @@ def test_a_customer_who_was_merged_is_explained_as_whom_they_became(tmp_path: Pa
         lang
     ] in shown
     assert json.loads(ciblage(config, "traits", "z", "--json"))["result"]["table"][0]["customer_id"] == "a"
+
+
+def test_a_birthday_is_said_as_one_and_has_no_year(tmp_path: Path, lang: str) -> None:
+    config = shop(tmp_path, lang)
+    more = '[segments]\nsoon = "birthday in next 7 days"\nfar = "not birthday in next 7 days"\n'
+    config.write_text(config.read_text("utf-8").replace("[segments]\n", more), "utf-8")
+    said = {
+        "en": "birthday between November 20 and November 26",
+        "fr": "anniversaire entre le 20 novembre et le 26 novembre",
+    }
+    assert told(config, "soon")["words"] == said[lang]
+    assert "«" not in told(config, "far")["words"]
+    assert "2026" not in told(config, "far")["words"]

@@ -81,7 +81,7 @@ FRENCH = Lexicon(
         "postcode": "le code postal", "income": "le revenu", "occupation": "la profession", "education": "le niveau d'études",
         "household": "le foyer", "language": "la langue", "timezone": "le fuseau horaire", "climate_zone": "la zone climatique",
         "density": "la densité", "first_name": "le prénom", "last_name": "le nom", "email": "l'adresse e-mail", "phone": "le téléphone",
-        "birth_date": "la date de naissance", "created_at": "le premier contact", "company": "l'entreprise",
+        "birth_date": "la date de naissance", "birthday": "l'anniversaire", "created_at": "le premier contact", "company": "l'entreprise",
         "company_size": "la taille de l'entreprise", "company_sector": "le secteur de l'entreprise",
         "utm_source": "la source", "utm_campaign": "la campagne", "loyalty_tier": "le palier de fidélité",
         "loyalty_points": "le nombre de points", "loyalty_points_expire_at": "l'expiration des points",

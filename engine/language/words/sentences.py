@@ -224,14 +224,21 @@ def _one_of(test: OneOf, speaker: Speaker) -> str:
 
 
 def _in_window(test: InWindow, speaker: Speaker) -> str:
-    if isinstance(test.of, Anniversary):
+    if isinstance(test.of, Anniversary) or _is_birthday(test.of):
         window = speaker.yearless().dates.window(test.window)
-        if isinstance(test.of.of, Trait) and test.of.of.name == "birth_date" and not test.negated:
+        if _is_birthday(test.of) and not test.negated:
             return speaker.say("birthday", window=window)
     else:
         window = speaker.dates.window(test.window, starting=True)
     key = "not_in_window" if test.negated else "in_window"
     return speaker.say(key, of=subject(test.of, speaker), window=window)
+
+
+def _is_birthday(value: Value) -> bool:
+    """Whether a value is the anniversary of birth_date, written as such or by its name."""
+    if isinstance(value, Anniversary):
+        return isinstance(value.of, Trait) and value.of.name == "birth_date"
+    return isinstance(value, Trait) and value.name == "birthday"
 
 
 def _known(test: Known, speaker: Speaker) -> str:
