@@ -86,7 +86,7 @@ def _submit(http: Http, batch: Batch, url: str) -> Iterator[Outcome]:
 
 def poll(http: Http, jobs: Sequence[Job]) -> Iterator[Outcome]:
     """Outcomes of the jobs that have finished; one call tells the state of all."""
-    states = _states(http, {job.ref for job in jobs})
+    states = _states(http, dict.fromkeys(job.ref for job in jobs))
     for job in jobs:
         if job.ref not in states:  # results are kept for seven days
             yield from map(_silent, job.batch.changes)
