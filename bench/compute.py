@@ -61,7 +61,7 @@ class BenchShop:
 
     def sources(self) -> Mapping[str, schema.Source]:
         """The neutral sources."""
-        return synthetic.neutral_sources()
+        return synthetic.neutral_sources(self.database)
 
 
 ADDED = (

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from engine.shop.numbers import NUMBER, number, number_products, numbered
 from engine.shop.schema import EMAIL_SOURCES, PURCHASE, TABLES, Source, sources
 from engine.tables import Database, name
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 ZONE = ZoneInfo("Europe/Paris")
 PRODUCTS = 2_000
+NUMBERED = ("brand", "category", "colour")
+OF_PRODUCTS = ("order_lines", "views", "cart_adds")
 _SPAN = 3 * 365 * 86_400  # seconds of orders, up to now
 
 
@@ -161,17 +164,30 @@ def build(database: Database, customers: int) -> None:
 
 
 def cluster(database: Database, brought: str) -> None:
-    """Have what `build` left in the schema `brought` as `open_shop` leaves a large shop: a customer's rows side by side."""
-    for table, shape in TABLES.items():
-        order = "ORDER BY customer_id" if "customer_id" in shape.everything else ""
-        database.execute(
-            f"CREATE OR REPLACE TABLE {name(table)} AS SELECT * FROM {name(brought)}.{name(table)} {order}"
-        )
+    """Have what `build` left in the schema `brought` as `open_shop` leaves a large shop: numbered, a customer's rows side by side."""
+    person, of_product = name(NUMBER), [name(number(column)) for column in NUMBERED]
+    _create_from(database, "products", "*", f"{name(brought)}.products")
+    number_products(database)
+    ids = f"*, CAST(row_number() OVER (ORDER BY customer_id) AS INTEGER) AS {person}"
+    _create_from(database, "customers", ids, f"{name(brought)}.customers ORDER BY customer_id")
+    for table in TABLES.keys() - {"customers", "products"}:
+        joined = f"{name(brought)}.{name(table)} t JOIN customers c ON t.customer_id = c.customer_id"
+        more = [f"c.{person}"]
+        if table in OF_PRODUCTS:
+            joined += " LEFT JOIN products p ON t.product_id = p.product_id"
+            more += [f"p.{column}" for column in of_product]
+        _create_from(database, table, f"t.*, {', '.join(more)}", f"{joined} ORDER BY c.{person}")
 
 
-def neutral_sources() -> Mapping[str, Source]:
-    """What can be counted."""
-    return sources(TABLES)
+def neutral_sources(database: Database | None = None) -> Mapping[str, Source]:
+    """What can be counted, in a database as it has the tables."""
+    if database is None:
+        return sources(TABLES)
+    return sources({table: numbered(shape, database.columns(table)) for table, shape in TABLES.items()})
+
+
+def _create_from(database: Database, table: str, cells: str, rows: str) -> None:
+    database.execute(f"CREATE OR REPLACE TABLE {name(table)} AS SELECT {cells} FROM {rows}")
 
 
 def _create(database: Database, table: str, columns: Mapping[str, str], rows: int, customers: int) -> None:

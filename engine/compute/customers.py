@@ -35,7 +35,7 @@ class CustomerScope:
     columns: frozenset[str]  # of customers, at rest
     calendar: Calendar
     backend: Backend
-    steps: Steps = field(default_factory=Steps)
+    steps: Steps
     name: str = "customers"
     _open: set[str] = field(default_factory=set)
 

@@ -11,12 +11,13 @@ from engine.compute import tallies
 from engine.compute.backends.protocol import spell
 from engine.compute.spelling import column, named, relation
 from engine.compute.steps import Side
+from engine.shop.numbers import number
 
 if TYPE_CHECKING:
     from engine.compute.aggregates import Counting
     from engine.compute.rows import RowScope
 
-CUSTOMER, KEY, VALUE = "customer_id", "key", "value"
+KEY, VALUE = "key", "value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +32,48 @@ class Favourite:
 
     def side(self) -> Side:
         """The steps: groups, and the best of them, in one aggregate where the engine has words for it."""
-        groups = (f"_{self.alias}_groups", self._groups())
-        if self.scope.backend.favourite is not None:
-            return self._side([groups], self.scope.backend.favourite(*map(column, (VALUE, "number", "time", KEY))))
-        heaviest = self._from_groups(named(exp.Max(this=column("weight")), "weight"))
-        best = (f"_{self.alias}_best", heaviest)
-        return self._side([groups, best], spell(self.scope.backend, "lowest", column(VALUE), column(KEY)))
-
-    def _groups(self) -> exp.Select:
-        customer, key = column(self.row.source.customer), self.row.folded(self.name)
+        backend, listed = self.scope.backend, self.row.source.columns[self.name].numbered_in
+        if backend.numbered_favourite is not None and listed is not None:
+            groups = self._groups(column(number(self.name)), *self._number_and_time())
+            return self._side(
+                [groups], backend.numbered_favourite(*map(column, ("number", "time", KEY)), self._values(listed))
+            )
+        key = self.row.folded(self.name)
         lowest = named(exp.Min(this=column(self.name)), VALUE)
-        columns = [named(customer, CUSTOMER), named(key, KEY), lowest, *self._measures()]
-        query = exp.select(*columns, copy=False).from_(relation(self.row.source.table), copy=False)
-        return query.where(self.where, copy=False).group_by(customer.copy(), key.copy(), copy=False)
+        if backend.favourite is not None:
+            groups = self._groups(key, lowest, *self._number_and_time())
+            return self._side([groups], backend.favourite(*map(column, (VALUE, "number", "time", KEY))))
+        weight = spell(backend, "weight", tallies.count(None), exp.Max(this=self.row.time))
+        groups = self._groups(key, lowest, named(weight, "weight"))
+        best = (f"_{self.alias}_best", self._from_groups(named(exp.Max(this=column("weight")), "weight")))
+        return self._side([groups, best], spell(backend, "lowest", column(VALUE), column(KEY)))
 
-    def _measures(self) -> list[exp.Expr]:
-        number, time = tallies.count(None), exp.Max(this=self.row.time)
-        if self.scope.backend.favourite is not None:
-            return [named(number, "number"), named(time, "time")]
-        return [named(spell(self.scope.backend, "weight", number, time), "weight")]
+    def _values(self, table: str) -> exp.Subquery:
+        """The values of a table in the order of their numbers, as one list."""
+        each = exp.select(named(column(number(self.name)), KEY), named(exp.Min(this=column(self.name)), VALUE))
+        each = each.from_(relation(table), copy=False).group_by(column(number(self.name)), copy=False)
+        order = exp.Order(this=column(VALUE), expressions=[exp.Ordered(this=column(KEY))])
+        return exp.select(exp.ArrayAgg(this=order)).from_(each.subquery("listed"), copy=False).subquery()
+
+    @property
+    def _customer(self) -> exp.Column:
+        return column(self.scope.steps.key)
+
+    def _number_and_time(self) -> tuple[exp.Expr, exp.Expr]:
+        return named(tallies.count(None), "number"), named(exp.Max(this=self.row.time), "time")
+
+    def _groups(self, key: exp.Expr, *measures: exp.Expr) -> tuple[str, exp.Select]:
+        """A step: what is measured of the rows of each customer and key."""
+        query = exp.select(self._customer, named(key, KEY), *measures, copy=False)
+        query = query.from_(relation(self.row.source.table), copy=False).where(self.where, copy=False)
+        return f"_{self.alias}_groups", query.group_by(self._customer, key.copy(), copy=False)
 
     def _from_groups(self, measure: exp.Expr) -> exp.Select:
-        query = exp.select(column(CUSTOMER), measure).from_(relation(f"_{self.alias}_groups"), copy=False)
-        return query.group_by(column(CUSTOMER), copy=False)
+        query = exp.select(self._customer, measure).from_(relation(f"_{self.alias}_groups"), copy=False)
+        return query.group_by(self._customer, copy=False)
 
     def _side(self, earlier: list[tuple[str, exp.Query]], best: exp.Expr) -> Side:
         chosen = self._from_groups(named(best, self.alias))
         for name, _ in earlier[1:]:
-            chosen = chosen.join(relation(name), using=[column(CUSTOMER), column("weight")], copy=False)
+            chosen = chosen.join(relation(name), using=[self._customer, column("weight")], copy=False)
         return Side(tuple(earlier), f"_by_{self.alias}", chosen, self.alias, zero=False)

@@ -13,11 +13,12 @@ from engine.compute.backends.protocol import Backend, Engine
 from engine.compute.bounds import Calendar
 from engine.compute.customers import CustomerScope
 from engine.compute.spelling import column, named, strict
-from engine.compute.steps import Query
+from engine.compute.steps import Query, Steps
 from engine.errors import ConfigError, UnsupportedByBackend, nearest
 from engine.language import tree
 from engine.language.tree import Type
 from engine.segments import Catalogue
+from engine.shop.numbers import NUMBER
 from engine.shop.schema import Source
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Ground:
 
     def scope(self, catalogue: Catalogue) -> CustomerScope:
         """A fresh scope over a catalogue."""
-        return CustomerScope(catalogue, self.sources, self.columns, self.calendar, self.backend)
+        key = NUMBER if NUMBER in self.columns else "customer_id"  # numbers are grouped and joined faster than texts
+        return CustomerScope(catalogue, self.sources, self.columns, self.calendar, self.backend, Steps(key))
 
     def run(self, query: Query) -> pa.Table:
         """Run a query where the tables are."""

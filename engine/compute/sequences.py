@@ -67,6 +67,10 @@ class _Pairs:
     alias: str
 
     @property
+    def _customer(self) -> exp.Column:
+        return column(self.scope.steps.key)
+
+    @property
     def is_same(self) -> bool:
         return self.node.rows == self.then.rows
 
@@ -79,10 +83,8 @@ class _Pairs:
     def by_customer(self) -> exp.Select:
         holds = self._in_time() if self.then.within else self._by_extremes()
         found = exp.Max(this=when(holds, literal(1), literal(0)))
-        query = exp.select(column("customer_id"), named(found, self.alias)).from_(
-            relation(f"_{self.alias}_pairs"), copy=False
-        )
-        return query.group_by(column("customer_id"), copy=False)
+        query = exp.select(self._customer, named(found, self.alias)).from_(relation(f"_{self.alias}_pairs"), copy=False)
+        return query.group_by(self._customer, copy=False)
 
     def _rows(self) -> exp.Query:
         first, second = self.scope.rows(self.node.rows.source), self.scope.rows(self.then.rows.source)
@@ -105,14 +107,14 @@ class _Pairs:
     def _select(self, row: RowScope, is_a: exp.Expr, is_b: exp.Expr, where: exp.Expr) -> exp.Select:
         agreed = row.folded(self.then.same) if self.then.same else literal(0)
         columns = [
-            named(column(row.source.customer), "customer_id"), named(agreed, "key"),
+            self._customer, named(agreed, "key"),
             named(row.time, "at"), named(is_a, "is_a"), named(is_b, "is_b"),
         ]  # fmt: skip
         return exp.select(*columns).from_(relation(row.source.table), copy=False).where(where, copy=False)
 
     def _instants(self) -> exp.Select:
         """One row an instant: rows of the same instant answer each other, or all together nobody."""
-        by = [column("customer_id"), column("key"), column("at")]
+        by = [self._customer, column("key"), column("at")]
         flags = [named(exp.Max(this=column(flag)), flag) for flag in ("is_a", "is_b")]
         return exp.select(*by, *flags).from_(relation(f"_{self.alias}_rows"), copy=False).group_by(*by, copy=False)
 
@@ -127,20 +129,20 @@ class _Pairs:
         )
         over = exp.Window(
             this=answer,
-            partition_by=[column("customer_id"), column("key")],
+            partition_by=[self._customer, column("key")],
             order=exp.Order(expressions=[column("at")]),
             spec=frame,
         )
-        columns = [column("customer_id"), column("at"), column("is_a"), named(over, "answered_at")]
+        columns = [self._customer, column("at"), column("is_a"), named(over, "answered_at")]
         if self._months:
             columns.append(named(self._wall_limit(), "wall_limit"))
         return exp.select(*columns).from_(relation(f"_{self.alias}_instants"), copy=False)
 
     def _extremes(self) -> exp.Select:
         start = exp.Max(this=_at("is_a")) if self.then.negated else exp.Min(this=_at("is_a"))
-        columns = [column("customer_id"), named(start, "started_at"), named(exp.Max(this=_at("is_b")), "answered_at")]
+        columns = [self._customer, named(start, "started_at"), named(exp.Max(this=_at("is_b")), "answered_at")]
         query = exp.select(*columns).from_(relation(f"_{self.alias}_rows"), copy=False)
-        return query.group_by(column("customer_id"), column("key"), copy=False)
+        return query.group_by(self._customer, column("key"), copy=False)
 
     def _by_extremes(self) -> exp.Expr:
         return _answered(column("started_at"), column("answered_at"), self.then, same=self.is_same)

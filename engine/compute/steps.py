@@ -78,8 +78,9 @@ class Query:
 class Steps:
     """Collects what all segments and traits need; `assemble` makes it one query."""
 
+    key: str = "customer_id"  # the column by which rows of all tables are grouped, and joined to customers
     facts: dict[str, str] = field(default_factory=dict)
-    tallies: dict[tuple[str, str, str], Tally] = field(default_factory=dict)
+    tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
     sides: dict[Hashable, Side] = field(default_factory=dict)
     derived: dict[Hashable, Derived] = field(default_factory=dict)
     walls: dict[str, dict[exp.Expr, Wall]] = field(default_factory=dict)
@@ -97,12 +98,14 @@ class Steps:
 
     def tally(self, source: Source, key: Hashable, entry: Entry) -> exp.Column:
         """One aggregate over a source's table, in the scans of that table; `entry.alias` is made unique."""
-        place = (source.table, source.customer, source.time)
+        place = (source.table, source.time)
         tally = self.tallies.get(place)
         if tally is None:
             name = f"_by_customer_{source.table}"
             taken = any(one.name == name for one in self.tallies.values())
-            tally = self.tallies.setdefault(place, Tally(*place, self.unique(name) if taken else name))
+            tally = self.tallies.setdefault(
+                place, Tally(source.table, self.key, source.time, self.unique(name) if taken else name)
+            )
         found = tally.entries.get(key)
         return column(found.alias) if found else tally.add(key, replace(entry, alias=self.unique(entry.alias)))
 
@@ -158,10 +161,17 @@ class Steps:
         query = exp.select(*columns, copy=False).from_(relation(CUSTOMERS), copy=False)
         for tally in self._tallies():
             entries = [(entry.alias, entry.zero) for entry in tally.entries.values()]
-            query = _joined(query, tally.name, entries)
+            query = self._joined(query, tally.name, entries)
         for side in self.sides.values():
-            query = _joined(query, side.name, [(side.alias, side.zero)])
+            query = self._joined(query, side.name, [(side.alias, side.zero)])
         return query
+
+    def _joined(self, query: exp.Select, name: str, columns: list[tuple[str, bool]]) -> exp.Select:
+        for alias, zero in columns:
+            found = column(alias, name)
+            query = query.select(named(filled(found) if zero else found, alias), copy=False)
+        same = exp.EQ(this=column(self.key, CUSTOMERS), expression=column(self.key, name))
+        return query.join(relation(name), on=same, join_type="left", copy=False)
 
     def _levels_in_order(self, result: list[exp.Expr]) -> Iterator[tuple[str, exp.Query]]:
         before, there = BASE, self._columns_of_base()
@@ -186,11 +196,3 @@ class Steps:
         later = [found for found in self.derived.values() if found.level > level]
         readers = [*result, *(found.value for found in later), *(found.beside.reads for found in later if found.beside)]
         return {found.name for reader in readers for found in reader.find_all(exp.Column)}
-
-
-def _joined(query: exp.Select, name: str, columns: list[tuple[str, bool]]) -> exp.Select:
-    for alias, zero in columns:
-        found = column(alias, name)
-        query = query.select(named(filled(found) if zero else found, alias), copy=False)
-    same = exp.EQ(this=column("customer_id", CUSTOMERS), expression=column("customer_id", name))
-    return query.join(relation(name), on=same, join_type="left", copy=False)

@@ -62,7 +62,7 @@ class Tally:
         """The step's query; what all columns ask of a row is asked once, before grouping."""
         shared, reach = self._shared(), self._reach()
         columns = [named(self._column(entry, shared, reach), entry.alias) for entry in self.entries.values()]
-        key = named(column(self.customer), "customer_id")
+        key = column(self.customer)
         query = (
             exp.select(key, *columns, copy=False)
             .from_(relation(self.table), copy=False)

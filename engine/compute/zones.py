@@ -9,6 +9,9 @@ from sqlglot import exp
 from engine.compute.backends.protocol import Backend, spell
 from engine.compute.bounds import Calendar
 from engine.compute.literals import literal
+from engine.compute.spelling import when
+
+_FEW = 8  # changes of a zone, compared one after the other
 
 
 def local(instant: exp.Expr, calendar: Calendar, backend: Backend) -> exp.Expr:
@@ -40,12 +43,22 @@ def _latest(calendar: Calendar) -> int:
 
 
 def _shifted(value: exp.Expr, thresholds: list[tuple[datetime, int]], last: int, backend: Backend) -> exp.Expr:
-    """Each threshold with the shift before it; the latest come first, since most of a shop's instants are late."""
+    """Each threshold with the shift before it."""
     if not thresholds:
         return spell(backend, "plus_seconds", value, literal(last)) if last else value
+    return spell(backend, "plus_seconds", value, _found(value, thresholds, last))
+
+
+def _found(value: exp.Expr, thresholds: list[tuple[datetime, int]], last: int) -> exp.Expr:
+    """The shift of a value, halving the thresholds until few are left, of which the latest come first."""
+    if len(thresholds) > _FEW:
+        middle = len(thresholds) // 2
+        at, before = thresholds[middle]
+        is_late = exp.GTE(this=value.copy(), expression=literal(at))
+        return when(is_late, _found(value, thresholds[middle + 1 :], last), _found(value, thresholds[:middle], before))
     shifts = [*(seconds for _, seconds in thresholds), last]
     ifs = [
         exp.If(this=exp.GTE(this=value.copy(), expression=literal(at)), true=literal(after))
         for (at, _), after in zip(reversed(thresholds), reversed(shifts), strict=False)
     ]
-    return spell(backend, "plus_seconds", value, exp.Case(ifs=ifs, default=literal(shifts[0])))
+    return exp.Case(ifs=ifs, default=literal(shifts[0]))

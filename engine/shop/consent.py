@@ -11,8 +11,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from engine.shop.addresses import add_addresses
+from engine.shop.numbers import NUMBER
 from engine.shop.overlays import Overlays
-from engine.tables import Database
+from engine.tables import Database, name
 
 _COLUMNS = {
     "customer_id": "VARCHAR",
@@ -52,12 +53,12 @@ def place_suppressions(database: Database, overlays: Overlays | None, now: datet
 
 def add_suppressions_as_events(database: Database, now: datetime) -> None:
     """Let complaints and bounces that are known only from a suppression list be email events, as `[reachable]` asks for them."""
-    columns = "row_id, event_id, customer_id, kind, happened_at, destination, hard, is_machine"
+    columns = f"row_id, event_id, customer_id, {name(NUMBER)}, kind, happened_at, destination, hard, is_machine"
     for left, kind, hard in _AS_EVENTS:
         database.execute(
             f"INSERT INTO email_events ({columns}) SELECT coalesce((SELECT max(row_id) FROM email_events), 0) + row_number() OVER (ORDER BY customer_id),"
-            f" 'suppression:{left}:' || customer_id, customer_id, '{kind}', coalesce(min(since), TIMESTAMP '1970-01-01'), min(destination), {hard}, FALSE"
-            f" FROM suppressions WHERE \"left\" = '{left}' AND customer_id NOT IN"
+            f" 'suppression:{left}:' || customer_id, customer_id, any_value(c.{name(NUMBER)}), '{kind}', coalesce(min(since), TIMESTAMP '1970-01-01'), min(destination), {hard}, FALSE"
+            f" FROM suppressions JOIN persons c USING (customer_id) WHERE \"left\" = '{left}' AND customer_id NOT IN"
             f" (SELECT customer_id FROM email_events WHERE kind = '{kind}'{' AND hard' if hard == 'TRUE' else ''}"
             " AND happened_at <= $now) GROUP BY customer_id",
             {"now": now.astimezone(UTC).replace(tzinfo=None)},

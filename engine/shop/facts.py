@@ -11,11 +11,13 @@ from engine.shop.files import ROW, Raw
 from engine.shop.identity import is_large
 from engine.shop.loading import SetAside, Typed, flag_repeats, planned, report
 from engine.shop.mapping import TableMapping
+from engine.shop.numbers import NUMBER, number_products, numbers_of_products
 from engine.shop.schema import EMAIL_SOURCES, PURCHASE, TABLES
 from engine.tables import Database, name, text
 
 _ORDER = ("customer_id", "ordered_at", "delivered_at", "status")
 _PRODUCT = {"brand", "category", "colour", "complements", "upgrade_of"}
+_NUMBER = name(NUMBER)
 _FLAGS = ", ".join(f"{condition} AS in_{source}" for source, condition in EMAIL_SOURCES.items())
 UTC_ZONE = ZoneInfo("UTC")
 
@@ -23,12 +25,12 @@ UTC_ZONE = ZoneInfo("UTC")
 def load_fact(database: Database, table: str, plan: Typed, *, currency: str) -> list[SetAside]:
     """Create one fact table from a typed file, rows attached to persons; list what was set aside."""
     if table == "order_lines":
-        select = _lines(plan, is_any_aside=bool(database.scalar("SELECT count(*) FROM orders_aside")))
+        select = _lines(database, plan)
     elif table == "products":
         select = plan.select
     else:
         select = _attached(database, table, plan, currency)
-    order = " ORDER BY customer_id" if table != "products" and is_large(database) else ""
+    order = f" ORDER BY {_NUMBER}" if table != "products" and is_large(database) else ""
     database.execute(f"CREATE OR REPLACE TABLE {name(table)} AS SELECT * FROM ({select}){order}")
     shape = TABLES.get(table)
     if shape is not None and shape.key is not None:
@@ -38,14 +40,18 @@ def load_fact(database: Database, table: str, plan: Typed, *, currency: str) -> 
             "CREATE OR REPLACE TEMP TABLE orders_aside AS WITH bad AS (SELECT DISTINCT order_id FROM orders WHERE reason IS NOT NULL)"
             " FROM bad WHERE order_id NOT IN (SELECT order_id FROM orders WHERE reason IS NULL AND order_id IN (FROM bad))"
         )
-    return report(database, table, plan.places)
+    found = report(database, table, plan.places)
+    if table == "products":
+        number_products(database)
+    return found
 
 
 def _attached(database: Database, table: str, plan: Typed, currency: str) -> str:
-    person, joins = "a.canonical", "LEFT JOIN aliases a ON t.customer_id = a.customer_id"
+    person, place = "a.canonical", f"a.{_NUMBER}"
+    joins = "LEFT JOIN aliases a ON t.customer_id = a.customer_id"
     if plan.has_email:
         add_addresses(database, f"SELECT email FROM ({plan.select})")
-        person = "coalesce(a.canonical, c.customer_id)"
+        person, place = "coalesce(a.canonical, c.customer_id)", f"coalesce({place}, c.{_NUMBER})"
         joins += " LEFT JOIN addresses n ON t.email = n.raw LEFT JOIN persons c ON n.normal = c.email"
     reasons = [f"WHEN {person} IS NULL THEN 'its customer is not in customers'"]
     if table == "orders":
@@ -53,8 +59,9 @@ def _attached(database: Database, table: str, plan: Typed, currency: str) -> str
     joined = "".join(f", {cell} AS {name(column)}" for column, cell in _joined(table).items())
     if table in {"cart_adds", "views"}:
         joins += " LEFT JOIN products p ON t.product_id = p.product_id"
+        joined += numbers_of_products(database, _joined(table))
     own = "".join(f", {_own(table, column)}" for column in plan.columns if column != "customer_id")
-    attached = f"SELECT t.row_id, coalesce(t.reason, CASE {' '.join(reasons)} END) AS reason, {person} AS customer_id{own}{joined} FROM ({plan.select}) t {joins}"
+    attached = f"SELECT t.row_id, coalesce(t.reason, CASE {' '.join(reasons)} END) AS reason, {person} AS customer_id, {place} AS {_NUMBER}{own}{joined} FROM ({plan.select}) t {joins}"
     return f"SELECT *, {_FLAGS} FROM ({attached})" if table == "email_events" else attached
 
 
@@ -72,15 +79,17 @@ def _joined(table: str) -> dict[str, str]:
     return {column: f"p.{column}" for column in TABLES[table].joined}
 
 
-def _lines(plan: Typed, *, is_any_aside: bool) -> str:
+def _lines(database: Database, plan: Typed) -> str:
+    is_any_aside = bool(database.scalar("SELECT count(*) FROM orders_aside"))
     own = "".join(f", t.{name(column)}" for column in plan.columns)
     order = "".join(f", o.{column}" for column in _ORDER if column not in plan.columns)
-    product = "".join(f", p.{column}" for column in sorted(_PRODUCT) if column not in plan.columns)
+    joined = sorted(_PRODUCT - plan.columns.keys())
+    product = "".join(f", p.{column}" for column in joined) + numbers_of_products(database, joined)
     known = " LEFT JOIN orders_aside x ON t.order_id = x.order_id" if is_any_aside else ""
     why = "WHEN x.order_id IS NOT NULL THEN 'its order was set aside' " if is_any_aside else ""
     reason = f"CASE WHEN o.order_id IS NOT NULL THEN NULL {why}ELSE 'its order is not in orders' END"
     return (
-        f"SELECT t.row_id, coalesce(t.reason, {reason}) AS reason{own}{order}{product}, coalesce(o.is_purchase, FALSE) AS is_purchase"
+        f"SELECT t.row_id, coalesce(t.reason, {reason}) AS reason{own}{order}, o.{_NUMBER}{product}, coalesce(o.is_purchase, FALSE) AS is_purchase"
         f" FROM ({plan.select}) t LEFT JOIN orders o ON t.order_id = o.order_id{known}"
         " LEFT JOIN products p ON t.product_id = p.product_id"
     )
@@ -111,7 +120,7 @@ def add_pulled_events(database: Database, files: Sequence[Path]) -> None:
         columns=shape.columns,
         has_email=read.has_email,
     )
-    known = ", ".join(name(column) for column in ("row_id", *TABLES["email_events"].everything))
+    known = ", ".join(name(column) for column in ("row_id", NUMBER, *TABLES["email_events"].everything))
     select = _attached(database, "email_events", plan, "")
     same = " AND ".join(f"e.{column} = p.{column}" for column in ("destination", "campaign", "kind", "customer_id"))
     with database.in_order():  # rows are numbered as they are read
@@ -149,7 +158,7 @@ def load_codes(database: Database) -> None:
         _cell(column, kind.physical, given) for column, kind in shape.columns.items() if column != "customer_id"
     )
     database.execute(
-        f"CREATE OR REPLACE TABLE codes AS SELECT row_number() OVER (ORDER BY g.code_id) AS row_id, a.canonical AS customer_id, {cells}"
+        f"CREATE OR REPLACE TABLE codes AS SELECT row_number() OVER (ORDER BY g.code_id) AS row_id, a.canonical AS customer_id, a.{_NUMBER}, {cells}"
         " FROM given_codes g JOIN aliases a ON CAST(g.customer_id AS VARCHAR) = a.customer_id ORDER BY a.canonical"
     )
 

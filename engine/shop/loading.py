@@ -11,6 +11,7 @@ from engine.errors import DataError
 from engine.shop.extras import native, slug
 from engine.shop.files import KEPT, PROBLEM, ROW, Raw
 from engine.shop.mapping import TableMapping
+from engine.shop.numbers import NUMBER
 from engine.shop.schema import Column, Table, hint_for
 from engine.shop.values import MISFITS, Reading
 from engine.tables import Database, name, text
@@ -192,8 +193,9 @@ def flag_repeats(database: Database, table: str, key: str) -> None:
 
 def create_empty(database: Database, table: str, shape: Table) -> None:
     """Make the table that a shop does not have: every column, no row."""
-    columns = ", ".join(f"{name(column)} {kind.physical}" for column, kind in shape.everything.items())
-    database.execute(f"CREATE OR REPLACE TABLE {name(table)} (row_id BIGINT, {columns})")
+    columns = [f"{name(column)} {kind.physical}" for column, kind in shape.everything.items()]
+    columns += [f"{name(NUMBER)} INTEGER"] if "customer_id" in shape.everything else []
+    database.execute(f"CREATE OR REPLACE TABLE {name(table)} (row_id BIGINT, {', '.join(columns)})")
 
 
 def _match(raw: Raw, wanted: str) -> str | None:

@@ -19,6 +19,7 @@ from engine.shop.extras import slug
 from engine.shop.files import find, listing
 from engine.shop.loading import Place, SetAside, Typed, create_empty, flag_repeats, kept_apart, report
 from engine.shop.mapping import TableMapping, read_mapping
+from engine.shop.numbers import numbered, without_numbers
 from engine.shop.overlays import Overlays
 from engine.shop.own import OwnTable, readings, shapes
 from engine.shop.phones import normalise_phones
@@ -98,7 +99,7 @@ class Shop:
         found = {}
         for table in self.tables:
             if "customer_id" in self.database.columns(table):
-                asked = f"SELECT * FROM {name(table)} WHERE customer_id = $key"
+                asked = f"{without_numbers(self.database, table)} WHERE customer_id = $key"
                 found[table] = self.database.query(asked, {"key": customer_id}).to_pylist()
         return {table: rows for table, rows in found.items() if rows}
 
@@ -211,6 +212,7 @@ class _Loading:
             return []
         plan = self._read(table, paths)
         aside = facts.load_fact(self.database, table, plan, currency=self.currency)
+        self.tables[table] = numbered(self.tables[table], self.database.columns(table))
         if plan.has_email:
             self._spare(table, f"({plan.select})")
         self.reader.release()

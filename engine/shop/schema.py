@@ -32,6 +32,7 @@ class Column:
     otherwise: str | None = None
     blank: bool = False
     precise: bool = False  # DOUBLE instead of DECIMAL(18,4)
+    numbered_in: str | None = field(default=None, compare=False)  # the table that has each value beside its number
 
     @property
     def physical(self) -> str:
@@ -41,13 +42,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What can be counted: rows of `table` with a customer and a time, those where `keep` (a BOOLEAN column) is true."""
+    """What can be counted: rows of `table` with a customer_id and a time, those where `keep` (a BOOLEAN column) is true."""
 
     table: str
     time: str
     columns: Mapping[str, Column]
     keep: str | None = None
-    customer: str = "customer_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from engine.compute.literals import literal
 from engine.compute.spelling import column, known, named, relation
 from engine.shop import Overlays, SetAside, Shop, ShopSource, open_shop, schema
 from engine.shop.addresses import add_addresses
+from engine.shop.numbers import without_numbers
 from engine.shop.own import readings
 from engine.shop.schema import Column, Source, Table
 from engine.tables import Database
@@ -155,7 +156,7 @@ class _Opening:
         """Give the engine its persons, and every neutral table that the shop does not have, empty."""
         empty = [name for name in schema.TABLES if name not in {*self.plans, *_PUT_BACK, "email_events"}]
         for name in (*_PUT_BACK, *empty):
-            self.host.register(name, self.scratch.query(f'SELECT * FROM "{name}"'))
+            self.host.register(name, self.scratch.query(without_numbers(self.scratch, name)))
         if "orders" not in self.there:
             self.host.register(facts.ASIDE, self.scratch.query("SELECT order_id FROM orders LIMIT 0"))
         named = [plan for plan in self.there.values() if plan.has_email]
@@ -214,7 +215,7 @@ class _Opening:
 
     def _events(self, people: Shop) -> None:
         """The shop's own mail events and what is known here, in one table."""
-        plan, local = self.there.get("email_events"), self.scratch.query("SELECT * FROM email_events")
+        plan, local = self.there.get("email_events"), self.scratch.query(without_numbers(self.scratch, "email_events"))
         self.host.register(facts.KNOWN_EVENTS, local)
         own = None
         if plan is not None:

@@ -189,9 +189,7 @@ def test_hostile_text_stays_inside_a_string_and_means_itself(name: str, text: st
 @pytest.mark.parametrize("name", BACKENDS)
 def test_hostile_names_of_tables_and_columns_stay_inside_their_quotes(name: str, text: str) -> None:
     given = hostile(text)
-    odd = schema.Source(
-        table=given, time=given, customer=given, keep=given, columns={given: schema.Column(type="text")}
-    )
+    odd = schema.Source(table=given, time=given, keep=given, columns={given: schema.Column(type="text")})
     known = catalogue({"it": "count(buys) > 0"})
     facts = {**known.vocabulary.facts, given: replace(known.vocabulary.facts["city"])}
     segments = {

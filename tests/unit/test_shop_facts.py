@@ -142,7 +142,7 @@ def test_every_source_and_fact_is_a_column_of_the_database(shop: Folder) -> None
     opened = shop.open()
     for source in opened.sources().values():
         there = opened.database.columns(source.table)
-        assert {"row_id", source.customer, source.time, *source.columns} <= set(there)
+        assert {"row_id", "customer_id", source.time, *source.columns} <= set(there)
         assert source.keep is None or there[source.keep] == "BOOLEAN"
     there = opened.database.columns("customers")
     assert {physical(fact) for fact in opened.vocabulary_facts()} - {"age", "birthday"} <= set(there)

@@ -9,7 +9,7 @@ from sqlglot import exp
 from engine.compute.backends.protocol import Backend, Spelling
 from engine.compute.spelling import every, known, when
 
-_BEYOND_BIGINT = 2**64
+_BEYOND_BIGINT, _KEYS = 2**64, 2**32
 
 
 def _call(name: str, *operands: exp.Expr) -> exp.Expr:
@@ -36,6 +36,20 @@ def _pair(operator: type[exp.Binary], first: exp.Expr, second: exp.Expr) -> exp.
 def _favourite(value: exp.Expr, number: exp.Expr, time: exp.Expr, key: exp.Expr) -> exp.Expr:
     """One aggregate instead of a join of the groups with the best of them: a sixth less memory at a million customers."""
     return _call("ARG_MIN", value, _call("ROW", exp.Neg(this=number), exp.Neg(this=_epoch(time)), key))
+
+
+def _numbered_favourite(number: exp.Expr, time: exp.Expr, key: exp.Expr, values: exp.Expr) -> exp.Expr:
+    """Count, time and key as one whole number, whose greatest ends in the key: comparing rows takes longer than grouping."""
+    ends = exp.Literal.number(_KEYS - 1)
+    packed = exp.Mul(this=exp.Paren(this=_weight(number, time)), expression=exp.Literal.number(_KEYS))
+    greatest = exp.Max(this=exp.Add(this=packed, expression=exp.Paren(this=exp.Sub(this=ends, expression=key))))
+    last = exp.Paren(this=exp.BitwiseAnd(this=greatest, expression=exp.cast(ends.copy(), exp.DType.INT128)))
+    # a list, since a join with so few values makes the planner expect far too many rows, and turn other joins around
+    return _call("LIST_EXTRACT", values, exp.cast(exp.Sub(this=ends.copy(), expression=last), exp.DType.BIGINT))
+
+
+def _weight(number: exp.Expr, time: exp.Expr) -> exp.Expr:
+    return _pair(exp.Add, number, _epoch(time))
 
 
 def _marks(mark: exp.Expr) -> exp.Expr:
@@ -77,7 +91,7 @@ def _plus(unit: str) -> Spelling:
 SPELLINGS: dict[str, Spelling] = {
     "first": _end("ARG_MIN", exp.Sub),
     "last": _end("ARG_MAX", exp.Add),
-    "weight": lambda number, time: _pair(exp.Add, number, _epoch(time)),
+    "weight": _weight,
     "lowest": lambda value, key: _call("ARG_MIN", value, key),
     "micros": _micros,
     "days": lambda later, earlier: exp.Paren(this=exp.Sub(this=later, expression=earlier)),
@@ -106,5 +120,11 @@ def rewrite(query: exp.Query) -> exp.Query:
 
 
 BACKEND = Backend(
-    name="duckdb", dialect="duckdb", spellings=SPELLINGS, rewrite=rewrite, favourite=_favourite, marks=_marks
+    name="duckdb",
+    dialect="duckdb",
+    spellings=SPELLINGS,
+    rewrite=rewrite,
+    favourite=_favourite,
+    numbered_favourite=_numbered_favourite,
+    marks=_marks,
 )

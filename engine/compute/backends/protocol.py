@@ -53,6 +53,8 @@ class Backend:
     # (value, number, time, key): the value at the greatest number, then the latest time, then the smallest key, as one
     # aggregate; without it the query finds the greatest `weight` first
     favourite: Spelling | None = None
+    # (number, time, key, values): the same, where keys are places in a list of all values, from 1 to below 2**32
+    numbered_favourite: Spelling | None = None
     # (mark): how many different powers of two stand in a column, below 2**62; without it each one is counted for itself
     marks: Spelling | None = None
     untested: bool = False  # spelled from the vendor's documentation: no suite has run it
@@ -61,7 +63,7 @@ class Backend:
         """A query as this engine reads it."""
         try:
             return self.rewrite(query.copy()).sql(
-                dialect=self.dialect, pretty=pretty, unsupported_level=ErrorLevel.RAISE
+                dialect=self.dialect, pretty=pretty, unsupported_level=ErrorLevel.RAISE, copy=False
             )
         except UnsupportedError as error:  # sqlglot would warn, and leave the part out
             raise UnsupportedByBackend(f"{self.name}: {error}") from None

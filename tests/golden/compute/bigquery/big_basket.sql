@@ -1,6 +1,6 @@
 WITH `_by_customer_buying` AS (
   SELECT
-    `customer_id` AS `customer_id`,
+    `customer_id`,
     SUM(`m`) AS `sum_buys_1`,
     COUNT(CASE WHEN NOT `m` IS NULL THEN 1 END) AS `count_buys_2`
   FROM `buying`

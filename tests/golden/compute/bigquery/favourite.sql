@@ -1,6 +1,6 @@
 WITH `_most_frequent_buys_1_groups` AS (
   SELECT
-    `customer_id` AS `customer_id`,
+    `customer_id`,
     LOWER(TRANSLATE(`word`, 'İΣ', 'iσ')) AS `key`,
     MIN(`word`) AS `value`,
     (

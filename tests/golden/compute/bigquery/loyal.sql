@@ -1,6 +1,6 @@
 WITH `_by_customer_buying` AS (
   SELECT
-    `customer_id` AS `customer_id`,
+    `customer_id`,
     SUM(`n`) AS `sum_buys_1`
   FROM `buying`
   WHERE

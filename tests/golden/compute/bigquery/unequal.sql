@@ -1,6 +1,6 @@
 WITH `_by_customer_customer_lists` AS (
   SELECT
-    `customer_id` AS `customer_id`,
+    `customer_id`,
     COUNT(*) AS `has_interests_1`
   FROM `customer_lists`
   WHERE

@@ -1,6 +1,6 @@
 WITH "_most_frequent_buys_1_groups" AS (
   SELECT
-    "customer_id" AS "customer_id",
+    "customer_id",
     lowerUTF8(replaceAll(replaceAll("word", 'İ', 'i'), 'Σ', 'σ')) AS "key",
     MIN("word") AS "value",
     toInt64(COUNT(*)) AS "number",

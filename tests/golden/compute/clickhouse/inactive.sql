@@ -1,6 +1,6 @@
 WITH "_by_customer_buying" AS (
   SELECT
-    "customer_id" AS "customer_id",
+    "customer_id",
     toInt64(COUNT(*)) AS "count_buys_1",
     toInt64(countIf("at" >= toDateTime64('2025-09-14 22:00:00.000000', 6, 'UTC'))) AS "count_buys_2"
   FROM "buying"

@@ -1,6 +1,6 @@
 WITH `_by_customer_looking` AS (
   SELECT
-    `customer_id` AS `customer_id`,
+    `customer_id`,
     MAX(`at`) AS `max_looks_1`
   FROM `looking`
   WHERE
@@ -10,7 +10,7 @@ WITH `_by_customer_looking` AS (
     `customer_id`
 ), `_by_customer_buying` AS (
   SELECT
-    `customer_id` AS `customer_id`,
+    `customer_id`,
     MAX(`at`) AS `max_buys_2`
   FROM `buying`
   WHERE

@@ -1,6 +1,6 @@
 WITH "_most_frequent_buys_1_groups" AS (
   SELECT
-    "customer_id" AS "customer_id",
+    "customer_id",
     CASE
       WHEN OCTET_LENGTH("word") = LENGTH("word")
       THEN LOWER("word" COLLATE "C")

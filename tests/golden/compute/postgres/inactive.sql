@@ -1,6 +1,6 @@
 WITH "_by_customer_buying" AS (
   SELECT
-    "customer_id" AS "customer_id",
+    "customer_id",
     COUNT(*) AS "count_buys_1",
     COUNT(*) FILTER(WHERE
       "at" >= CAST('2025-09-14 22:00:00.000000' AS TIMESTAMP)) AS "count_buys_2"

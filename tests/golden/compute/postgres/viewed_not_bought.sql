@@ -1,6 +1,6 @@
 WITH "_then_buys_1_rows" AS (
   SELECT
-    "customer_id" AS "customer_id",
+    "customer_id",
     "ref" AS "key",
     "at" AS "at",
     1 AS "is_a",
@@ -12,7 +12,7 @@ WITH "_then_buys_1_rows" AS (
     AND NOT "ref" IS NULL
   UNION ALL
   SELECT
-    "customer_id" AS "customer_id",
+    "customer_id",
     "ref" AS "key",
     "at" AS "at",
     0 AS "is_a",

@@ -1,6 +1,6 @@
 WITH `_by_customer_buying` AS (
   SELECT
-    `customer_id` AS `customer_id`,
+    `customer_id`,
     MAX(`at`) AS `max_buys_2`,
     SUM(`m`) AS `sum_buys_4`,
     COUNT(*) AS `count_buys_5`
