@@ -11,9 +11,9 @@ from typing import NamedTuple
 from connectors.types import Outcome, Reason, State
 from engine.ledger.accounts import KnownTarget
 from engine.ledger.contacts import Contact, ContactState
-from engine.ledger.packing import pack_fields, with_fields
+from engine.ledger.packing import SEPARATOR, pack_fields
 
-__all__ = ["Sending", "is_there", "known_after"]
+__all__ = ["Known", "Sending", "is_there", "known_after"]
 
 _LOST = frozenset({Reason.GONE, Reason.ERASED})
 _CREATED = ContactState.ACKNOWLEDGED
@@ -45,8 +45,13 @@ class Sending(NamedTuple):
     is_pending: bool = False
 
 
-Known = Mapping[str, KnownTarget]
-"""Targets of the change's own family by our name: segments for members, fields for traits."""
+class Known(dict[str, KnownTarget]):
+    """Targets of the change's own family by our name: segments for members, fields for traits; and their positions."""
+
+    def __init__(self, targets: Mapping[str, KnownTarget]) -> None:
+        super().__init__(targets)
+        self.places = {name: target.position for name, target in targets.items()}
+        self.room = max(self.places.values(), default=-1) + 1
 
 
 def is_there(contact: Contact | None) -> bool:
@@ -72,9 +77,14 @@ def _left(before: Contact | None, change: Sending) -> Contact:
     return before._replace(state=ContactState.LEFT, members=_NOWHERE, packed="")
 
 
-def _fields(change: Sending, known: Known) -> dict[int, str]:
-    """The change's values by field position."""
-    return {known[name].position: text for name, text in change.fields.items() if name in known}
+def _packed(before: str, change: Sending, known: Known) -> str:
+    """The packed fields with the change's values in their places."""
+    cells, places = before.split(SEPARATOR) if before else [], known.places
+    cells += [""] * (known.room - len(cells))
+    for name, text in change.fields.items():
+        if name in places:
+            cells[places[name]] = text
+    return SEPARATOR.join(cells).rstrip(SEPARATOR)
 
 
 def _same(before: Contact | None, change: Sending, outcome: Outcome) -> Contact:
@@ -88,14 +98,14 @@ def _same(before: Contact | None, change: Sending, outcome: Outcome) -> Contact:
 def _added_contact(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact:
     if outcome.state is _NOOP:
         return _same(before if is_there(before) else None, change, outcome)
-    packed = pack_fields(_fields(change, known))
+    packed = _packed("", change, known)
     if before is None:
         return _contact((change.address, change.customer_id, _CREATED, outcome.ref, _NOWHERE, _NOWHERE, packed))
     return _same(before, change, outcome)._replace(state=_CREATED, packed=packed)
 
 
 def _set_traits(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact:
-    packed = with_fields("" if before is None else before.packed, _fields(change, known))
+    packed = _packed("" if before is None else before.packed, change, known)
     address, _, state, ref, members, foreign, _ = before or _same(before, change, outcome)
     return _contact((address, change.customer_id, state, outcome.ref or ref, members, foreign, packed))
 
@@ -103,7 +113,7 @@ def _set_traits(before: Contact | None, change: Sending, outcome: Outcome, known
 def _cleared_traits(before: Contact | None, change: Sending, outcome: Outcome, known: Known) -> Contact | None:
     if before is None:
         return None
-    gone = _fields(change, known)
+    gone = {place for name, place in known.places.items() if name in change.fields}
     packed = pack_fields({place: text for place, text in before.fields.items() if place not in gone})
     return _same(before, change, outcome)._replace(packed=packed)
 

@@ -28,7 +28,6 @@ __all__ = [
     "unpack_bits",
     "unpack_fields",
     "value",
-    "with_fields",
     "word_column",
 ]
 
@@ -70,15 +69,7 @@ def value(text: str) -> Fitted:
 
 def pack_fields(fields: Mapping[int, str]) -> str:
     """JSON scalars by field position, in one text."""
-    return with_fields("", fields)
-
-
-def with_fields(packed: str, fields: Mapping[int, str]) -> str:
-    """The packed fields with these in their places."""
-    cells = packed.split(SEPARATOR) if packed else []
-    missing = max(fields, default=-1) + 1 - len(cells)
-    if missing > 0:
-        cells += [""] * missing
+    cells = [""] * (max(fields, default=-1) + 1)
     for position, text in fields.items():
         cells[position] = text
     return SEPARATOR.join(cells)

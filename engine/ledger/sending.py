@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from connectors.types import Left, Outcome, Reason, Ref, State, TargetKind
 from engine.ledger import batches, codes, contacts, packing, schema
 from engine.ledger.accounts import KnownTarget
-from engine.ledger.outcomes import Sending, known_after
+from engine.ledger.outcomes import Known, Sending, known_after
 from engine.ledger.store import Store, among, keepable, upsert
 
 __all__ = ["Settlement", "Travelling"]
@@ -41,10 +41,10 @@ class Settlement:
     plan: str | None = None
     code_tags: Mapping[str, str] = field(default_factory=dict)  # merge tags that carry a code: tag → offer
 
-    def known(self, kind: str) -> dict[str, KnownTarget]:
+    def known(self, kind: str) -> Known:
         """The targets that a kind of change speaks of, by name."""
         family = _TARGET_KINDS.get(kind, TargetKind.FIELD)
-        return {name: known for (group, name), known in self.targets.items() if group is family}
+        return Known({name: known for (group, name), known in self.targets.items() if group is family})
 
 
 class Travelling:
@@ -240,7 +240,7 @@ def _acknowledge(
     connection: sa.Connection,
     destination: str,
     final: Sequence[tuple[Sending, Outcome]],
-    targets: Mapping[str, Mapping[str, KnownTarget]],
+    targets: Mapping[str, Known],
     known: dict[str, contacts.Contact | None],
 ) -> dict[str, contacts.Contact]:
     """Write what the outcomes say of contacts; returns those that are another by now, and keeps in `known` what it read.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.types import AddCode, Outcome, Reason, State, Suppress, TargetKind
 from engine.ledger import packing
-from engine.ledger.outcomes import Sending, known_after
+from engine.ledger.outcomes import Known, Sending, known_after
 from engine.ledger.packing import WORD_BITS
 from engine.plan.destination import Destination, MergeTag, WhenUnknown, flag_name
 
@@ -114,7 +114,7 @@ def _with_sending(
     import pyarrow.compute as pc
 
     families = {
-        kind: {name: at for (group, name), at in known.items() if group is kind}
+        kind: Known({name: at for (group, name), at in known.items() if group is kind})
         for kind in (TargetKind.FIELD, TargetKind.SEGMENT)
     }
     contacts = ledger.contacts.of(destination, list({change.address for change in changes}))

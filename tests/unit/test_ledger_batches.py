@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.types import Outcome, State
+from connectors.types import Outcome, State, Target, TargetKind
 from engine.ledger import Ledger, batches
+from engine.ledger.accounts import KnownTarget
 from engine.ledger.contacts import Contact, ContactState
-from engine.ledger.outcomes import Sending
-from engine.ledger.packing import pack_fields, scalar, unpack_fields, with_fields
+from engine.ledger.outcomes import Known, Sending, known_after
+from engine.ledger.packing import pack_fields, scalar, unpack_fields
 from engine.ledger.sending import Settlement
 
 NOW = datetime(2027, 3, 1, 9, tzinfo=UTC)
@@ -167,12 +168,26 @@ def test_a_transaction_that_failed_is_not_remembered(ledger: Ledger) -> None:
 FIELDS = st.dictionaries(st.integers(0, 6), SCALARS, max_size=4)
 
 
-@given(FIELDS, FIELDS)
+def _known(positions: range) -> Known:
+    targets = {str(at): Target(kind=TargetKind.FIELD, name=str(at), title=str(at)) for at in positions}
+    return Known(
+        {
+            name: KnownTarget(target=target, position=int(name), ref=None, is_owned=True)
+            for name, target in targets.items()
+        }
+    )
+
+
+@given(FIELDS, FIELDS, st.integers(0, 7))
 @settings(deadline=None)
-def test_fields_set_in_place_are_those_packed_anew(before: dict[int, str], after: dict[int, str]) -> None:
-    packed = with_fields(pack_fields(before), after)
-    assert packed == pack_fields({**before, **after})
-    assert unpack_fields(packed) == {**before, **after}
+def test_fields_set_in_place_are_those_packed_anew(before: dict[int, str], after: dict[int, str], count: int) -> None:
+    change = _change(1, kind="SetTraits", target="contacts", fields={str(at): text for at, text in after.items()})
+    contact = Contact(change.address, change.customer_id, ContactState.ACKNOWLEDGED, packed=pack_fields(before))
+    done = Outcome(id=change.change_id, state=State.APPLIED)
+    found = known_after(contact, change, done, _known(range(count)))
+    expected = {**before, **{at: text for at, text in after.items() if at < count}}
+    assert found == contact._replace(packed=pack_fields(expected))
+    assert unpack_fields(pack_fields(expected)) == expected
 
 
 @pytest.mark.parametrize(
