@@ -25,7 +25,8 @@ __all__ = ["Audience", "Campaign", "Carried", "Departed", "LiftShown", "RefusedT
 DAYS = 30
 _LOOKED_AT = 2000  # runs
 _RATED = {"opened": "open_rate", "clicked": "click_rate", "unsubscribed": "unsubscribe_rate"}
-_CARRYING = frozenset({"push", "run"})
+_CARRYING = frozenset({"push", "run"})  # rounds; what puts right and takes back sends too
+_SENDING = _CARRYING | {"drift", "undo"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +142,9 @@ def report(client: Client, *, since: str | None = None, lang: str | None = None)
     if spoken not in {"en", "fr"}:
         raise ConfigError(f"there is no language '{spoken}'", place="--lang", hint="en or fr")
     begin = _begin(client, since)
-    known = [one for one in client.ledger.runs.last(_LOOKED_AT) if one.now <= client.now and one.command in _CARRYING]
-    carrying = [one for one in known if begin <= one.now]
+    known = [one for one in client.ledger.runs.last(_LOOKED_AT) if one.now <= client.now and one.command in _SENDING]
+    sending = [one for one in known if begin <= one.now]
+    carrying = [one for one in sending if one.command in _CARRYING]
     lift_since = max(begin, min((one.now for one in known if has_changed(one)), default=begin))
     shop = client.shop if isinstance(client.shop, Shop) else None
     return Report(
@@ -155,7 +157,7 @@ def report(client: Client, *, since: str | None = None, lang: str | None = None)
         runs=len(carrying),
         held_back=sum(1 for one in carrying if one.summary.get("refusals") or one.exit == 3),  # noqa: PLR2004 - the guard's exit code
         audiences=list(_audiences(client, carrying, spoken)),
-        carried=_carried(client, carrying),
+        carried=_carried(client, sending),
         departed=_departed(client, begin),
         campaigns=[] if shop is None else _campaigns(client, shop, begin),
         codes=[] if shop is None else _sold(client, shop, begin),
@@ -202,7 +204,7 @@ def _audiences(client: Client, runs: Sequence[Run], lang: str) -> list[Audience]
 def _carried(client: Client, runs: Sequence[Run]) -> list[Carried]:
     found = []
     for name in client.settings.destinations:
-        ends = [one for run in runs for one in run.summary.get("destinations", ()) if one["destination"] == name]
+        ends = [one for run in runs for one in run.summary.get("destinations") or () if one["destination"] == name]
         changes: Counter[str] = sum((Counter(one["applied"]) for one in ends), Counter())
         rejected = sum(sum(one["rejected"].values()) for one in ends)
         found.append(Carried(destination=name, changes=dict(changes), rejected=rejected))

@@ -97,6 +97,21 @@ def test_what_was_bought_before_anything_was_sent_is_no_effect_of_mails(begun: L
     assert begun.done("report", "--since", "2026-11-21")["lift_since"].startswith("2026-11-21T00:00")
 
 
+def test_what_was_taken_back_and_put_right_was_sent_too(begun: Lab) -> None:
+    begun.shop.change(12, orders=4, category="tea")
+    begun.stock()
+    begun.later(hours=30)
+    begun.done("push")
+    run = begun.done("history")["runs"][0]["id"]
+    before = {one["destination"]: one["changes"] for one in begun.done("report")["carried"]}
+    begun.later(hours=1)
+    begun.done("undo", run, "--yes", "--force", "newsletter", "--force", "flows", "--force", "mailing")
+    begun.done("drift")
+    after = {one["destination"]: one["changes"] for one in begun.done("report")["carried"]}
+    assert after["newsletter"]["RemoveMember"] > before["newsletter"].get("RemoveMember", 0)
+    assert begun.done("report")["runs"] == 3
+
+
 class Page(HTMLParser):
     """What a browser would load or run, and the titles."""
 
