@@ -14,6 +14,7 @@ from engine.push.trip import Trip
 
 __all__ = ["await_jobs"]
 
+_Known = dict[str, tuple[Sending, Ref]]  # what waits, by id, with the job that carries it
 _LEAST = 0.5  # seconds between two polls, whatever a connector declares: nobody asks without a pause
 
 
@@ -22,23 +23,23 @@ def await_jobs(trip: Trip, *, deadline: float | None = None) -> None:
     until = trip.clock.monotonic() + (trip.limits.job_deadline if deadline is None else deadline)
     first, *rest = trip.carrier.destination.spec.poll_after or (2.0,)
     later = [max(delay, _LEAST) for delay in (rest or [first])]
+    known = {change.change_id: (change, ref) for ref, changes in trip.waiting.items() for change in changes}
     for delay in chain([first], later, repeat(later[-1])):
         if not trip.waiting:
             return
         trip.pause()
         trip.clock.sleep(delay)
-        _ask(trip)
+        _ask(trip, known)
         if trip.clock.monotonic() >= until:
             break
     trip.waiting.clear()
     trip.sent.clear()
 
 
-def _ask(trip: Trip) -> None:
+def _ask(trip: Trip, known: _Known) -> None:
     connector = trip.carrier.connector
     if not isinstance(connector, RunsJobs):
         raise errors.UnexpectedResponse(f"{trip.name}: changes are pending, and the connector cannot poll")
-    known = {change.change_id: change for changes in trip.waiting.values() for change in changes}
     jobs = _jobs(trip)
     found: dict[str, Outcome] = {}
     try:
@@ -50,7 +51,7 @@ def _ask(trip: Trip) -> None:
         _conclude(trip, known, found)
 
 
-def _note(outcomes: Iterable[Outcome], known: Mapping[str, Sending], found: dict[str, Outcome]) -> None:
+def _note(outcomes: Iterable[Outcome], known: _Known, found: dict[str, Outcome]) -> None:
     """Keep what is told, as it is told."""
     pending = State.PENDING
     for outcome in outcomes:
@@ -60,16 +61,16 @@ def _note(outcomes: Iterable[Outcome], known: Mapping[str, Sending], found: dict
             found[outcome.id] = outcome
 
 
-def _conclude(trip: Trip, known: Mapping[str, Sending], found: Mapping[str, Outcome]) -> None:
+def _conclude(trip: Trip, known: _Known, found: Mapping[str, Outcome]) -> None:
+    """Commit what is told; only the jobs that told something are looked at: many may wait behind one."""
     if not found:
         return
-    trip.conclude([(known[key], outcome) for key, outcome in found.items()])
-    for ref, changes in list(trip.waiting.items()):
-        left = [change for change in changes if change.change_id not in found] if len(found) < len(known) else []
-        if len(left) < len(changes):
-            trip.sent.pop(ref, None)
-            trip.waiting[ref] = left
-        if not left:
+    ended = [known.pop(key) for key in found]
+    trip.conclude([(change, outcome) for (change, _), outcome in zip(ended, found.values(), strict=True)])
+    for ref in {ref for _, ref in ended}:
+        trip.sent.pop(ref, None)
+        trip.waiting[ref] = [change for change in trip.waiting[ref] if change.change_id in known]
+        if not trip.waiting[ref]:
             del trip.waiting[ref]
 
 

@@ -132,7 +132,10 @@ class _Told(NamedTuple):
 
         names, texts = _shared(pc.fill_null(self.field, "")), _shared(self.text)
         spans = list(map(slice, self.begins, self.ends))
-        fields = [dict(zip(names[span], texts[span], strict=True)) for span in spans]
+        if len(spans) == len(names):  # of one field each
+            fields = [{name: text} for name, text in zip(names, texts, strict=True)]
+        else:
+            fields = [dict(zip(names[span], texts[span], strict=True)) for span in spans]
         if self.text.null_count:
             fields = [{name: text for name, text in told.items() if text} for told in fields]
         statuses = [told.pop("", None) for told in fields]

@@ -131,10 +131,11 @@ class Trip:
 
     def read(self, addresses: Sequence[str]) -> Mapping[str, Contact | None]:
         """These contacts as the ledger has them, and others: each is read once while its changes are carried."""
-        unknown = [address for address in addresses if address not in self.seen]
+        seen = self.seen
+        unknown = [address for address in addresses if address not in seen]
         if unknown:
-            self.seen |= {**dict.fromkeys(unknown), **self.ledger.contacts.of(self.name, unknown)}
-        return self.seen
+            seen |= {**dict.fromkeys(unknown), **self.ledger.contacts.of(self.name, unknown)}
+        return seen
 
     def _why_stop(self) -> str | None:
         if self.limits.is_stopped():
