@@ -1,6 +1,6 @@
-"""The SQL of ten segments on every backend: a difference is the review. `CIBLAGE_GOLDEN=write` renews the files.
+"""The SQL of ten segments on every backend: a difference is the review. `GOLDEN=write` renews the files.
 
-`CIBLAGE_GOLDEN=write pytest tests/golden/test_compute_sql.py -k duckdb` renews one backend's.
+`GOLDEN=write pytest tests/golden/test_compute_sql.py -k duckdb` renews one backend's.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def test_a_segments_sql_is_the_one_that_was_reviewed(backend: str, name: str) ->
     zone = ZoneInfo("Europe/Paris")
     found = sql(catalogue({name: SEGMENTS[name]}), NOW, zone, sources=SOURCES, backend=backend) + "\n"
     path = FOLDER / backend / f"{name}.sql"
-    if os.environ.get("CIBLAGE_GOLDEN") == "write":
+    if os.environ.get("GOLDEN") == "write":
         path.parent.mkdir(exist_ok=True)
         path.write_text(found, encoding="utf-8")
     assert found == path.read_text(encoding="utf-8")

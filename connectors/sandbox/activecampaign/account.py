@@ -62,7 +62,6 @@ class Person:
     values: dict[int, str] = field(default_factory=dict)  # by field
     lists: dict[int, str] = field(default_factory=dict)  # list → status
     tags: dict[int, int] = field(default_factory=dict)  # tag → the id of the contact's tag
-    is_transactional: bool = False
 
 
 @dataclass(slots=True)

@@ -9,8 +9,6 @@ from datetime import datetime
 
 from connectors.types import Fitted
 
-LOCKED = frozenset({"cleaned"})
-
 
 def subscriber(address: str) -> str:
     """MD5 of the trimmed, lower-cased address."""
