@@ -117,7 +117,7 @@ class CustomerScope:
         if found is not None:
             return found
         name = self.steps.unique("rank")
-        value, beside = ranking.parts(node, self._ranked(node.of, node.among), name)
+        value, beside = ranking.parts(node, self._ranked(node.of, node.among), name, self.backend)
         return self.steps.derive(node, name, value, beside)
 
     def top(self, node: tree.Top) -> exp.Expr:
@@ -126,7 +126,7 @@ class CustomerScope:
         if found is not None:
             return found
         name = self.steps.unique("top")
-        value, beside = ranking.top(node, self._ranked(node.by, node.among), name)
+        value, beside = ranking.top(node, self._ranked(node.by, node.among), name, self.backend)
         return self.steps.derive(node, name, value, beside)
 
     def special(self, node: tree.Test) -> exp.Expr:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
 
 from sqlglot import exp
 
@@ -50,6 +52,13 @@ def _numbered_favourite(number: exp.Expr, time: exp.Expr, key: exp.Expr, values:
 
 def _weight(number: exp.Expr, time: exp.Expr) -> exp.Expr:
     return _pair(exp.Add, number, _epoch(time))
+
+
+def _cuts(value: exp.Expr, shares: Sequence[Decimal], is_descending: bool) -> exp.Expr:  # noqa: FBT001 - one signature
+    # shares as DECIMAL: DuckDB finds ceil(share * count) in whole numbers then
+    listed = exp.Array(expressions=[exp.Literal.number(f"{share:f}" if share < 1 else "1.0") for share in shares])
+    order = exp.Ordered(this=value.copy(), desc=is_descending)
+    return _call("QUANTILE_DISC", value, exp.Order(this=listed, expressions=[order]))
 
 
 def _marks(mark: exp.Expr) -> exp.Expr:
@@ -126,5 +135,6 @@ BACKEND = Backend(
     rewrite=rewrite,
     favourite=_favourite,
     numbered_favourite=_numbered_favourite,
+    cuts=_cuts,
     marks=_marks,
 )

@@ -33,33 +33,27 @@ WITH "_by_customer_buying" AS (
   FROM "_base"
 ), "_edges_of_rank_1" AS (
   SELECT
-    MIN(CASE WHEN "place" * 5 > "everyone" * 4 THEN "value" END) AS "rank_1_5",
-    MIN(CASE WHEN "place" * 5 > "everyone" * 3 THEN "value" END) AS "rank_1_4",
-    MIN(CASE WHEN "place" * 5 > "everyone" * 2 THEN "value" END) AS "rank_1_3",
-    MIN(CASE WHEN "place" * 5 > "everyone" * 1 THEN "value" END) AS "rank_1_2"
+    LIST_EXTRACT("cuts", 1) AS "rank_1_5",
+    LIST_EXTRACT("cuts", 2) AS "rank_1_4",
+    LIST_EXTRACT("cuts", 3) AS "rank_1_3",
+    LIST_EXTRACT("cuts", 4) AS "rank_1_2"
   FROM (
     SELECT
-      "max_buys_2" AS "value",
-      COUNT(*) OVER (ORDER BY "max_buys_2") AS "place",
-      COUNT(*) OVER () AS "everyone"
+      QUANTILE_DISC("max_buys_2", [0.2, 0.4, 0.6, 0.8] ORDER BY "max_buys_2" DESC) AS "cuts"
     FROM "_step_1"
     WHERE
       NOT "max_buys_2" IS NULL
-  ) AS "placed"
+  ) AS "found"
 ), "_edges_of_top_3" AS (
   SELECT
-    MIN(CASE WHEN (
-      "place" - 1
-    ) * 100 < 10 * "everyone" THEN "value" END) AS "top_3_edge"
+    LIST_EXTRACT("cuts", 1) AS "top_3_edge"
   FROM (
     SELECT
-      "value_6" AS "value",
-      RANK() OVER (ORDER BY "value_6" DESC) AS "place",
-      COUNT(*) OVER () AS "everyone"
+      QUANTILE_DISC("value_6", [0.1] ORDER BY "value_6" DESC) AS "cuts"
     FROM "_step_1"
     WHERE
       NOT "value_6" IS NULL
-  ) AS "placed"
+  ) AS "found"
 ), "_step_2" AS (
   SELECT
     "customer_id",
