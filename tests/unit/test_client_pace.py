@@ -108,8 +108,8 @@ def test_a_share_of_the_config_counts_in_the_estimate_too(tmp_path: Path) -> Non
     from connectors import registry
 
     client = opened(tmp_path)
-    spec = client._spec("two")
+    spec = client.spec("two")
     assert set(spec.share.values()) == {0.5}
     assert set(spec.share) == set(registry.load("klaviyo").spec.rates)
-    assert client._spec("one").share == registry.load("klaviyo").spec.share
+    assert client.spec("one").share == registry.load("klaviyo").spec.share
     client.close()
