@@ -220,14 +220,13 @@ class _Rows:
 
     def _holding(self, change_ids: Iterable[str]) -> Mapping[int, AbstractSet[str]]:
         """The rows that hold these changes, with those of them that each holds."""
-        wanted = set(change_ids)
-        found: dict[int, AbstractSet[str]] = {}
-        for row, changes in self._remembered.changes.items():
-            keys = changes.keys()
-            if keys <= wanted:
-                found[row] = keys
-            elif not wanted.isdisjoint(keys):
-                found[row] = keys & wanted
+        wanted, rows = set(change_ids), self._remembered.changes
+        found: dict[int, AbstractSet[str]] = {
+            row: changes.keys() for row, changes in rows.items() if changes.keys() <= wanted
+        }
+        if sum(map(len, found.values())) < len(wanted):  # a change is in one row alone: most calls have them all by now
+            others = ((row, changes.keys()) for row, changes in rows.items() if row not in found)
+            found |= {row: keys & wanted for row, keys in others if not wanted.isdisjoint(keys)}
         return found
 
     def _remove(self, row: int) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["push"]
 
 _WORKERS = 8  # destinations at the same time
-_OBJECTS = 500_000  # new objects between two looks for cycles: more than the changes under way are made of
+_OBJECTS = 300_000  # new objects between two looks for cycles: more than the changes under way are made of
 _MEMBERS = frozenset({"AddMember", "RemoveMember"})
 
 
