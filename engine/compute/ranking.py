@@ -33,7 +33,7 @@ def parts(node: tree.Rank, ranked: exp.Column, name: str, backend: Backend) -> t
     if backend.cuts is not None:
         # from the greatest on: the first value that stands after more than (part - 1) / parts of all
         shares = [Decimal(node.parts - part + 1) / node.parts for part in numbers]
-        return place, _cut(name, ranked, names, backend.cuts(ranked.copy(), shares, True))
+        return place, _cut(name, ranked, names, backend.cuts(exp.Ordered(this=ranked.copy(), desc=True), shares))
     scaled = exp.Mul(this=PLACE.copy(), expression=literal(node.parts))
     below = (exp.Mul(this=EVERYONE.copy(), expression=literal(part - 1)) for part in numbers)
     edges = [_edge(exp.GT(this=scaled.copy(), expression=each)) for each in below]
@@ -46,10 +46,9 @@ def top(node: tree.Top, ranked: exp.Column, name: str, backend: Backend) -> tupl
     edge = f"{name}_edge"
     compare = exp.LTE if node.bottom else exp.GTE
     inside = strict(compare(this=ranked.copy(), expression=column(edge)))
-    if backend.cuts is not None:
-        found = backend.cuts(ranked.copy(), [Decimal(node.percent) / 100], not node.bottom)
-        return inside, _cut(name, ranked, [edge], found)
     order = exp.Ordered(this=ranked, desc=not node.bottom, nulls_first=False)
+    if backend.cuts is not None:
+        return inside, _cut(name, ranked, [edge], backend.cuts(order.copy(), [Decimal(node.percent) / 100]))
     above = exp.Mul(this=exp.Paren(this=exp.Sub(this=PLACE.copy(), expression=literal(1))), expression=literal(100))
     share = exp.Mul(this=literal(Decimal(node.percent)), expression=EVERYONE.copy())
     last = _edge(exp.LT(this=above, expression=share), exp.Max if node.bottom else exp.Min)

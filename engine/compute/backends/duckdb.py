@@ -54,11 +54,10 @@ def _weight(number: exp.Expr, time: exp.Expr) -> exp.Expr:
     return _pair(exp.Add, number, _epoch(time))
 
 
-def _cuts(value: exp.Expr, shares: Sequence[Decimal], is_descending: bool) -> exp.Expr:  # noqa: FBT001 - one signature
+def _cuts(order: exp.Ordered, shares: Sequence[Decimal]) -> exp.Expr:
     # shares as DECIMAL: DuckDB finds ceil(share * count) in whole numbers then
     listed = exp.Array(expressions=[exp.Literal.number(f"{share:f}" if share < 1 else "1.0") for share in shares])
-    order = exp.Ordered(this=value.copy(), desc=is_descending)
-    return _call("QUANTILE_DISC", value, exp.Order(this=listed, expressions=[order]))
+    return _call("QUANTILE_DISC", order.this.copy(), exp.Order(this=listed, expressions=[order]))
 
 
 def _marks(mark: exp.Expr) -> exp.Expr:

@@ -56,9 +56,9 @@ class Backend:
     favourite: Spelling | None = None
     # (number, time, key, values): the same, where keys are places in a list of all values, from 1 to below 2**32
     numbered_favourite: Spelling | None = None
-    # (value, shares, is_descending): a list with the known value that stands at each of these shares of the way from the
-    # first, the smallest or the greatest; without it each value's place is counted
-    cuts: Callable[[exp.Expr, Sequence[Decimal], bool], exp.Expr] | None = None
+    # (order, shares): a list with the known value that stands at each of these shares of the way from the first in that
+    # order; without it each value's place is counted
+    cuts: Callable[[exp.Ordered, Sequence[Decimal]], exp.Expr] | None = None
     # (mark): how many different powers of two stand in a column, below 2**62; without it each one is counted for itself
     marks: Spelling | None = None
     untested: bool = False  # spelled from the vendor's documentation: no suite has run it
